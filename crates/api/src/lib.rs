@@ -1,0 +1,1 @@
+//! HTTP: JSON API, OpenAPI, server-rendered public pages, metrics.

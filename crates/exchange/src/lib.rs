@@ -1,0 +1,1 @@
+//! JSON Lines, CSV and dldb in and out; pure.

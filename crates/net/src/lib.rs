@@ -1,0 +1,1 @@
+//! Carries bounded frames between certified nodes over libp2p; knows no documents.

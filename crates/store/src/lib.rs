@@ -1,0 +1,1 @@
+//! Keeps records, documents and cursors on sled; durable, checked, exportable.

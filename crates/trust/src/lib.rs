@@ -1,0 +1,1 @@
+//! Keys, certificates, reader lists, publications: sign, verify, decide; pure.

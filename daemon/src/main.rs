@@ -1,0 +1,2 @@
+//! The `ortsnetz` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Real daemons, fault injection and rules about the repository.
