@@ -1,0 +1,60 @@
+# `make demo` shows Ortsnetz at work, `make test` checks everything; both install what they need.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+SEEDS ?= 1000
+ROUNDS ?= 100
+FUZZ_SECONDS ?= 60
+
+.PHONY: help tools build release demo test lint deny audit bench soak fuzz join-drill clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
+
+tools: ## install what building needs (C compiler), where it is missing
+	@scripts/tools.sh build
+
+build: tools ## build everything (development profile)
+	cargo build --workspace --locked
+
+release: tools ## build the optimised binary, target/release/ortsnetz
+	cargo build --release --locked -p ortsnetz
+
+demo: release ## start six towns that share their knowledge; Ctrl-C stops them
+	@$${CARGO_TARGET_DIR:-target}/release/ortsnetz demo $(DEMO_ARGS)
+
+test: tools lint deny ## everything CI checks: format, clippy, docs, licences, all tests
+	cargo build --locked -p ortsnetz
+	ORTSNETZ_SIM_SEEDS=$(SEEDS) ORTSNETZ_KILL_ROUNDS=$(ROUNDS) cargo test --workspace --locked
+
+lint: ## format, clippy and doc warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+deny: ## licences, bans and sources of all dependencies
+	@scripts/tools.sh deny
+	cargo deny --workspace check bans licenses sources
+
+audit: ## known vulnerabilities (needs the advisory database)
+	@scripts/tools.sh deny
+	cargo deny --workspace check advisories
+
+bench: release ## our figures beside the other systems', in one run
+	scripts/bench.sh
+
+soak: release ## 20,000 simulator seeds and 500 kill rounds
+	ORTSNETZ_SIM_SEEDS=20000 cargo test --release --locked -p ortsnetz-sync
+	ORTSNETZ_KILL_ROUNDS=500 cargo test --locked -p ortsnetz-tests
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (60)
+	@scripts/tools.sh fuzz
+	fuzz/run.sh $(FUZZ_SECONDS)
+
+join-drill: release ## seconds from two empty directories to `identical`
+	scripts/join-drill.sh
+
+clean: ## remove what was built
+	cargo clean
