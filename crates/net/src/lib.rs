@@ -1,1 +1,18 @@
 //! Carries bounded frames between certified nodes over libp2p; knows no documents.
+//!
+//! [`Network::start`] opens one TCP port (TLS 1.3, yamux) and returns a [`Handle`] for commands and [`Events`] for what
+//! happens. Who may connect is decided outside and handed in by [`Handle::set_peers`]. To each of these peers there is at
+//! most one connection with one long-lived stream; frames keep their order within a priority and arrive whole or not at all.
+
+mod config;
+mod event;
+mod handle;
+mod join;
+
+pub use config::{
+    AddressError, Config, FRAME_BYTES_MAX, JOIN_BYTES_MAX, JOIN_CONNECTIONS_MAX, JOIN_FRAME_BYTES_MAX, Limits,
+    PEER_ADDRESSES_MAX, Peer, StartError, Timing, check_address, check_environment,
+};
+pub use event::{NetEvent, Reason};
+pub use handle::{Events, Handle, Network, PeerStatus, Priority, SendError};
+pub use join::{JoinError, JoinStream};
