@@ -2,6 +2,27 @@
 //!
 //! *Architecture invariant*: `model` knows no signature, no disk and no network; time comes in as an argument.
 
+mod checks;
+mod codes;
+pub mod dates;
+mod document;
+mod entry;
 mod ids;
+mod import;
+pub mod limits;
+mod normal;
+pub mod patch;
+mod path;
+mod scheduled;
+pub mod schema;
 
+pub use checks::{Finding, Severity, check};
+pub use codes::{Ars, CodeError, Kind, Leika};
+pub use dates::Date;
+pub use document::{
+    Actor, Chunk, ChunkInfo, Conflict, ConflictValue, Document, DocumentError, HistoryItem, Ids,
+};
+pub use entry::{Entry, EntryError, Identifier, in_language};
 pub use ids::{CollectionId, DocumentId, EntryId, FeedId, Hash, IdError, NodeId, OrgId, Position};
+pub use import::merge_import;
+pub use scheduled::{as_of, due_dates};
