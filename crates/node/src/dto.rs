@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// An organisation as shown everywhere.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrganisationInfo {
     /// 64 hex digits.
     pub id: String,
@@ -25,7 +26,7 @@ pub struct OrganisationInfo {
 }
 
 /// This node.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct NodeInfo {
     /// The libp2p peer id.
     pub id: String,
@@ -34,7 +35,7 @@ pub struct NodeInfo {
 }
 
 /// One partner in `status` and `partners list`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct PartnerStatus {
     /// Organisation id.
     pub id: String,
@@ -65,7 +66,7 @@ pub struct PartnerStatus {
 }
 
 /// How many entries lie here.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct EntryCounts {
     /// Own published entries.
     pub own: u64,
@@ -76,7 +77,7 @@ pub struct EntryCounts {
 }
 
 /// Something a person should know about or do.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct AlarmInfo {
     /// A stable word: `equivocation`, `invalid_record`, `rolled_back`, `cloned`, `stale`, `place_claimed_twice`, ...
     pub kind: String,
@@ -91,7 +92,7 @@ pub struct AlarmInfo {
 }
 
 /// `status`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// Ours.
     pub organisation: OrganisationInfo,
@@ -124,7 +125,7 @@ pub struct Status {
 }
 
 /// Something a person should do.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct TaskInfo {
     /// `conflict`, `publish_refused`, `set_aside`, `unresolved_reference`, ...
     pub kind: String,
@@ -135,7 +136,7 @@ pub struct TaskInfo {
 }
 
 /// `init`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Initialised {
     /// The new organisation, or the one joined.
     pub organisation: OrganisationInfo,
@@ -147,7 +148,7 @@ pub struct Initialised {
 }
 
 /// The recovery sheet just written.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Recovery {
     /// Path of the sheet.
     pub file: String,
@@ -156,7 +157,7 @@ pub struct Recovery {
 }
 
 /// What `invite` needs.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct InviteRequest {
     /// For a further node of our own organisation.
@@ -170,7 +171,7 @@ pub struct InviteRequest {
 }
 
 /// `invite`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Invitation {
     /// To hand over out of band.
     pub token: String,
@@ -179,7 +180,7 @@ pub struct Invitation {
 }
 
 /// `join`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Joined {
     /// The new partner.
     pub partner: OrganisationInfo,
@@ -190,7 +191,7 @@ pub struct Joined {
 }
 
 /// `partners show`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct PartnerDetail {
     /// The row of the list.
     #[serde(flatten)]
@@ -206,7 +207,7 @@ pub struct PartnerDetail {
 }
 
 /// One collection in `compare`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ComparedCollection {
     /// Collection id.
     pub id: String,
@@ -223,7 +224,7 @@ pub struct ComparedCollection {
 }
 
 /// `compare`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Comparison {
     /// Nothing differs.
     pub identical: bool,
@@ -232,7 +233,7 @@ pub struct Comparison {
 }
 
 /// `publisher show`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct PublisherInfo {
     /// The publishing node.
     pub node: String,
@@ -243,7 +244,7 @@ pub struct PublisherInfo {
 }
 
 /// What `import` needs beside the bytes.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ImportRequest {
     /// For messages.
@@ -263,7 +264,7 @@ pub struct ImportRequest {
 }
 
 /// A record that was not taken in.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rejection {
     /// File name.
     pub file: String,
@@ -274,7 +275,7 @@ pub struct Rejection {
 }
 
 /// A doubt about one entry.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FindingInfo {
     /// Entry id.
     pub id: String,
@@ -287,7 +288,7 @@ pub struct FindingInfo {
 }
 
 /// A value that a person changed since the last import and that was kept.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Kept {
     /// Entry id.
     pub id: String,
@@ -296,7 +297,7 @@ pub struct Kept {
 }
 
 /// `import`. Each entry counts in exactly one of created, updated, unchanged.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ImportReport {
     /// New entries.
     pub created: u64,
@@ -317,7 +318,7 @@ pub struct ImportReport {
 }
 
 /// What `export` needs.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ExportRequest {
     /// `jsonl` or `csv`.
@@ -329,7 +330,7 @@ pub struct ExportRequest {
 }
 
 /// What `search` needs.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct SearchRequest {
     /// The words.
@@ -350,7 +351,7 @@ pub struct SearchRequest {
 }
 
 /// One hit.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Hit {
     /// Entry id.
     pub id: String,
@@ -380,7 +381,7 @@ pub struct Hit {
 }
 
 /// A place a search could mean.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlaceInfo {
     /// 12 digits.
     pub ars: String,
@@ -397,7 +398,7 @@ pub struct PlaceInfo {
 }
 
 /// How complete an answer is.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Completeness {
     /// Sources asked.
     pub asked: u64,
@@ -408,7 +409,7 @@ pub struct Completeness {
 }
 
 /// `search`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct SearchResult {
     /// Best first.
     pub hits: Vec<Hit>,
@@ -423,7 +424,7 @@ pub struct SearchResult {
 }
 
 /// How `show` reads an entry.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ShowOptions {
     /// The working document instead of the published one.
@@ -435,7 +436,7 @@ pub struct ShowOptions {
 }
 
 /// What is known about a shown entry.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct EntryMeta {
     /// Whose it is.
     pub organisation: OrganisationInfo,
@@ -466,7 +467,7 @@ pub struct EntryMeta {
 }
 
 /// `show`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Shown {
     /// The entry, companions joined.
     pub entry: Map<String, Value>,
@@ -475,7 +476,7 @@ pub struct Shown {
 }
 
 /// `create`, `edit`, `resolve`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Written {
     /// Entry id.
     pub id: String,
@@ -489,7 +490,7 @@ pub struct Written {
 }
 
 /// One published entry.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct PublishedEntry {
     /// Entry id.
     pub id: String,
@@ -500,7 +501,7 @@ pub struct PublishedEntry {
 }
 
 /// An entry that was not published, and why.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Refusal {
     /// Entry id.
     pub id: String,
@@ -509,7 +510,7 @@ pub struct Refusal {
 }
 
 /// `publish`, `withdraw`, `move`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Published {
     /// Durable here.
     pub published: Vec<PublishedEntry>,
@@ -520,7 +521,7 @@ pub struct Published {
 }
 
 /// One of the concurrent values.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ConflictValueInfo {
     /// What `resolve ID PATH N` takes.
     pub n: u64,
@@ -533,7 +534,7 @@ pub struct ConflictValueInfo {
 }
 
 /// One conflict.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ConflictInfo {
     /// Entry id.
     pub id: String,
@@ -544,7 +545,7 @@ pub struct ConflictInfo {
 }
 
 /// One step in `history`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct HistoryStep {
     /// Heads after it.
     pub heads: Vec<String>,
@@ -559,7 +560,7 @@ pub struct HistoryStep {
 }
 
 /// `store check`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct StoreCheck {
     /// No problems.
     pub ok: bool,
@@ -568,7 +569,7 @@ pub struct StoreCheck {
 }
 
 /// `places import`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct PlacesReport {
     /// Always true when printed.
     pub ok: bool,
@@ -579,7 +580,7 @@ pub struct PlacesReport {
 }
 
 /// One line of `doctor`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct DoctorLine {
     /// What was looked at.
     pub check: String,
@@ -590,7 +591,7 @@ pub struct DoctorLine {
 }
 
 /// `doctor`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Doctor {
     /// Nothing failed.
     pub ok: bool,
@@ -599,7 +600,7 @@ pub struct Doctor {
 }
 
 /// One row of `GET /entries`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct EntryRow {
     /// Entry id.
     pub id: String,
@@ -618,7 +619,7 @@ pub struct EntryRow {
 }
 
 /// A page of `GET /entries`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct EntryPage {
     /// In order of id.
     pub entries: Vec<EntryRow>,
@@ -627,7 +628,7 @@ pub struct EntryPage {
 }
 
 /// Which rows of `GET /entries`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct EntriesRequest {
     /// Id or name; ours if absent.
@@ -645,7 +646,7 @@ pub struct EntriesRequest {
 }
 
 /// What `events` streams.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventInfo {
     /// An entry is new, changed or withdrawn and readable here.
