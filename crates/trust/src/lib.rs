@@ -1,1 +1,14 @@
 //! Keys, certificates, reader lists, publications: sign, verify, decide; pure.
+//!
+//! *Architecture invariant*: `trust` knows no clock, no thread, no network and no disk. Time and chance come in as
+//! arguments, so the same input gives the same verdict everywhere. (One exception: encrypting a recovery sheet, where
+//! `age` draws its own salt.)
+
+mod canonical;
+pub mod keys;
+pub mod limits;
+pub mod statement;
+
+pub use canonical::EncodingError;
+pub use keys::{NodeKey, PublicKey, RootKey, Signature, Signer};
+pub use statement::{Signed, Statement};

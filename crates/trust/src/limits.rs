@@ -1,0 +1,63 @@
+//! Everything a stranger may send has a limit, and the limit a name.
+
+/// Longest payload of a statement in bytes. A reader list of 1,024 organisations takes 35 KiB.
+pub const STATEMENT_BYTES_MAX: usize = 96 * 1024;
+/// Signatures one statement may carry; more than two only while keys are being replaced.
+pub const SIGNATURES_MAX: usize = 8;
+/// Longest name of an organisation, node or collection in bytes.
+pub const NAME_BYTES_MAX: usize = 200;
+/// Addresses a certificate or an invitation may name.
+pub const ADDRESSES_MAX: usize = 16;
+/// Longest address (a multiaddr as text) in bytes.
+pub const ADDRESS_BYTES_MAX: usize = 256;
+/// Organisations a reader list may name; the same limit holds for those removed from it.
+pub const READERS_MAX: usize = 1024;
+/// Nodes an organisation may certify over time.
+pub const NODES_MAX: usize = 256;
+/// Publisher terms of an organisation.
+pub const TERMS_MAX: usize = 4096;
+/// Root keys an organisation may have over time.
+pub const ROTATIONS_MAX: usize = 64;
+/// Collections of one organisation: every partnership brings one.
+pub const COLLECTIONS_MAX: usize = 2048;
+/// Partnerships of one organisation, ended ones included.
+pub const PARTNERSHIPS_MAX: usize = 1024;
+/// Contradictions of one organisation that are kept as evidence.
+pub const CONFLICTS_MAX: usize = 16;
+
+/// Records that may share one tree root and are stored together.
+pub const BATCH_RECORDS_MAX: usize = 64;
+/// Longest record in bytes, signature not counted. A checkpoint with all cuts takes about 40 KiB.
+pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// Heads a record may name per document.
+pub const HEADS_MAX: usize = 32;
+/// Earlier epochs a checkpoint may name.
+pub const CUTS_MAX: usize = 2048;
+/// Documents (home and companions) one draft record may name.
+pub const DRAFT_DOCUMENTS_MAX: usize = 16;
+/// Longest reason of a refusal in bytes.
+pub const REASON_BYTES_MAX: usize = 500;
+/// How far a record may lie ahead of our clock before it is held back, in milliseconds.
+pub const AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
+/// Longest change chunk in bytes, header included.
+pub const CHUNK_BYTES_MAX: usize = 512 * 1024;
+/// Changes one change may depend on.
+pub const CHUNK_DEPS_MAX: usize = 64;
+/// Chunks one delivery may hold.
+pub const DELIVERY_CHUNKS_MAX: usize = 20_000;
+/// Bytes of all chunks of one delivery.
+pub const DELIVERY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Operations one change may expand to.
+pub const CHANGE_OPERATIONS_MAX: u64 = 50_000;
+/// Operations one delivery may expand to.
+pub const DOCUMENT_OPERATIONS_MAX: u64 = 200_000;
+
+/// Longest time an invitation may be open, in milliseconds (30 days).
+pub const INVITATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
+/// Longest invitation as text, in characters.
+pub const TOKEN_CHARS_MAX: usize = 8192;
+/// Wrong proofs after which an invitation is closed.
+pub const WRONG_PROOFS_MAX: u32 = 5;
+/// Longest message of the join protocol in bytes: two organisations' statements, no documents.
+pub const JOIN_MESSAGE_BYTES_MAX: usize = 512 * 1024;

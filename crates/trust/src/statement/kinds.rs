@@ -1,0 +1,403 @@
+//! The facts an organisation can state about itself, one type each, and the rules every one obeys.
+
+use minicbor::{Decode, Encode};
+use ortsnetz_model::{CollectionId, NodeId, OrgId};
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::{EncodingError, rule};
+use crate::keys::PublicKey;
+use crate::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, NAME_BYTES_MAX, READERS_MAX};
+
+/// The version of the statement format written by this crate.
+pub const STATEMENT_VERSION: u8 = 1;
+
+/// What kind of body an organisation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum OrganisationKind {
+    /// A town or other municipality.
+    #[n(0)]
+    Municipality,
+    /// A county (Kreis).
+    #[n(1)]
+    County,
+    /// A service centre that answers for several municipalities.
+    #[n(2)]
+    ServiceCenter,
+    /// An outside provider, such as a public utility.
+    #[n(3)]
+    Provider,
+}
+
+/// The first statement of an organisation. Its hash is the organisation's id; the root key it names signs it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Genesis {
+    /// Format version, [`STATEMENT_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// Name of the organisation, for example `Stadt Siegburg`.
+    #[n(1)]
+    pub name: String,
+    /// The place it claims to speak for: 12 digits, or empty for a body without a place.
+    #[n(2)]
+    pub ars: String,
+    /// What kind of body it is.
+    #[n(3)]
+    pub kind: OrganisationKind,
+    /// The root key.
+    #[n(4)]
+    pub root: PublicKey,
+    /// When it was made, milliseconds since 1970.
+    #[n(5)]
+    pub at: u64,
+    /// Random bytes, so that two organisations never share an id.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub random: [u8; 16],
+}
+
+/// The root key changes hands. Signed by both keys. From then on statements signed by root count only with the new
+/// signature, so the owner signs all of them again in the same step.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RootRotation {
+    /// Whose root key.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// Counts the rotations from 1.
+    #[n(1)]
+    pub number: u32,
+    /// The key that was valid so far.
+    #[n(2)]
+    pub old: PublicKey,
+    /// The key that is valid from now on.
+    #[n(3)]
+    pub new: PublicKey,
+    /// When, milliseconds since 1970.
+    #[n(4)]
+    pub at: u64,
+}
+
+/// What a node may do beside reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+pub struct Roles {
+    /// Signs collections, reader lists, partnerships and agreements.
+    #[n(0)]
+    pub admin: bool,
+    /// Signs drafts.
+    #[n(1)]
+    pub edit: bool,
+}
+
+/// Makes a node a node of the organisation. A higher serial replaces the former certificate of the node; a renewal
+/// keeps `not_before`, because records are judged by it. Signed by root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NodeCertificate {
+    /// Whose node.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// The node.
+    #[n(1)]
+    pub node: NodeId,
+    /// Counts the certificates of this node from 1.
+    #[n(2)]
+    pub serial: u64,
+    /// What it may do.
+    #[n(3)]
+    pub roles: Roles,
+    /// Valid from, milliseconds since 1970.
+    #[n(4)]
+    pub not_before: u64,
+    /// Valid until, milliseconds since 1970. Later records are held back; what was verified stays readable.
+    #[n(5)]
+    pub not_after: u64,
+    /// Where it can be reached (multiaddrs).
+    #[n(6)]
+    pub addresses: Vec<String>,
+    /// What people call it, for example `Rathaus` or `Laptop`.
+    #[n(7)]
+    pub name: String,
+}
+
+/// Takes a certificate back, and all earlier ones of that node. Signed by root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NodeRevocation {
+    /// Whose node.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// The node.
+    #[n(1)]
+    pub node: NodeId,
+    /// The highest certificate serial that is void.
+    #[n(2)]
+    pub serial: u64,
+    /// When, milliseconds since 1970.
+    #[n(3)]
+    pub at: u64,
+}
+
+/// Makes one node the publisher. The highest number is the present term. Signed by root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PublisherTerm {
+    /// Whose publisher.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// Counts the terms from 1.
+    #[n(1)]
+    pub number: u32,
+    /// The node that publishes in this term.
+    #[n(2)]
+    pub node: NodeId,
+    /// When, milliseconds since 1970.
+    #[n(3)]
+    pub at: u64,
+}
+
+/// The organisation follows another one whose root key is lost or which was merged into it. Counts at a partner once
+/// a person there checked it. Signed by the successor's root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Succession {
+    /// The successor.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// The one it follows.
+    #[n(1)]
+    pub predecessor: OrgId,
+    /// Counts the statements about this predecessor from 1.
+    #[n(2)]
+    pub serial: u64,
+    /// When, milliseconds since 1970.
+    #[n(3)]
+    pub at: u64,
+}
+
+/// Who may read a collection.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Readers {
+    /// Everybody: partners, whoever they relay to, the public pages.
+    #[n(0)]
+    Public,
+    /// These organisations (sorted), and the own nodes.
+    #[n(1)]
+    Organisations(#[n(0)] Vec<OrgId>),
+    /// The own nodes only.
+    #[n(2)]
+    Internal,
+}
+
+/// A collection and its reader list. Signed by a node with role `admin` or by root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CollectionStatement {
+    /// Whose collection.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// Which one.
+    #[n(1)]
+    pub collection: CollectionId,
+    /// Its name at creation, for example `public`, `with:<OrgId>` or one of the organisation's own.
+    #[n(2)]
+    pub name: String,
+    /// Counts the statements about this collection from 1.
+    #[n(3)]
+    pub serial: u64,
+    /// Who may read it.
+    #[n(4)]
+    pub readers: Readers,
+    /// Organisations (sorted) that could read it before and are told by this statement that they no longer can.
+    #[n(5)]
+    pub removed: Vec<OrgId>,
+    /// Whether readers may pass it on to other readers; always so for a public one.
+    #[n(6)]
+    pub relay: bool,
+    /// Closed for ever: nothing new will be published in it.
+    #[n(7)]
+    pub ended: bool,
+}
+
+/// Two organisations work together. Each side signs with a node of role `admin` (or root) and keeps it in its chain.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Partnership {
+    /// The one with the smaller id.
+    #[n(0)]
+    pub a: OrgId,
+    /// The one with the greater id.
+    #[n(1)]
+    pub b: OrgId,
+    /// Counts the statements about this pair from 1; ends count too.
+    #[n(2)]
+    pub serial: u64,
+    /// When, milliseconds since 1970.
+    #[n(3)]
+    pub at: u64,
+}
+
+/// One side ends the partnership; one signature is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PartnershipEnd {
+    /// The side that ends it.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// The other side.
+    #[n(1)]
+    pub partner: OrgId,
+    /// Counts the statements about this pair from 1.
+    #[n(2)]
+    pub serial: u64,
+    /// When, milliseconds since 1970.
+    #[n(3)]
+    pub at: u64,
+}
+
+/// A person of the organisation compared name, ARS and check words of a partner. Signed by a node with role `admin`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PartnerConfirmation {
+    /// Who confirms.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// Who is confirmed.
+    #[n(1)]
+    pub partner: OrgId,
+    /// Counts the statements about this partner from 1.
+    #[n(2)]
+    pub serial: u64,
+    /// `false` takes an earlier confirmation back.
+    #[n(3)]
+    pub confirmed: bool,
+    /// When, milliseconds since 1970.
+    #[n(4)]
+    pub at: u64,
+}
+
+/// The owner of a place lets another organisation speak for it too. Signed by a node with role `admin`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Delegation {
+    /// The owner.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// Who may speak for the place as well.
+    #[n(1)]
+    pub to: OrgId,
+    /// The place, 12 digits.
+    #[n(2)]
+    pub ars: String,
+    /// Counts the statements about this place and organisation from 1.
+    #[n(3)]
+    pub serial: u64,
+    /// Until when, milliseconds since 1970; 0 takes it back.
+    #[n(4)]
+    pub until: u64,
+}
+
+/// Whether a text is an ARS: exactly 12 digits.
+pub fn is_ars(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn check_name(name: &str) -> Result<(), EncodingError> {
+    rule(!name.trim().is_empty(), || "the name is empty".into())?;
+    rule(!name.chars().any(char::is_control), || "the name holds control characters".into())?;
+    rule(name.len() <= NAME_BYTES_MAX, || format!("the name has {} bytes, allowed are {NAME_BYTES_MAX}", name.len()))
+}
+
+pub(crate) fn check_addresses(addresses: &[String]) -> Result<(), EncodingError> {
+    rule(addresses.len() <= ADDRESSES_MAX, || format!("{} addresses, allowed are {ADDRESSES_MAX}", addresses.len()))?;
+    let longest = addresses.iter().map(String::len).max().unwrap_or(0);
+    rule(longest <= ADDRESS_BYTES_MAX, || format!("an address of {longest} bytes, allowed are {ADDRESS_BYTES_MAX}"))
+}
+
+fn check_readers(list: &[OrgId], own: &OrgId) -> Result<(), EncodingError> {
+    rule(list.len() <= READERS_MAX, || format!("{} organisations listed, allowed are {READERS_MAX}", list.len()))?;
+    rule(list.is_sorted_by(|a, b| a < b), || "a list of organisations is not sorted".into())?;
+    rule(!list.contains(own), || "an organisation lists itself as reader".into())
+}
+
+/// The rules a statement obeys whoever signs it.
+pub(crate) trait Rules {
+    fn check(&self) -> Result<(), EncodingError>;
+}
+
+impl Rules for Genesis {
+    fn check(&self) -> Result<(), EncodingError> {
+        if self.version != STATEMENT_VERSION {
+            return Err(EncodingError::Unknown { what: "genesis version", number: self.version.into() });
+        }
+        check_name(&self.name)?;
+        rule(self.ars.is_empty() || is_ars(&self.ars), || "the ARS does not have 12 digits".into())
+    }
+}
+
+impl Rules for RootRotation {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.number > 0 && self.old != self.new, || "a rotation to the same key".into())
+    }
+}
+
+impl Rules for NodeCertificate {
+    fn check(&self) -> Result<(), EncodingError> {
+        check_name(&self.name)?;
+        check_addresses(&self.addresses)?;
+        rule(self.serial > 0 && self.not_before < self.not_after, || "the certificate is never valid".into())
+    }
+}
+
+impl Rules for NodeRevocation {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.serial > 0, || "a revocation of nothing".into())
+    }
+}
+
+impl Rules for PublisherTerm {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.number > 0, || "terms count from 1".into())
+    }
+}
+
+impl Rules for Succession {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.serial > 0 && self.organisation != self.predecessor, || "an organisation follows itself".into())
+    }
+}
+
+impl Rules for CollectionStatement {
+    fn check(&self) -> Result<(), EncodingError> {
+        check_name(&self.name)?;
+        rule(self.collection == CollectionId::named(&self.organisation, &self.name), || {
+            "the collection's id does not belong to its name".into()
+        })?;
+        rule(self.serial > 0, || "serials count from 1".into())?;
+        check_readers(&self.removed, &self.organisation)?;
+        match &self.readers {
+            Readers::Organisations(list) => {
+                check_readers(list, &self.organisation)?;
+                let both = self.removed.iter().any(|org| list.binary_search(org).is_ok());
+                rule(!both, || "an organisation is reader and removed at once".into())
+            }
+            Readers::Public => rule(self.relay, || "a public collection may always be relayed".into()),
+            Readers::Internal => rule(!self.relay, || "an internal collection is never relayed".into()),
+        }
+    }
+}
+
+impl Rules for Partnership {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.a < self.b && self.serial > 0, || "the two sides of a partnership are not in order".into())
+    }
+}
+
+impl Rules for PartnershipEnd {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.organisation != self.partner && self.serial > 0, || "a partnership with oneself".into())
+    }
+}
+
+impl Rules for PartnerConfirmation {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.organisation != self.partner && self.serial > 0, || "a confirmation of oneself".into())
+    }
+}
+
+impl Rules for Delegation {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.organisation != self.to && self.serial > 0, || "a delegation to oneself".into())?;
+        rule(is_ars(&self.ars), || "the ARS does not have 12 digits".into())
+    }
+}
