@@ -1,0 +1,44 @@
+//! Every limit of searching, in one place.
+
+/// Characters of a query that are read; the rest is ignored and counted in [`crate::Hits::ignored_words`].
+pub const QUERY_CHARS_MAX: usize = 400;
+/// Words of a query that are searched for.
+pub const QUERY_WORDS_MAX: usize = 12;
+/// Hits in one answer if the query does not say.
+pub const LIMIT_DEFAULT: usize = 20;
+/// Most hits in one answer.
+pub const LIMIT_MAX: usize = 200;
+/// Longest word that is indexed or searched for, in characters after folding; longer ones are cut.
+pub const WORD_CHARS_MAX: usize = 64;
+/// Shortest word in which a typing mistake is forgiven, in characters.
+pub const TYPO_CHARS_MIN: usize = 5;
+/// Typing mistakes are looked for when an exact search finds fewer entries than this.
+pub const FEW_HITS: usize = 3;
+/// Most words of the index that stand in for one misspelt or unfinished word.
+pub const EXPANSIONS_MAX: usize = 48;
+/// Longest beginning of a word that has its own list in the index; longer ones are looked up among the words.
+pub const EDGE_CHARS_MAX: usize = 4;
+/// Most words in the dictionary that takes compounds apart.
+pub const DICTIONARY_WORDS_MAX: usize = 200_000;
+/// Most analysed words kept in memory.
+pub const CACHE_WORDS_MAX: usize = 40_000;
+/// Most places of one entry that are indexed: more than Germany has municipalities.
+pub const AREAS_MAX: usize = 16_384;
+/// Places kept with an entry to be shown in a hit.
+pub const AREAS_SHOWN_MAX: usize = 64;
+/// Characters of the summary kept with an entry to be shown in a hit.
+pub const SUMMARY_CHARS_MAX: usize = 320;
+/// Languages of title and summary kept with an entry to be shown in a hit.
+pub const LANGUAGES_SHOWN_MAX: usize = 16;
+/// Smallest memory for collecting new entries, in bytes (tantivy's own limit is 15 MB).
+pub const HEAP_BYTES_MIN: usize = 16_000_000;
+/// Largest memory for collecting new entries, in bytes.
+pub const HEAP_BYTES_MAX: usize = 1_000_000_000;
+/// Most candidates in one answer about a place. The most divided postal code has 39 municipalities.
+pub const CANDIDATES_MAX: usize = 50;
+/// Most places in a table: Germany has about 11,000 municipalities.
+pub const PLACES_MAX: usize = 50_000;
+/// Longest text that is looked up as a place, in characters; longer ones name no place.
+pub const PLACE_CHARS_MAX: usize = 120;
+/// Most rejected lines of a table of places that are told one by one; the others are only counted.
+pub const PLACE_REJECTS_MAX: usize = 1_000;
