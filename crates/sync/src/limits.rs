@@ -1,0 +1,107 @@
+//! Every limit of the engine, with its unit. Tests hold each at and over.
+
+/// Longest frame on the wire, in bytes.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most bytes a frame may inflate to. A page of highly repetitive entries stays below.
+pub const INFLATED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a page should have on the wire at most, in compressed bytes. A single larger entry makes a larger page.
+pub const PAGE_BYTES: usize = 64 * 1024;
+
+/// Most raw bytes put into one page; a larger entry travels as `Changes` on request.
+pub const PAGE_RAW_BYTES_MAX: usize = 512 * 1024;
+
+/// Most records in one page.
+pub const PAGE_RECORDS_MAX: usize = 256;
+
+/// Raw bytes of chunks in one `Changes` frame.
+pub const CHANGES_BYTES: usize = 512 * 1024 + 16 * 1024;
+
+/// Most raw bytes of chunks collected for one wanted entry.
+pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of pages that may be under way to one reader and not yet stored there; or a twentieth of what it has already
+/// stored in this catch-up, if that is more.
+pub const WINDOW_BYTES: usize = 256 * 1024;
+
+/// Records of one batch: stored atomically, with the totals in the last.
+pub const BATCH_RECORDS_MAX: usize = 64;
+
+/// Publish requests waiting for the commit under way.
+pub const PUBLISH_QUEUE_MAX: usize = 4096;
+
+/// Entries asked for at one time from one peer with `Want`.
+pub const WANTS_MAX: usize = 64;
+
+/// Feeds one `Have` names; more follow in the next.
+pub const HAVE_FEEDS_MAX: usize = 4096;
+
+/// Feeds read at the same time from all peers.
+pub const READING_FEEDS_MAX: usize = 8;
+
+/// Streams of pages one peer may have open with us.
+pub const STREAMS_PER_PEER_MAX: usize = 8;
+
+/// Loads for pages under way at one time; live edits and wants do not count.
+pub const BULK_LOADS_MAX: usize = 4;
+
+/// Answers to `Want` and `Audit` under way for one peer.
+pub const SERVING_PER_PEER_MAX: usize = 64;
+
+/// Pages and pushes of one peer waiting to be accepted or stored. One more and the rest of the stream is asked again.
+pub const INBOX_PER_PEER_MAX: usize = 128;
+
+/// Raw bytes of the same.
+pub const INBOX_BYTES_PER_PEER_MAX: usize = 16 * 1024 * 1024;
+
+/// Most live entries of one feed. A feed that grows beyond is held and shown.
+pub const FEED_ENTRIES_MAX: usize = 500_000;
+
+/// Bytes a peer may push without being asked, per minute. What is above is asked for later at our own pace.
+pub const PUSH_BYTES_PER_MINUTE: u64 = 16 * 1024 * 1024;
+
+/// Records a peer may push without being asked, per minute.
+pub const PUSH_RECORDS_PER_MINUTE: u64 = 4096;
+
+/// Statements one `Chain` frame carries.
+pub const CHAIN_STATEMENTS_MAX: usize = 4096;
+
+/// Records set aside that are kept for one feed.
+pub const SET_ASIDE_MAX: usize = 1024;
+
+/// A beat is sent when nothing else was for so long.
+pub const BEAT_MS: u64 = 15_000;
+
+/// A peer that was silent for so long is closed.
+pub const DEAD_MS: u64 = 40_000;
+
+/// An unanswered request is given up after this and tried elsewhere.
+pub const REQUEST_MS: u64 = 30_000;
+
+/// A peer that sent something invalid in a feed is not asked for this feed for so long.
+pub const BLOCKED_MS: u64 = 10 * 60_000;
+
+/// A checkpoint is due after this.
+pub const CHECKPOINT_MS: u64 = 24 * 3_600_000;
+
+/// A feed without a newer checkpoint is stale after this. The hour is for checkpoints on their way.
+pub const STALE_MS: u64 = 25 * 3_600_000;
+
+/// A record whose epoch is further ahead of our clock is held back.
+pub const AHEAD_MS: u64 = 24 * 3_600_000;
+
+/// A reader list older than this is not served to others by a relay, unless it is `public`.
+pub const LIST_AGE_MS: u64 = 7 * 24 * 3_600_000;
+
+/// Publishing into a feed waits so long at most for own data to come back.
+pub const FETCH_BACK_MS: u64 = 60_000;
+
+/// A relay tells readers that are partners of the owner themselves after this; by then most have it.
+pub const ANNOUNCE_MS: u64 = 2_000;
+
+/// What was taken in from a peer is remembered at most this often.
+pub const REMEMBER_MS: u64 = 5_000;
+
+/// Epochs a checkpoint lists; older ones count as they are.
+pub const CUTS_MAX: usize = 256;

@@ -1,0 +1,51 @@
+//! What the engine starts from: filled row by row while the store is read, without loading a document.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ortsnetz_model::{EntryId, FeedId, NodeId, OrgId, Position};
+
+use crate::effect::OfferHash;
+use crate::feed::Feed;
+use crate::header::Header;
+use crate::organisation::Organisation;
+
+/// The state of a stopped engine, rebuilt from the store.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    pub(crate) feeds: BTreeMap<FeedId, Feed>,
+    pub(crate) organisations: BTreeMap<OrgId, Arc<dyn Organisation>>,
+    pub(crate) taken: BTreeMap<NodeId, OfferHash>,
+}
+
+impl Snapshot {
+    /// Takes in a stored record: the newest of its entry, or the newest checkpoint of its feed. Any order.
+    pub fn record(&mut self, header: &Header) {
+        self.feeds.entry(header.feed).or_default().take(header);
+    }
+
+    /// Takes in the stored cursor of a feed.
+    pub fn cursor(&mut self, feed: FeedId, cursor: Position) {
+        self.feeds.entry(feed).or_default().cursor = cursor;
+    }
+
+    /// Takes in that a feed is frozen from a position on.
+    pub fn frozen(&mut self, feed: FeedId, from: Position) {
+        self.feeds.entry(feed).or_default().frozen = Some(from);
+    }
+
+    /// Takes in a record that is kept beside.
+    pub fn aside(&mut self, feed: FeedId, entry: EntryId, position: Position) {
+        self.feeds.entry(feed).or_default().aside.insert((entry, position));
+    }
+
+    /// Takes in what is known of an organisation.
+    pub fn organisation(&mut self, organisation: Arc<dyn Organisation>) {
+        self.organisations.insert(organisation.id(), organisation);
+    }
+
+    /// Takes in what [`Effect::Remember`](crate::Effect::Remember) said last about a peer.
+    pub fn taken(&mut self, node: NodeId, taken: OfferHash) {
+        self.taken.insert(node, taken);
+    }
+}
