@@ -1,8 +1,23 @@
 //! How the owner of a network talks to it.
 
-use ortsnetz_model::NodeId;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{AddressError, Config, JoinError, JoinStream, NetEvent, Peer, StartError};
+use libp2p::Multiaddr;
+use ortsnetz_model::NodeId;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::config::{Config, FRAME_BYTES_MAX, PEER_ADDRESSES_MAX, Peer, StartError, check_environment, parse_address};
+use crate::driver::{Command, Driver};
+use crate::event::{NetEvent, Reason};
+use crate::join::{JoinError, JoinStream};
+use crate::registry::{PeerState, Registry};
+
+/// Most joins waiting to be dialled.
+const COMMANDS_MAX: usize = 16;
 
 /// The beginning of everything.
 pub struct Network;
@@ -11,13 +26,30 @@ impl Network {
     /// Starts listening and dialling. Runs on the current tokio runtime until [`Handle::shutdown`] or until the
     /// [`Events`] are dropped.
     pub async fn start(config: Config) -> Result<(Handle, Events), StartError> {
-        unimplemented!("{config:?}")
+        check_environment(|name| std::env::var_os(name))?;
+        let advertise = config.advertise.iter().filter_map(|text| parse_address(text).ok()).collect();
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        let driver = Driver::new(config, receiver)?;
+        let registry = driver.registry().clone();
+        driver.start().await?;
+        let handle = Handle { registry: registry.clone(), commands, advertise };
+        Ok((handle, Events { registry }))
     }
 }
 
 /// Sends commands; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Handle {}
+#[derive(Clone)]
+pub struct Handle {
+    registry: Arc<Registry>,
+    commands: mpsc::Sender<Command>,
+    advertise: Arc<[Multiaddr]>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("node", &self.node()).finish_non_exhaustive()
+    }
+}
 
 /// What comes first on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,74 +103,161 @@ pub struct PeerStatus {
 impl Handle {
     /// This node's id.
     pub fn node(&self) -> NodeId {
-        unimplemented!()
+        self.registry.me
     }
 
-    /// Replaces the allow list. Peers that are gone from it are closed, new ones dialled. All or nothing: with a bad
-    /// address nothing changes.
-    pub fn set_peers(&self, peers: Vec<Peer>) -> Result<(), AddressError> {
-        unimplemented!("{peers:?}")
+    /// Replaces the allow list. Peers that are gone from it are closed after what is queued for them was sent; new ones
+    /// are dialled. Addresses that cannot be parsed, and those beyond the limit, are left out with a warning: one
+    /// partner's mistake must not cut off the others.
+    pub fn set_peers(&self, peers: Vec<Peer>) {
+        let peers: HashMap<_, _> = peers
+            .into_iter()
+            .filter(|peer| peer.node != self.node())
+            .map(|peer| (peer.node, (self.addresses(&peer), peer.dial)))
+            .collect();
+        self.registry.set_peers(peers);
+    }
+
+    fn addresses(&self, peer: &Peer) -> Vec<Multiaddr> {
+        if peer.addresses.len() > PEER_ADDRESSES_MAX {
+            tracing::warn!(peer = %peer.node, addresses = peer.addresses.len(), "peer has too many addresses");
+        }
+        let mut addresses = Vec::new();
+        for text in peer.addresses.iter().take(PEER_ADDRESSES_MAX) {
+            match parse_address(text) {
+                Ok(address) if self.advertise.contains(&address) => {}
+                Ok(address) => addresses.push(address),
+                Err(error) => tracing::warn!(peer = %peer.node, %error, "address of a peer left out"),
+            }
+        }
+        addresses
     }
 
     /// Whether nodes outside the allow list may open a join stream, because an invitation is open.
     pub fn open_joins(&self, open: bool) {
-        unimplemented!("{open}")
+        self.registry.lock().joins_open = open;
     }
 
     /// Queues a frame. Never waits; the frame goes out at once if the line is free.
     pub fn send(&self, peer: NodeId, frame: Vec<u8>, priority: Priority) -> Result<(), SendError> {
-        unimplemented!("{peer} {frame:?} {priority:?}")
+        if frame.len() > FRAME_BYTES_MAX {
+            return Err(SendError::TooLong { bytes: frame.len() });
+        }
+        let link = self.registry.lock().peers.get(&peer).and_then(|peer| peer.active.clone());
+        link.ok_or(SendError::NotConnected)?.send(frame, priority).map_err(SendError::Full)
     }
 
     /// Closes the connection to a peer after what is queued was sent (at most for the drain timeout); the peer is dialled
     /// again after the usual wait. `Disconnected` with this reason follows at once if it was connected.
     pub fn close(&self, peer: NodeId, reason: impl Into<String>) {
-        unimplemented!("{peer} {}", reason.into())
+        self.registry.close(&peer, Reason::Asked(reason.into()));
     }
 
     /// Dials the peer now instead of later, at most once a minute.
     pub fn nudge(&self, peer: NodeId) {
-        unimplemented!("{peer}")
+        self.registry.lock().changes.nudged.insert(peer);
+        self.registry.changed.notify_one();
     }
 
-    /// Opens a join stream to a node that may not be on the allow list.
+    /// Opens a join stream to a node that may not be on the allow list. Whether the other side has an invitation open
+    /// shows at the first [`JoinStream::recv`] at the latest: [`JoinError::Refused`].
     pub async fn join(&self, node: NodeId, addresses: Vec<String>) -> Result<JoinStream, JoinError> {
-        unimplemented!("{node} {addresses:?}")
+        let addresses = addresses.iter().map(|text| parse_address(text)).collect::<Result<Vec<_>, _>>()?;
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Join { node, addresses, reply };
+        self.commands.send(command).await.map_err(|_| JoinError::Stopping)?;
+        let limit = self.registry.timing.join_timeout;
+        match timeout(limit, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) if self.registry.lock().stopping => Err(JoinError::Stopping),
+            // The connection came up and went away again.
+            Ok(Err(_)) => Err(JoinError::Refused { node }),
+            Err(_) => Err(JoinError::TimedOut { seconds: limit.as_secs() }),
+        }
     }
 
     /// Figures of all peers on the allow list, sorted by node.
     pub fn status(&self) -> Vec<(NodeId, PeerStatus)> {
-        unimplemented!()
+        let state = self.registry.lock();
+        let mut all: Vec<_> = state.peers.iter().map(|(node, peer)| (*node, PeerStatus::of(peer))).collect();
+        all.sort_unstable_by_key(|(node, _)| *node);
+        all
     }
 
     /// Figures of one peer; `None` if it is not on the allow list.
     pub fn peer_status(&self, peer: NodeId) -> Option<PeerStatus> {
-        unimplemented!("{peer}")
+        self.registry.lock().peers.get(&peer).map(PeerStatus::of)
     }
 
     /// Addresses we accept connections at, with the real port.
     pub fn listening(&self) -> Vec<String> {
-        unimplemented!()
+        self.registry.lock().listening.clone()
     }
 
     /// Sends what is queued, closes everything, frees the port, and returns when that is done.
     pub async fn shutdown(&self) {
-        unimplemented!()
+        self.registry.stop();
+        let mut done = self.registry.done.subscribe();
+        // The sender lives in the registry, so this ends with the value.
+        let _ = done.wait_for(|done| *done).await;
+    }
+}
+
+impl PeerStatus {
+    fn of(peer: &PeerState) -> Self {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &peer.counters;
+        Self {
+            connected: peer.active.is_some(),
+            remote: peer.active.as_ref().map(|link| link.remote.clone()),
+            outbound: peer.active.as_ref().is_some_and(|link| link.outbound),
+            sent_frames: load(&counters.sent_frames),
+            sent_bytes: load(&counters.sent_bytes),
+            received_frames: load(&counters.received_frames),
+            received_bytes: load(&counters.received_bytes),
+            connections: load(&counters.connections),
+            dial_error: peer.dial_error.clone(),
+        }
     }
 }
 
 /// What happens, in order for each peer; between peers one event in turn, so that nobody waits for another's flood.
-#[derive(Debug)]
-pub struct Events {}
+/// Dropping it stops the network.
+pub struct Events {
+    registry: Arc<Registry>,
+}
 
 impl Events {
     /// The next event; `None` after the network has stopped. Safe to use in `select!`: nothing is lost when dropped.
     pub async fn recv(&mut self) -> Option<NetEvent> {
-        unimplemented!()
+        loop {
+            {
+                let mut state = self.registry.lock();
+                if let Some(event) = state.inbox.pop() {
+                    return Some(event);
+                }
+                if state.stopped {
+                    return None;
+                }
+            }
+            self.registry.arrived.notified().await;
+        }
     }
 
     /// The next event if one is waiting.
     pub fn try_recv(&mut self) -> Option<NetEvent> {
-        unimplemented!()
+        self.registry.lock().inbox.pop()
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.registry.stop();
     }
 }

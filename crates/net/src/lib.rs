@@ -4,10 +4,22 @@
 //! happens. Who may connect is decided outside and handed in by [`Handle::set_peers`]. To each of these peers there is at
 //! most one connection with one long-lived stream; frames keep their order within a priority and arrive whole or not at all.
 
+mod behaviour;
 mod config;
+mod driver;
 mod event;
+mod frame;
 mod handle;
+mod handler;
+mod inbox;
 mod join;
+mod link;
+mod listen;
+mod outbox;
+mod protocol;
+mod registry;
+mod supervisor;
+mod transport;
 
 pub use config::{
     AddressError, Config, FRAME_BYTES_MAX, JOIN_BYTES_MAX, JOIN_CONNECTIONS_MAX, JOIN_FRAME_BYTES_MAX, Limits,

@@ -1,0 +1,151 @@
+//! The gate: which connections live, and what may be done on them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::swarm::behaviour::{ConnectionClosed, DialFailure};
+use libp2p::swarm::{
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId};
+use ortsnetz_model::NodeId;
+use tokio::sync::oneshot;
+
+use crate::event::Reason;
+use crate::handler::{Handler, Role};
+use crate::join::{JoinError, JoinStream};
+use crate::link::{Counters, Link};
+use crate::registry::{Refusal, Registry};
+
+type JoinReply = oneshot::Sender<Result<JoinStream, JoinError>>;
+
+/// The node behind a proven peer id; `None` for keys that are not Ed25519.
+pub(crate) fn node_of(peer: &PeerId) -> Option<NodeId> {
+    NodeId::from_peer_id_bytes(&peer.to_bytes())
+}
+
+/// The peer id of a node.
+pub(crate) fn peer_of(node: &NodeId) -> PeerId {
+    // SAFETY: the bytes are an identity multihash of a protobuf-encoded key, which is what a peer id is.
+    PeerId::from_bytes(&node.peer_id_bytes()).expect("a node id is a peer id")
+}
+
+/// Decides about connections and makes their handlers.
+pub(crate) struct Gate {
+    registry: Arc<Registry>,
+    links: HashMap<ConnectionId, Arc<Link>>,
+    /// Dials we made to join, with where the stream goes.
+    joins: HashMap<ConnectionId, JoinReply>,
+    closing: VecDeque<(PeerId, ConnectionId)>,
+    waker: Option<Waker>,
+}
+
+impl Gate {
+    pub(crate) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, links: HashMap::new(), joins: HashMap::new(), closing: VecDeque::new(), waker: None }
+    }
+
+    /// The connection of this dial will carry a join stream.
+    pub(crate) fn expect_join(&mut self, id: ConnectionId, reply: JoinReply) {
+        self.joins.insert(id, reply);
+    }
+
+    /// Asks all connections to end.
+    pub(crate) fn close_all(&self) {
+        self.links.values().for_each(|link| link.request_close());
+    }
+
+    fn handler(&mut self, id: ConnectionId, link: Arc<Link>, role: Role) -> Handler {
+        self.links.insert(id, link.clone());
+        Handler::new(self.registry.clone(), link, role)
+    }
+
+    fn passing_link(&self, node: NodeId, outbound: bool, remote: &Multiaddr) -> Arc<Link> {
+        let counters = Arc::<Counters>::default();
+        Link::new(node, outbound, remote.to_string(), counters, &self.registry.limits)
+    }
+}
+
+impl NetworkBehaviour for Gate {
+    type ConnectionHandler = Handler;
+    type ToSwarm = std::convert::Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Refusal::NotAllowed))?;
+        match self.registry.admit(node, false, remote.to_string()) {
+            Ok(link) => Ok(self.handler(id, link, Role::Listener)),
+            Err(Refusal::NotAllowed) => {
+                self.registry.admit_joining(id).map_err(ConnectionDenied::new)?;
+                let link = self.passing_link(node, false, remote);
+                Ok(self.handler(id, link, Role::Host))
+            }
+            Err(refusal) => Err(ConnectionDenied::new(refusal)),
+        }
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        remote: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Refusal::NotAllowed))?;
+        if let Some(reply) = self.joins.remove(&id) {
+            let link = self.passing_link(node, true, remote);
+            return Ok(self.handler(id, link, Role::Guest(Some(reply))));
+        }
+        let link = self.registry.admit(node, true, remote.to_string()).map_err(ConnectionDenied::new)?;
+        Ok(self.handler(id, link, Role::Dialler))
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, cause, .. }) => {
+                self.registry.join_ended(connection_id);
+                if let Some(link) = self.links.remove(&connection_id) {
+                    let reason = cause.map_or(Reason::ClosedByPeer, |cause| Reason::Lost(cause.to_string()));
+                    self.registry.ended(&link, reason);
+                }
+            }
+            FromSwarm::DialFailure(DialFailure { peer_id: Some(peer), connection_id, error }) => {
+                if let Some(reply) = self.joins.remove(&connection_id)
+                    && let Some(node) = node_of(&peer)
+                {
+                    let _ = reply.send(Err(JoinError::Unreachable { node, reason: crate::driver::dial_reason(error) }));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, _: THandlerOutEvent<Self>) {
+        self.closing.push_back((peer, id));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        match self.closing.pop_front() {
+            Some((peer_id, id)) => {
+                Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) })
+            }
+            None => {
+                self.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! One connection to one peer, as seen by everybody but libp2p.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use futures::task::AtomicWaker;
+use ortsnetz_model::NodeId;
+
+use crate::config::Limits;
+use crate::frame::PREFIX_BYTES;
+use crate::handle::Priority;
+use crate::outbox::Outbox;
+
+/// Traffic with one peer over all its connections.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) sent_frames: AtomicU64,
+    pub(crate) sent_bytes: AtomicU64,
+    pub(crate) received_frames: AtomicU64,
+    pub(crate) received_bytes: AtomicU64,
+    pub(crate) connections: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn sent(&self, frames: u64, bytes: usize) {
+        self.sent_frames.fetch_add(frames, Ordering::Relaxed);
+        self.sent_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        self.received_frames.fetch_add(1, Ordering::Relaxed);
+        self.received_bytes.fetch_add((bytes + PREFIX_BYTES) as u64, Ordering::Relaxed);
+    }
+}
+
+/// Shared by the connection's task, which sends and receives, and by whoever queues frames or wants it closed.
+pub(crate) struct Link {
+    pub(crate) node: NodeId,
+    /// Whether we dialled.
+    pub(crate) outbound: bool,
+    /// Where the peer is, as multiaddr.
+    pub(crate) remote: String,
+    pub(crate) counters: Arc<Counters>,
+    outbox: Mutex<Outbox>,
+    waker: AtomicWaker,
+    closing: AtomicBool,
+}
+
+impl Link {
+    pub(crate) fn new(
+        node: NodeId,
+        outbound: bool,
+        remote: String,
+        counters: Arc<Counters>,
+        limits: &Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            outbound,
+            remote,
+            counters,
+            outbox: Mutex::new(Outbox::new(limits)),
+            waker: AtomicWaker::new(),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    /// Queues a frame and wakes the connection's task; gives the frame back if there is no room.
+    pub(crate) fn send(&self, frame: Vec<u8>, priority: Priority) -> Result<(), Vec<u8>> {
+        self.outbox().push(frame, priority)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// The send queues. Held for moments only, never across a wait.
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        // A panic while it was held cannot leave the queues half changed.
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the connection's task to send what is queued and to close.
+    pub(crate) fn request_close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Whether somebody asked to close it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// The connection's task says how to wake it. Call before looking at the queues.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+}

@@ -1,0 +1,68 @@
+//! The names of our protocols, the greeting, and how libp2p is told to negotiate them.
+
+use std::array;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::iter::Flatten;
+
+use libp2p::core::upgrade::{InboundUpgrade, UpgradeInfo};
+use libp2p::swarm::{Stream, StreamProtocol};
+
+/// The long-lived stream between two nodes that know each other.
+pub(crate) const SYNC: StreamProtocol = StreamProtocol::new("/ortsnetz/sync/1");
+
+/// The short conversation of two nodes that do not.
+pub(crate) const JOIN: StreamProtocol = StreamProtocol::new("/ortsnetz/join/1");
+
+/// First frame in both directions of a sync stream. The last byte is the version of the framing; what travels in the
+/// frames has its own version.
+pub(crate) const GREETING: &[u8] = b"ortsnetz\x01";
+
+/// Longest first frame we read, so that later versions can say more.
+pub(crate) const GREETING_BYTES_MAX: usize = 256;
+
+/// Whether a peer's first frame is a greeting we understand. Bytes after ours belong to a later version and are ignored.
+pub(crate) fn is_greeting(frame: &[u8]) -> bool {
+    frame.starts_with(GREETING)
+}
+
+/// What a connection accepts from the other side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    pub(crate) sync: bool,
+    pub(crate) join: bool,
+}
+
+impl UpgradeInfo for Offer {
+    type Info = StreamProtocol;
+    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 2>>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        [self.sync.then_some(SYNC), self.join.then_some(JOIN)].into_iter().flatten()
+    }
+}
+
+impl InboundUpgrade<Stream> for Offer {
+    type Output = (Stream, StreamProtocol);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Infallible>>;
+
+    fn upgrade_inbound(self, stream: Stream, protocol: StreamProtocol) -> Self::Future {
+        ready(Ok((stream, protocol)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_greeting_of_a_later_version_may_be_longer_but_not_different() {
+        assert!(is_greeting(GREETING));
+        assert!(is_greeting(b"ortsnetz\x01and more"));
+        assert!(!is_greeting(b"ortsnetz\x02"));
+        assert!(!is_greeting(b"ortsnetz"));
+        assert!(!is_greeting(b""));
+        const { assert!(GREETING.len() <= GREETING_BYTES_MAX) };
+    }
+}

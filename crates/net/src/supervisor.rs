@@ -1,0 +1,255 @@
+//! When to dial whom. Knows no clock and no socket: time comes in, and who is due comes out.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use ortsnetz_model::NodeId;
+use rand::Rng;
+
+use crate::config::Timing;
+
+/// Most dials under way at once; the others wait for their turn.
+pub(crate) const DIALS_MAX: usize = 64;
+
+/// The dialling of all peers.
+pub(crate) struct Supervisor {
+    timing: Timing,
+    peers: HashMap<NodeId, Dialling>,
+}
+
+struct Dialling {
+    phase: Phase,
+    /// How often in a row it did not work.
+    failures: u32,
+    nudged: Option<Instant>,
+}
+
+enum Phase {
+    Waiting { until: Instant },
+    Dialling,
+    Connected { since: Instant },
+}
+
+impl Supervisor {
+    pub(crate) fn new(timing: Timing) -> Self {
+        Self { timing, peers: HashMap::new() }
+    }
+
+    /// Replaces the set of peers to dial; new ones are due at once. `connected` says who is connected already.
+    pub(crate) fn set(&mut self, nodes: &[NodeId], connected: impl Fn(&NodeId) -> bool, now: Instant) {
+        let mut old = std::mem::take(&mut self.peers);
+        for node in nodes {
+            let fresh = || Dialling {
+                phase: if connected(node) { Phase::Connected { since: now } } else { Phase::Waiting { until: now } },
+                failures: 0,
+                nudged: None,
+            };
+            self.peers.insert(*node, old.remove(node).unwrap_or_else(fresh));
+        }
+    }
+
+    /// A connection to the peer is in use, whoever dialled.
+    pub(crate) fn connected(&mut self, node: &NodeId, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(node)
+            && !matches!(peer.phase, Phase::Connected { .. })
+        {
+            peer.phase = Phase::Connected { since: now };
+        }
+    }
+
+    /// The connection in use is gone.
+    pub(crate) fn disconnected(&mut self, node: &NodeId, now: Instant, rng: &mut impl Rng) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        if let Phase::Connected { since } = peer.phase {
+            if now.duration_since(since) >= self.timing.stable_after {
+                peer.failures = 0;
+            }
+            peer.wait(&self.timing, now, rng);
+        }
+    }
+
+    /// The dial under way failed.
+    pub(crate) fn failed(&mut self, node: &NodeId, now: Instant, rng: &mut impl Rng) {
+        if let Some(peer) = self.peers.get_mut(node)
+            && matches!(peer.phase, Phase::Dialling)
+        {
+            peer.wait(&self.timing, now, rng);
+        }
+    }
+
+    /// Makes a waiting peer due now, unless that happened not long ago.
+    pub(crate) fn nudge(&mut self, node: &NodeId, now: Instant) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        let allowed = peer.nudged.is_none_or(|last| now.duration_since(last) >= self.timing.nudge_interval);
+        if let Phase::Waiting { until } = &mut peer.phase
+            && *until > now
+            && allowed
+        {
+            *until = now;
+            peer.nudged = Some(now);
+        }
+    }
+
+    /// Peers to dial now, longest due first; they count as being dialled from here on.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<NodeId> {
+        let mut due: Vec<_> = self
+            .peers
+            .iter()
+            .filter_map(|(node, peer)| match peer.phase {
+                Phase::Waiting { until } if until <= now => Some((until, *node)),
+                _ => None,
+            })
+            .collect();
+        due.sort_unstable();
+        due.truncate(self.free_dials());
+        for (_, node) in &due {
+            if let Some(peer) = self.peers.get_mut(node) {
+                peer.phase = Phase::Dialling;
+            }
+        }
+        due.into_iter().map(|(_, node)| node).collect()
+    }
+
+    /// When to call [`Self::take_due`] next; `None` until something else happens.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        if self.free_dials() == 0 {
+            return None;
+        }
+        self.peers
+            .values()
+            .filter_map(|peer| match peer.phase {
+                Phase::Waiting { until } => Some(until),
+                _ => None,
+            })
+            .min()
+    }
+
+    fn free_dials(&self) -> usize {
+        DIALS_MAX - self.peers.values().filter(|peer| matches!(peer.phase, Phase::Dialling)).count().min(DIALS_MAX)
+    }
+}
+
+impl Dialling {
+    fn wait(&mut self, timing: &Timing, now: Instant, rng: &mut impl Rng) {
+        let base = timing.backoff_min.saturating_mul(1 << self.failures.min(16)).min(timing.backoff_max);
+        self.failures += 1;
+        let spread: Duration = base.mul_f64(rng.random_range(0.5..1.5));
+        self.phase = Phase::Waiting { until: now + spread };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    const A: NodeId = NodeId([1; 32]);
+
+    struct World {
+        supervisor: Supervisor,
+        now: Instant,
+        rng: SmallRng,
+    }
+
+    impl World {
+        fn new(nodes: &[NodeId]) -> Self {
+            let now = Instant::now();
+            let mut supervisor = Supervisor::new(Timing::default());
+            supervisor.set(nodes, |_| false, now);
+            Self { supervisor, now, rng: SmallRng::seed_from_u64(1) }
+        }
+
+        /// Lets the due dial fail and returns how long the next one has to wait.
+        fn fail(&mut self) -> f64 {
+            assert_eq!(self.supervisor.take_due(self.now), [A]);
+            self.supervisor.failed(&A, self.now, &mut self.rng);
+            self.wait()
+        }
+
+        /// Moves to the next dial and returns how long that was.
+        fn wait(&mut self) -> f64 {
+            let next = self.supervisor.next().expect("somebody waits");
+            let waited = next.duration_since(self.now).as_secs_f64();
+            self.now = next;
+            waited
+        }
+    }
+
+    #[test]
+    fn the_wait_doubles_from_one_second_to_five_minutes_with_spread() {
+        let mut world = World::new(&[A]);
+        let mut base: f64 = 1.0;
+        for _ in 0..20 {
+            let waited = world.fail();
+            assert!((base * 0.5..=base * 1.5).contains(&waited), "{waited} s around {base} s");
+            base = (base * 2.0).min(300.0);
+        }
+    }
+
+    #[test]
+    fn a_stable_connection_resets_the_wait_and_a_short_one_does_not() {
+        for (lived, longest) in [(60, 1.5), (59, 48.0)] {
+            let mut world = World::new(&[A]);
+            for _ in 0..5 {
+                world.fail();
+            }
+            world.supervisor.take_due(world.now);
+            world.supervisor.connected(&A, world.now);
+            world.now += Duration::from_secs(lived);
+            world.supervisor.disconnected(&A, world.now, &mut world.rng);
+            let waited = world.wait();
+            assert!(waited <= longest && waited >= longest / 3.0, "lived {lived} s, waited {waited} s");
+        }
+    }
+
+    #[test]
+    fn a_nudge_shortens_the_wait_at_most_once_a_minute() {
+        let mut world = World::new(&[A]);
+        for _ in 0..9 {
+            world.fail();
+        }
+        world.supervisor.take_due(world.now);
+        world.supervisor.failed(&A, world.now, &mut world.rng);
+        world.supervisor.nudge(&A, world.now);
+        assert_eq!(world.supervisor.take_due(world.now), [A]);
+        world.supervisor.failed(&A, world.now, &mut world.rng);
+        world.now += Duration::from_secs(59);
+        world.supervisor.nudge(&A, world.now);
+        assert!(world.supervisor.take_due(world.now).is_empty());
+        world.now += Duration::from_secs(1);
+        world.supervisor.nudge(&A, world.now);
+        assert_eq!(world.supervisor.take_due(world.now), [A]);
+    }
+
+    #[test]
+    fn dials_at_once_are_limited() {
+        let nodes: Vec<_> = (0..=DIALS_MAX as u8).map(|n| NodeId([n; 32])).collect();
+        let mut world = World::new(&nodes);
+        let first = world.supervisor.take_due(world.now);
+        assert_eq!(first.len(), DIALS_MAX);
+        assert!(world.supervisor.take_due(world.now).is_empty());
+        assert_eq!(world.supervisor.next(), None);
+        world.supervisor.connected(&first[0], world.now);
+        assert_eq!(world.supervisor.take_due(world.now).len(), 1);
+    }
+
+    #[test]
+    fn an_incoming_connection_ends_the_wait_and_a_late_failure_of_our_dial_is_ignored() {
+        let mut world = World::new(&[A]);
+        world.supervisor.take_due(world.now);
+        world.supervisor.connected(&A, world.now);
+        world.supervisor.failed(&A, world.now, &mut world.rng);
+        assert_eq!(world.supervisor.next(), None);
+    }
+
+    #[test]
+    fn peers_removed_are_not_dialled_and_peers_kept_keep_their_wait() {
+        let mut world = World::new(&[A]);
+        world.fail();
+        world.supervisor.set(&[A], |_| false, world.now);
+        assert!(world.supervisor.next().is_some_and(|next| next >= world.now));
+        world.supervisor.set(&[], |_| false, world.now);
+        assert_eq!(world.supervisor.next(), None);
+    }
+}

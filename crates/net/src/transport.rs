@@ -1,0 +1,83 @@
+//! How libp2p is put together: TCP, TLS 1.3, yamux, names resolved by the system.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, Transport};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{PeerId, Swarm, connection_limits, dns, identify, memory_connection_limits, tcp, tls, yamux};
+
+use crate::behaviour::{Gate, node_of};
+use crate::config::{Config, StartError};
+use crate::registry::Registry;
+
+/// Most streams one connection may have open: ours, identify's, and a few being negotiated. Each may fill a window of
+/// 256 KiB before anybody reads it.
+const STREAMS_MAX: usize = 16;
+
+/// Most streams whose protocol is being negotiated on one connection.
+const NEGOTIATING_MAX: usize = 8;
+
+/// Everything decided once at the connection; a node's program does not change under it.
+const IDENTIFY_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// What libp2p does for us. The gate is last: it keeps books, so whatever else may deny comes before it.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) memory: memory_connection_limits::Behaviour,
+    pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) gate: Gate,
+}
+
+/// Builds the swarm and the state it shares with the rest.
+pub(crate) fn build(config: Config) -> Result<(Swarm<Behaviour>, Arc<Registry>), StartError> {
+    let Config { secret, agent, limits, timing, .. } = config;
+    let key = Keypair::ed25519_from_bytes(secret).map_err(|error| StartError::Tls(error.to_string()))?;
+    let peer_id = key.public().to_peer_id();
+    // An Ed25519 key always makes the peer id of a node.
+    let me = node_of(&peer_id).ok_or_else(|| StartError::Tls("the node key is not an Ed25519 key".into()))?;
+
+    let connections = connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(Some(limits.pending_incoming_max))
+        .with_max_established(Some(limits.connections_max));
+    let identity = identify::Config::new("ortsnetz/1".into(), key.public())
+        .with_agent_version(agent)
+        .with_interval(IDENTIFY_INTERVAL)
+        .with_cache_size(0)
+        .with_hide_listen_addrs(true);
+    let transport = transport(&key, timing.dial_timeout)?;
+    let memory = memory_connection_limits::Behaviour::with_max_bytes(limits.memory_bytes_max);
+    let registry = Registry::new(me, limits, timing);
+    let behaviour = Behaviour {
+        memory,
+        limits: connection_limits::Behaviour::new(connections),
+        identify: identify::Behaviour::new(identity),
+        gate: Gate::new(registry.clone()),
+    };
+    let swarm_config = libp2p::swarm::Config::with_tokio_executor()
+        .with_max_negotiating_inbound_streams(NEGOTIATING_MAX)
+        // The opener of a stream sends its first frame together with the name of the protocol.
+        .with_substream_upgrade_protocol_override(Version::V1Lazy);
+    Ok((Swarm::new(transport, behaviour, peer_id, swarm_config), registry))
+}
+
+fn transport(key: &Keypair, dial_timeout: Duration) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
+    let tcp = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    let named = dns::tokio::Transport::system(tcp()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "no name server is configured: only addresses with an IP can be dialled");
+        let nobody = dns::ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+        dns::tokio::Transport::custom(tcp(), nobody, dns::ResolverOpts::default())
+    });
+    let mut streams = yamux::Config::default();
+    streams.set_max_num_streams(STREAMS_MAX);
+    Ok(named
+        .upgrade(Version::V1Lazy)
+        .authenticate(tls::Config::new(key).map_err(|error| StartError::Tls(error.to_string()))?)
+        .multiplex(streams)
+        .timeout(dial_timeout)
+        .boxed())
+}

@@ -1,0 +1,7 @@
+//! Real networks in one process, over loopback.
+
+mod connect;
+mod join;
+mod limits;
+mod together;
+mod world;
