@@ -7,8 +7,10 @@
 mod canonical;
 pub mod keys;
 pub mod limits;
+pub mod record;
 pub mod statement;
 
 pub use canonical::EncodingError;
 pub use keys::{NodeKey, PublicKey, RootKey, Signature, Signer};
+pub use record::{Body, Record, SignedRecord};
 pub use statement::{Signed, Statement};
