@@ -1,8 +1,7 @@
 //! What a person should know.
 
-use std::sync::Arc;
-
 use ortsnetz_model::{EntryId, FeedId, NodeId, OrgId, Position};
+use ortsnetz_trust::record::Equivocation;
 
 /// Something a person should know. Sent once per occurrence; the engine does not repeat what still holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +26,8 @@ pub enum Alarm {
     },
     /// Two different signed records claim one position. The feed stands before it.
     Equivocation {
-        /// In which feed.
-        feed: FeedId,
-        /// At which position.
-        position: Position,
-        /// The entry of the record held.
-        entry: EntryId,
-        /// The other record.
-        other: Arc<[u8]>,
+        /// The two records.
+        proof: Box<Equivocation>,
     },
     /// Somebody holds more of our own feed than we do: this node runs on old data. A new epoch began, the data is fetched
     /// back.

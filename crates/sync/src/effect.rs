@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use ortsnetz_model::{EntryId, FeedId, Hash, NodeId, OrgId, Position};
+use ortsnetz_trust::Record;
+use ortsnetz_trust::record::Equivocation;
 
 use crate::alarm::Alarm;
-use crate::event::{Content, OpId, Published};
+use crate::event::{OpId, Published};
 
 /// What the engine wants done. Effects of one `handle` call are done in order; the questions among them (`Commit`,
 /// `Accept`, `Store`, `Load`, `TakeIn`) are each answered by exactly one event, in any order.
@@ -32,8 +34,10 @@ pub enum Effect {
     Commit {
         /// Number of the answer.
         op: OpId,
-        /// In feed and position order.
-        records: Vec<Unsigned>,
+        /// Batches as [`ortsnetz_trust::record::sign_batch`] takes them, one or two per feed.
+        batches: Vec<Vec<Record>>,
+        /// For each record in order, the publish request and the place of its item there; `None` for a checkpoint.
+        origins: Vec<Option<(OpId, usize)>>,
     },
     /// A publish request is done.
     Published {
@@ -128,7 +132,7 @@ pub type OfferHash = [u8; 16];
 /// A signed record and changes, as they travel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// The canonical bytes of the signed record.
+    /// The bytes of the signed record ([`ortsnetz_trust::SignedRecord::to_bytes`]).
     pub record: Arc<[u8]>,
     /// Raw, uncompressed change chunks, parents first.
     pub chunks: Vec<Vec<u8>>,
@@ -164,60 +168,6 @@ pub enum CloseReason {
     Stopping,
 }
 
-/// A record that waits for its signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsigned {
-    /// In which own feed.
-    pub feed: FeedId,
-    /// At which position.
-    pub position: Position,
-    /// Position of the record before, of the same entry in this feed.
-    pub previous: Option<Position>,
-    /// Serial of the reader list.
-    pub serial: u64,
-    /// Milliseconds since 1970.
-    pub at: u64,
-    /// The random id of this process.
-    pub instance: [u8; 16],
-    /// Live count and root after the batch; only the last record of a batch carries them.
-    pub totals: Option<Totals>,
-    /// What it is.
-    pub body: UnsignedBody,
-}
-
-/// What an unsigned record is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UnsignedBody {
-    /// An item of a publish request.
-    Item {
-        /// Number of the publish request.
-        publish: OpId,
-        /// Place among its items, from 0.
-        index: usize,
-        /// The entry.
-        entry: EntryId,
-        /// Its generation.
-        generation: u32,
-        /// What it says.
-        content: Content,
-    },
-    /// A checkpoint: for each earlier (term, epoch) the last position that counts, ascending, at most
-    /// [`CUTS_MAX`](crate::limits::CUTS_MAX).
-    Checkpoint {
-        /// The last positions.
-        cuts: Vec<Position>,
-    },
-}
-
-/// What the last record of a batch says about the whole feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Totals {
-    /// Entries that are not withdrawn.
-    pub live: u64,
-    /// Root of the hash tree.
-    pub root: Hash,
-}
-
 /// What to write in one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreBatch {
@@ -238,8 +188,8 @@ pub struct StoreBatch {
     pub cursor: Option<Position>,
     /// From here on the feed is frozen (equivocation), or `Some(None)` for no longer.
     pub frozen: Option<Option<Position>>,
-    /// The two records that prove it, the one held and the other.
-    pub evidence: Option<(EntryId, usize)>,
+    /// The proof of it, to be kept.
+    pub evidence: Option<Equivocation>,
 }
 
 /// What to read.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ortsnetz_model::{EntryId, FeedId, Hash, NodeId, OrgId, Position};
+use ortsnetz_trust::Body;
 
 use crate::effect::Item;
 use crate::organisation::Organisation;
@@ -64,8 +65,8 @@ pub enum Event {
     Committed {
         /// Its number.
         op: OpId,
-        /// The signed records, in the order of the effect, each with the chunks a reader of the previous record lacks;
-        /// `None` if they could not be made durable.
+        /// The signed records ([`ortsnetz_trust::SignedRecord::to_bytes`]), in the order of the effect over all batches, each
+        /// with the chunks a reader of the previous record lacks; `None` if they could not be made durable.
         items: Option<Vec<Item>>,
     },
     /// Answer to [`Effect::Accept`](crate::Effect::Accept).
@@ -121,23 +122,12 @@ pub enum Event {
 pub struct PublishItem {
     /// Into which own feed.
     pub feed: FeedId,
-    /// Which entry.
+    /// The entry, or the key of an answer.
     pub entry: EntryId,
-    /// Its generation.
+    /// Its generation; not lower than the one published.
     pub generation: u32,
-    /// What the record will say.
-    pub content: Content,
-}
-
-/// What a record says about its entry, as far as the hash tree is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// The document has these heads (sorted).
-    Heads(Vec<Hash>),
-    /// The entry is withdrawn, redacted or moved away: a tombstone.
-    Withdrawn,
-    /// Something else, by the hash of its canonical bytes (drafts with several documents).
-    Other(Hash),
+    /// What the record says. Not a checkpoint: the engine makes those itself.
+    pub body: Body,
 }
 
 /// What came out of accepting one record with its changes.
@@ -145,8 +135,8 @@ pub enum Content {
 pub enum Verdict {
     /// Signature, signer, changes and projection are good.
     Valid {
-        /// Whether the closure of its heads contains the heads of the record held so far (true if none was held).
-        contains_held: bool,
+        /// Whether it covers the record of the entry stored here ([`ortsnetz_trust::Record::covers`]); true if there is none.
+        covers: bool,
     },
     /// Good so far, but changes are missing: they are asked for.
     Incomplete {

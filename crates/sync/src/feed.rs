@@ -1,11 +1,12 @@
 //! What the engine knows of one feed.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use ortsnetz_model::{EntryId, Position};
+use ortsnetz_trust::record::{Checkpoint, Totals};
+use ortsnetz_trust::{Body, Record};
 
-use crate::effect::Totals;
-use crate::header::{Header, HeaderBody};
 use crate::index::{Index, Row};
 
 /// The position before every record.
@@ -13,10 +14,10 @@ pub(crate) const START: Position = Position { term: 0, epoch: 0, sequence: 0 };
 
 /// The newest checkpoint of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Checkpoint {
+pub(crate) struct Marker {
     pub(crate) position: Position,
     pub(crate) at: u64,
-    pub(crate) cuts: Vec<Position>,
+    pub(crate) checkpoint: Checkpoint,
 }
 
 /// What is held of a feed. What is under way lies in the engine's pipelines.
@@ -27,7 +28,7 @@ pub(crate) struct Feed {
     pub(crate) cursor: Position,
     /// The newest signed totals among the records held, with their position.
     pub(crate) totals: Option<(Position, Totals)>,
-    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<Marker>,
     /// The highest reader-list serial any record names, and the time of the newest record that names it.
     pub(crate) list: (u64, u64),
     pub(crate) frozen: Option<Position>,
@@ -44,29 +45,30 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Takes a record in as the newest of its entry, or as the newest checkpoint.
-    pub(crate) fn take(&mut self, header: &Header) {
-        if let Some(totals) = header.totals
-            && self.totals.is_none_or(|(position, _)| position <= header.position)
+    pub(crate) fn take(&mut self, record: &Record) {
+        if let Some(totals) = record.totals
+            && self.totals.is_none_or(|(position, _)| position <= record.position)
         {
-            self.totals = Some((header.position, totals));
+            self.totals = Some((record.position, totals));
         }
-        match header.serial.cmp(&self.list.0) {
-            std::cmp::Ordering::Greater => self.list = (header.serial, header.at),
-            std::cmp::Ordering::Equal => self.list.1 = self.list.1.max(header.at),
-            std::cmp::Ordering::Less => {}
+        match record.list_serial.cmp(&self.list.0) {
+            Ordering::Greater => self.list = (record.list_serial, record.at),
+            Ordering::Equal => self.list.1 = self.list.1.max(record.at),
+            Ordering::Less => {}
         }
-        match &header.body {
-            HeaderBody::Item { entry, generation, item, withdrawn } => {
-                let row =
-                    Row { generation: *generation, position: header.position, item: *item, withdrawn: *withdrawn };
-                self.index.insert(*entry, row);
-            }
-            HeaderBody::Checkpoint { cuts } => {
-                if self.checkpoint.as_ref().is_none_or(|held| held.position < header.position) {
-                    self.checkpoint =
-                        Some(Checkpoint { position: header.position, at: header.at, cuts: cuts.clone() });
-                }
-            }
+        if let Some((entry, item)) = record.item() {
+            let row = Row {
+                generation: record.generation,
+                position: record.position,
+                item,
+                withdrawn: !record.is_live(),
+            };
+            self.index.insert(entry, row);
+        } else if let Body::Checkpoint(checkpoint) = &record.body
+            && self.checkpoint.as_ref().is_none_or(|held| held.position < record.position)
+        {
+            self.checkpoint =
+                Some(Marker { position: record.position, at: record.at, checkpoint: checkpoint.clone() });
         }
     }
 
@@ -86,7 +88,7 @@ impl Feed {
     pub(crate) fn verified(&self) -> Option<bool> {
         let (position, totals) = self.totals?;
         (position == self.cursor && self.last() == self.cursor)
-            .then(|| totals.root == self.index.root() && totals.live == self.index.live())
+            .then(|| totals.root == self.index.root() && totals.count == self.index.live())
     }
 
     /// Records above `after` up to the cursor in order of position, at most `limit`; `None` is the checkpoint.
@@ -108,37 +110,27 @@ impl Feed {
         rows
     }
 
-    /// The last position that counts in the epoch of `position`, as the newest checkpoint says; `None` if it says nothing
-    /// about it because the epoch is its own or later, or older than its list.
-    pub(crate) fn cut(&self, position: &Position) -> Option<Position> {
-        let checkpoint = self.checkpoint.as_ref()?;
-        let own = (checkpoint.position.term, checkpoint.position.epoch);
-        if (position.term, position.epoch) >= own {
-            return None;
-        }
-        let at = checkpoint.cuts.partition_point(|cut| (cut.term, cut.epoch) <= (position.term, position.epoch));
-        // Between the epochs listed nothing counts: the last position is the one listed before.
-        match at.checked_sub(1) {
-            Some(before) => Some(checkpoint.cuts[before]),
-            None if checkpoint.cuts.len() >= crate::limits::CUTS_MAX => None,
-            None => Some(START),
-        }
+    /// Whether the newest checkpoint counts a record at this position.
+    pub(crate) fn admits(&self, position: &Position) -> bool {
+        self.checkpoint.as_ref().is_none_or(|marker| marker.checkpoint.admits(marker.position, *position))
     }
 
-    /// The entries held whose records do not count any more.
-    pub(crate) fn beyond_cuts(&self, checkpoint: &Checkpoint) -> Vec<(EntryId, Position)> {
-        let epoch_start = |position: &Position| Position { sequence: 0, ..*position };
-        let mut lows = checkpoint.cuts.clone();
-        if checkpoint.cuts.len() < crate::limits::CUTS_MAX {
-            lows.insert(0, START);
+    /// The entries held whose records the newest checkpoint does not count.
+    pub(crate) fn beyond_cuts(&self) -> Vec<(EntryId, Position)> {
+        let Some(marker) = &self.checkpoint else { return Vec::new() };
+        let mut beyond = Vec::new();
+        let mut after = START;
+        while let Some((first, _)) = self.index.range(after, marker.position).next() {
+            if (first.term, first.epoch) >= (marker.position.term, marker.position.epoch) {
+                break;
+            }
+            let end = Position { sequence: u64::MAX, ..first };
+            let key = (first.term, first.epoch);
+            let cut = marker.checkpoint.cuts.binary_search_by_key(&key, |cut| (cut.term, cut.epoch));
+            let sequence = cut.map_or(0, |at| marker.checkpoint.cuts[at].sequence);
+            beyond.extend(self.index.range(Position { sequence, ..first }, end).map(|(position, entry)| (entry, position)));
+            after = end;
         }
-        let highs = checkpoint.cuts.iter().map(epoch_start).chain([epoch_start(&checkpoint.position)]);
-        let skip = lows.len() - checkpoint.cuts.len();
-        let highs: Vec<_> = highs.skip(1 - skip).collect();
-        lows.iter()
-            .zip(highs)
-            .flat_map(|(low, high)| self.index.range(*low, high))
-            .map(|(position, entry)| (entry, position))
-            .collect()
+        beyond
     }
 }

@@ -26,22 +26,20 @@ mod engine;
 mod event;
 mod feed;
 mod frame;
-mod header;
 mod index;
 pub mod limits;
 mod organisation;
 mod snapshot;
 mod status;
+pub mod wire;
 
 pub use alarm::Alarm;
 pub use effect::{
-    CloseReason, CompareError, Comparison, Effect, Item, Lane, OfferHash, PublishError, Query, StoreBatch, Totals, Unsigned,
-    UnsignedBody,
+    CloseReason, CompareError, Comparison, Effect, Item, Lane, OfferHash, PublishError, Query, StoreBatch,
 };
 pub use engine::{Config, Engine};
-pub use event::{Content, Event, OpId, Peer, PublishItem, Published, Verdict};
+pub use event::{Event, OpId, Peer, PublishItem, Published, Verdict};
 pub use frame::FrameError;
-pub use header::{Header, HeaderBody, item_hash};
 pub use index::Row;
 pub use organisation::{Organisation, Readers, Sharing};
 pub use snapshot::Snapshot;

@@ -4,7 +4,7 @@
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most bytes a frame may inflate to. A page of highly repetitive entries stays below.
-pub const INFLATED_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const INFLATED_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// What a page should have on the wire at most, in compressed bytes. A single larger entry makes a larger page.
 pub const PAGE_BYTES: usize = 64 * 1024;
@@ -103,5 +103,3 @@ pub const ANNOUNCE_MS: u64 = 2_000;
 /// What was taken in from a peer is remembered at most this often.
 pub const REMEMBER_MS: u64 = 5_000;
 
-/// Epochs a checkpoint lists; older ones count as they are.
-pub const CUTS_MAX: usize = 256;

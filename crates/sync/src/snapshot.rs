@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ortsnetz_model::{EntryId, FeedId, NodeId, OrgId, Position};
+use ortsnetz_trust::Record;
 
 use crate::effect::OfferHash;
 use crate::feed::Feed;
-use crate::header::Header;
 use crate::organisation::Organisation;
 
 /// The state of a stopped engine, rebuilt from the store.
@@ -20,8 +20,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Takes in a stored record: the newest of its entry, or the newest checkpoint of its feed. Any order.
-    pub fn record(&mut self, header: &Header) {
-        self.feeds.entry(header.feed).or_default().take(header);
+    pub fn record(&mut self, record: &Record) {
+        self.feeds.entry(record.feed).or_default().take(record);
     }
 
     /// Takes in the stored cursor of a feed.
