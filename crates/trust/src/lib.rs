@@ -5,12 +5,14 @@
 //! `age` draws its own salt.)
 
 mod canonical;
+pub mod identity;
 pub mod keys;
 pub mod limits;
 pub mod record;
 pub mod statement;
 
 pub use canonical::EncodingError;
+pub use identity::{Identity, RecordError, StatementError, TakenIn, View};
 pub use keys::{NodeKey, PublicKey, RootKey, Signature, Signer};
 pub use record::{Body, Record, SignedRecord};
 pub use statement::{Signed, Statement};

@@ -1,0 +1,348 @@
+//! Questions to an identity: who reads what, who publishes, who is a node.
+
+use std::collections::BTreeSet;
+
+use ortsnetz_model::{CollectionId, Hash, NodeId, OrgId};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Identity, Slot};
+use crate::statement::{
+    CollectionStatement, Genesis, NodeCertificate, NodeRevocation, OrganisationKind, Readers, Signed, Statement,
+};
+
+/// Whose view of a chain: statements about a collection that is not public go to its readers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// The organisation's own nodes: everything.
+    Own,
+    /// Somebody without any rights.
+    Public,
+    /// A node of this organisation.
+    Reader(OrgId),
+    /// What both of these may see: the common ground of a relay and the one it serves.
+    Both(OrgId, OrgId),
+}
+
+/// Whether a node counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeState {
+    /// Never certified, as far as we know.
+    Unknown,
+    /// Its certificate begins later.
+    NotYet,
+    /// Certified.
+    Valid,
+    /// Its certificate has ended: nothing new counts, everything verified stays.
+    Expired,
+    /// Taken back.
+    Revoked,
+}
+
+/// How two organisations stand to each other by what both signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartnershipState {
+    /// Nothing signed.
+    None,
+    /// Only one side signed the newest version.
+    Offered,
+    /// Both signed the same.
+    Active,
+    /// One side ended it.
+    Ended,
+}
+
+/// A certificate that ends soon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpiryWarning {
+    /// The node.
+    pub node: NodeId,
+    /// What people call it.
+    pub name: String,
+    /// When the certificate ends, milliseconds since 1970.
+    pub not_after: u64,
+    /// The step that was reached: 90, 30 or 7 days before the end, 0 after it.
+    pub days: u32,
+}
+
+/// Days before the end of a certificate at which a warning is raised.
+pub const EXPIRY_WARNING_DAYS: [u32; 3] = [7, 30, 90];
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+impl Identity {
+    /// The organisation.
+    pub fn id(&self) -> OrgId {
+        self.id
+    }
+
+    /// Its genesis.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.genesis.name
+    }
+
+    /// The place it claims, 12 digits; empty if none.
+    pub fn ars(&self) -> &str {
+        &self.genesis.ars
+    }
+
+    /// What kind of body it is.
+    pub fn kind(&self) -> OrganisationKind {
+        self.genesis.kind
+    }
+
+    /// The statement in a slot.
+    pub fn statement(&self, slot: &Slot) -> Option<&Signed> {
+        self.held.get(slot)
+    }
+
+    /// The serial of what stands in a slot; 0 if nothing does. The owner's next statement there has one more.
+    pub fn serial(&self, slot: &Slot) -> u64 {
+        self.held.get(slot).map_or(0, |signed| Slot::of(signed.statement(), &self.id).1)
+    }
+
+    /// The statements of the chain that this view may hold, in the order in which they can be verified.
+    pub fn statements_for(&self, view: View) -> Vec<Signed> {
+        self.held.values().filter(|signed| self.is_visible(signed.statement(), view)).cloned().collect()
+    }
+
+    /// Hash of what this view may hold. Two nodes with equal hashes for the same view need not exchange anything.
+    pub fn chain_hash(&self, view: View) -> Hash {
+        let mut hasher = Sha256::new();
+        hasher.update(b"ortsnetz/chain/v1\0");
+        for signed in self.held.values().filter(|signed| self.is_visible(signed.statement(), view)) {
+            hasher.update(Hash::of(&signed.to_bytes()).0);
+        }
+        Hash(hasher.finalize().into())
+    }
+
+    fn is_visible(&self, statement: &Statement, view: View) -> bool {
+        match view {
+            View::Own => true,
+            View::Public => self.is_visible_to(statement, None),
+            View::Reader(reader) => self.is_visible_to(statement, Some(&reader)),
+            View::Both(a, b) => self.is_visible_to(statement, Some(&a)) && self.is_visible_to(statement, Some(&b)),
+        }
+    }
+
+    fn is_visible_to(&self, statement: &Statement, reader: Option<&OrgId>) -> bool {
+        if reader == Some(&self.id) {
+            return true;
+        }
+        match statement {
+            Statement::Collection(collection) => {
+                collection.readers == Readers::Public
+                    || reader.is_some_and(|reader| {
+                        lists(&collection.readers, reader) || collection.removed.binary_search(reader).is_ok()
+                    })
+            }
+            Statement::PartnerConfirmation(confirmation) => reader == Some(&confirmation.partner),
+            _ => true,
+        }
+    }
+
+    /// The collection with this id: what was stated last, or one of those that exist from the start.
+    pub fn collection(&self, collection: &CollectionId) -> Option<&CollectionStatement> {
+        match self.held.get(&Slot::Collection(*collection)).map(Signed::statement) {
+            Some(Statement::Collection(statement)) => Some(statement),
+            _ => self.initial.get(collection),
+        }
+    }
+
+    /// All known collections, sorted by id, those that exist from the start included.
+    pub fn collections(&self) -> Vec<&CollectionStatement> {
+        let stated = self.held.keys().filter_map(|slot| match slot {
+            Slot::Collection(id) => Some(id),
+            _ => None,
+        });
+        let ids: BTreeSet<&CollectionId> = stated.chain(self.initial.keys()).collect();
+        ids.into_iter().filter_map(|id| self.collection(id)).collect()
+    }
+
+    /// Serial of the reader list of a collection; 0 if none was stated.
+    pub fn list_serial(&self, collection: &CollectionId) -> u64 {
+        self.serial(&Slot::Collection(*collection))
+    }
+
+    /// Whether nodes of this organisation may read the collection. Draft feeds are for own nodes.
+    pub fn can_read(&self, collection: &CollectionId, reader: &OrgId) -> bool {
+        if *reader == self.id {
+            return true;
+        }
+        self.collection(collection).is_some_and(|statement| lists(&statement.readers, reader))
+    }
+
+    /// Whether a reader may pass the collection on to other readers.
+    pub fn may_relay(&self, collection: &CollectionId) -> bool {
+        self.collection(collection).is_some_and(|statement| statement.relay)
+    }
+
+    /// The node whose draft feed this collection is.
+    pub fn draft_node(&self, collection: &CollectionId) -> Option<NodeId> {
+        self.drafts.get(collection).copied()
+    }
+
+    /// The publisher of a term.
+    pub fn publisher(&self, term: u32) -> Option<NodeId> {
+        match self.held.get(&Slot::Term(term))?.statement() {
+            Statement::PublisherTerm(statement) => Some(statement.node),
+            _ => None,
+        }
+    }
+
+    /// The newest term and its publisher.
+    pub fn current_term(&self) -> Option<(u32, NodeId)> {
+        self.held.range(Slot::Term(0)..=Slot::Term(u32::MAX)).next_back().and_then(|(_, signed)| {
+            match signed.statement() {
+                Statement::PublisherTerm(statement) => Some((statement.number, statement.node)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The certificate of a node, unless it was taken back. It may have ended: see [`Identity::node_state`].
+    pub fn certificate(&self, node: &NodeId) -> Option<&NodeCertificate> {
+        let certificate = self.last_certificate(node)?;
+        let void = self.revocation(node).is_some_and(|revocation| revocation.serial >= certificate.serial);
+        (!void).then_some(certificate)
+    }
+
+    /// The newest certificate of a node, taken back or not.
+    pub fn last_certificate(&self, node: &NodeId) -> Option<&NodeCertificate> {
+        match self.held.get(&Slot::Certificate(*node))?.statement() {
+            Statement::NodeCertificate(certificate) => Some(certificate),
+            _ => None,
+        }
+    }
+
+    /// The newest revocation of a node.
+    pub fn revocation(&self, node: &NodeId) -> Option<&NodeRevocation> {
+        match self.held.get(&Slot::Revocation(*node))?.statement() {
+            Statement::NodeRevocation(revocation) => Some(revocation),
+            _ => None,
+        }
+    }
+
+    /// The certificates that were not taken back, sorted by node.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeCertificate> {
+        self.held.keys().filter_map(|slot| match slot {
+            Slot::Certificate(node) => self.certificate(node),
+            _ => None,
+        })
+    }
+
+    /// Whether a node counts at this moment.
+    pub fn node_state(&self, node: &NodeId, now: u64) -> NodeState {
+        match (self.last_certificate(node), self.certificate(node)) {
+            (None, _) => NodeState::Unknown,
+            (Some(_), None) => NodeState::Revoked,
+            (_, Some(certificate)) if now < certificate.not_before => NodeState::NotYet,
+            (_, Some(certificate)) if now > certificate.not_after => NodeState::Expired,
+            _ => NodeState::Valid,
+        }
+    }
+
+    /// Certificates that end within 90, 30 or 7 days or have ended.
+    pub fn expiry_warnings(&self, now: u64) -> Vec<ExpiryWarning> {
+        self.nodes()
+            .filter_map(|certificate| {
+                let left = certificate.not_after.saturating_sub(now);
+                let step = if left == 0 { Some(0) } else { warning_step(left) };
+                step.map(|days| ExpiryWarning {
+                    node: certificate.node,
+                    name: certificate.name.clone(),
+                    not_after: certificate.not_after,
+                    days,
+                })
+            })
+            .collect()
+    }
+
+    /// How this organisation and another one stand to each other, by both chains.
+    pub fn partnership_with(&self, other: &Self) -> PartnershipState {
+        let ours = self.held.get(&Slot::Partnership(other.id));
+        let theirs = other.held.get(&Slot::Partnership(self.id));
+        let serial = |signed: Option<&Signed>, own| signed.map_or(0, |signed| Slot::of(signed.statement(), own).1);
+        let newest = if serial(ours, &self.id) >= serial(theirs, &other.id) { ours } else { theirs };
+        let is_end = |signed: &Signed| matches!(signed.statement(), Statement::PartnershipEnd(_));
+        let equal_serials = serial(ours, &self.id) == serial(theirs, &other.id);
+        match (ours, theirs, newest) {
+            (None, None, _) | (_, _, None) => PartnershipState::None,
+            (_, _, Some(newest)) if is_end(newest) => PartnershipState::Ended,
+            (_, Some(theirs), _) if equal_serials && is_end(theirs) => PartnershipState::Ended,
+            (Some(ours), Some(theirs), _) if ours.hash() == theirs.hash() => PartnershipState::Active,
+            _ => PartnershipState::Offered,
+        }
+    }
+
+    /// Organisations this one signed a partnership with (and did not end), by its own chain only.
+    pub fn partners(&self) -> impl Iterator<Item = OrgId> {
+        self.held.iter().filter_map(|(slot, signed)| match (slot, signed.statement()) {
+            (Slot::Partnership(other), Statement::Partnership(_)) => Some(*other),
+            _ => None,
+        })
+    }
+
+    /// Whether a person of this organisation confirmed the other one.
+    pub fn confirms(&self, other: &OrgId) -> bool {
+        match self.held.get(&Slot::Confirmation(*other)).map(Signed::statement) {
+            Some(Statement::PartnerConfirmation(confirmation)) => confirmation.confirmed,
+            _ => false,
+        }
+    }
+
+    /// Places this organisation lets others speak for at this moment: (organisation, ARS).
+    pub fn delegations(&self, now: u64) -> impl Iterator<Item = (OrgId, &str)> {
+        self.held.values().filter_map(move |signed| match signed.statement() {
+            Statement::Delegation(delegation) if delegation.until > now => {
+                Some((delegation.to, delegation.ars.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Organisations this one says it follows. Counts only once a person here checked it.
+    pub fn predecessors(&self) -> impl Iterator<Item = OrgId> {
+        self.held.keys().filter_map(|slot| match slot {
+            Slot::Succession(predecessor) => Some(*predecessor),
+            _ => None,
+        })
+    }
+}
+
+fn lists(readers: &Readers, reader: &OrgId) -> bool {
+    match readers {
+        Readers::Public => true,
+        Readers::Organisations(list) => list.binary_search(reader).is_ok(),
+        Readers::Internal => false,
+    }
+}
+
+fn warning_step(left_ms: u64) -> Option<u32> {
+    EXPIRY_WARNING_DAYS.into_iter().find(|days| left_ms <= u64::from(*days) * DAY_MS)
+}
+
+/// `public`, `partners` (nobody yet) and `internal` exist without a statement, with serial 0.
+pub(super) fn initial_collections(organisation: OrgId) -> [CollectionStatement; 3] {
+    let initial = |name: &str, readers: Readers| CollectionStatement {
+        organisation,
+        collection: CollectionId::named(&organisation, name),
+        name: name.to_owned(),
+        serial: 0,
+        relay: readers == Readers::Public,
+        readers,
+        removed: Vec::new(),
+        ended: false,
+    };
+    [
+        initial("public", Readers::Public),
+        initial("partners", Readers::Organisations(Vec::new())),
+        initial("internal", Readers::Internal),
+    ]
+}
