@@ -24,13 +24,40 @@
 //! ```
 
 mod batch;
+mod check;
+mod check_log;
+mod chunk;
+mod compact;
+mod copy;
+mod dictionary;
+mod engine;
 mod error;
+mod export;
+mod frame;
 mod key;
+mod log;
+mod open;
+mod prepare;
+mod read;
+mod shared;
+mod state;
 mod store;
+mod table;
+mod types;
+mod usage;
+mod value;
+mod writer;
 
 pub use batch::{Batch, Origin};
 pub use error::StoreError;
 pub use key::{Key, Range, Side};
-pub use store::{
-    Check, Committed, Document, OpenReport, Options, Problem, Record, RecordFacts, Store, Usage, Verifier,
+pub use prepare::BATCH_BYTES_MAX;
+pub use store::Store;
+pub use table::KEY_BYTES_MAX;
+pub use types::{
+    Check, Committed, DISK_FREE_MIN, Document, OpenReport, Options, Problem, Record, RecordFacts, Syncs, Usage,
+    Verifier,
 };
+pub use usage::{AMPLIFICATION_MAX, COMPACT_BYTES_MIN};
+pub use value::VALUE_BYTES_MAX;
+pub use writer::QUEUE_BATCHES_MAX;

@@ -1,322 +1,228 @@
-//! The handle, and typed reads.
+//! The handle: opening, committing, closing.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use ortsnetz_model::{CollectionId, DocumentId, EntryId, FeedId, Hash, OrgId, Position};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::JoinHandle;
 
 use crate::batch::Batch;
+use crate::dictionary::{Dictionaries, train};
+use crate::engine::{Engine, MemoryEngine};
 use crate::error::StoreError;
-use crate::key::{Key, Range, Side};
-
-/// How a store is opened.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Writes are refused while fewer bytes than this are free on the disk.
-    pub disk_free_min: u64,
-    /// Memory for cached pages, in bytes.
-    pub cache_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { disk_free_min: 64 << 20, cache_bytes: 64 << 20 }
-    }
-}
-
-/// What happened while opening.
-#[derive(Clone, Debug, Default)]
-pub struct OpenReport {
-    /// The database was damaged and moved to this directory; what is here now comes from the own log. Partners' data
-    /// must be fetched again.
-    pub rebuilt: Option<PathBuf>,
-    /// Why it was rebuilt, and places where the own log is damaged.
-    pub problems: Vec<Problem>,
-    /// Batches taken from the own log because the database did not have them yet.
-    pub replayed: u64,
-    /// Bytes of an unfinished write cut from the end of the own log.
-    pub torn_bytes: u64,
-}
-
-/// Something `check` or opening found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The row or file.
-    pub what: String,
-    /// What is wrong with it.
-    pub detail: String,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.what, self.detail)
-    }
-}
-
-/// Answer to a batch that is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Committed {
-    /// Number of the change; every later one has a higher number.
-    pub change: u64,
-}
-
-/// The newest record of an entry in a feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The feed.
-    pub feed: FeedId,
-    /// The entry.
-    pub entry: EntryId,
-    /// Its position in the feed.
-    pub position: Position,
-    /// The generation of the entry.
-    pub generation: u32,
-    /// Whether a published document and a projection lie beside it.
-    pub document: bool,
-    /// Number of the change that wrote it (see [`Committed`]).
-    pub change: u64,
-    /// The signed bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// A stored document.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Document {
-    /// A loaded form that was saved.
-    pub snapshot: Option<Vec<u8>>,
-    /// All raw change chunks, in the order they were added.
-    pub chunks: Vec<Vec<u8>>,
-}
-
-/// How thorough [`Store::check`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// Checksums of all rows, and that records, documents and projections lie beside each other.
-    Fast,
-    /// Also the own log, the hashes of all chunks, that the signed heads are reached, and signatures.
-    Full,
-}
-
-/// What a verifier read from a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RecordFacts {
-    /// The heads the published document must have; empty if there is none.
-    pub heads: Vec<Hash>,
-}
-
-/// Knows signatures; the node passes one to [`Store::check`]. Errors are one line each.
-pub trait Verifier: Send + Sync {
-    /// Verifies a record of a feed and says what it promises.
-    fn record(&self, record: &Record) -> Result<RecordFacts, String>;
-
-    /// Verifies a statement of an organisation.
-    fn statement(&self, _organisation: &OrgId, _number: u32, _bytes: &[u8]) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Hashes of the fixed changes, which every document has and no store keeps.
-    fn fixed_changes(&self) -> Vec<Hash> {
-        Vec::new()
-    }
-}
-
-/// Space used.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
-    /// Bytes on disk: database, own log and everything else in the directory.
-    pub disk_bytes: u64,
-    /// Bytes of the own log.
-    pub own_log_bytes: u64,
-    /// Bytes of all live rows, keys and values as they are stored.
-    pub payload_bytes: u64,
-    /// Number of live rows.
-    pub rows: u64,
-    /// Bytes on disk for each byte of payload.
-    pub amplification: f64,
-    /// Whether a compaction is worth its work now.
-    pub compact_advised: bool,
-}
+use crate::open::{self, Opened};
+use crate::prepare::{PreparedBatch, Samples};
+use crate::shared::Shared;
+use crate::state::dictionary_key;
+use crate::table::Table;
+use crate::types::{Committed, OpenReport, Options, Syncs};
+use crate::value::Prepared;
+use crate::writer::{Done, Job, QUEUE_BATCHES_MAX, Writer};
 
 /// A handle on the store; clones share it. The last one closes it.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<()>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) jobs: SyncSender<Job>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
     /// Opens the store in this directory, or creates it, and holds its lock until the last handle is gone.
-    pub fn open(_directory: &Path, _options: Options) -> Result<(Store, OpenReport), StoreError> {
-        unimplemented!()
+    pub fn open(directory: &Path, options: Options) -> Result<(Store, OpenReport), StoreError> {
+        let mut opened = open::open(directory, &options)?;
+        let report = std::mem::take(&mut opened.report);
+        Ok((Self::start(opened, Some(directory), options)?, report))
     }
 
     /// A store in memory, for tests and simulations: same behaviour, nothing on disk.
     pub fn memory() -> Store {
-        unimplemented!()
+        Self::on_engine(Arc::new(MemoryEngine::default()))
+    }
+
+    /// A store on an engine without a directory.
+    pub(crate) fn on_engine(engine: Arc<dyn Engine>) -> Store {
+        open::in_memory(engine)
+            .and_then(|opened| Self::start(opened, None, Options::default()))
+            .expect("a store in memory has no disk that could fail")
+    }
+
+    fn start(opened: Opened, directory: Option<&Path>, options: Options) -> Result<Self, StoreError> {
+        let dictionaries = Dictionaries::new();
+        for (id, bytes) in opened.dictionaries {
+            dictionaries.add(id, bytes);
+        }
+        let shared = Arc::new(Shared {
+            table: RwLock::new(opened.table),
+            dictionaries,
+            failed: OnceLock::new(),
+            change: AtomicU64::new(opened.state.change),
+            id: opened.id,
+            directory: directory.map(Path::to_owned),
+            options,
+            lock: Mutex::new(opened.lock),
+            own_log_bytes: AtomicU64::new(opened.log.as_ref().map_or(0, |log| log.end())),
+            own_log_syncs: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            usage: Mutex::new(None),
+            maintenance: Mutex::new(()),
+        });
+        let writer = Writer {
+            shared: shared.clone(),
+            log: opened.log,
+            redo: opened.redo,
+            state: opened.state,
+            lag: None,
+            watched: None,
+        };
+        let (jobs, queue) = sync_channel(QUEUE_BATCHES_MAX);
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&queue));
+        let thread = thread.map_err(|e| StoreError::io("the thread of the store", &e))?;
+        Ok(Self { inner: Arc::new(Inner { shared, jobs, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.inner.shared
     }
 
     /// Random id of this database; a rebuilt, restored or imported one has a new id. A search index made from another
     /// id is useless.
     pub fn id(&self) -> [u8; 16] {
-        unimplemented!()
+        self.shared().id
     }
 
     /// Number of the newest change.
     pub fn change(&self) -> u64 {
-        unimplemented!()
+        self.shared().newest_change()
     }
 
     /// Writes a batch and waits until it is durable. Blocks; for async callers there is [`Store::submit`].
-    pub fn commit(&self, _batch: Batch) -> Result<Committed, StoreError> {
-        unimplemented!()
+    pub fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        wait(|done| self.submit(batch, done))
     }
 
     /// Hands a batch to the writer; `done` is called in the writer thread as soon as the batch is durable (or refused)
     /// and must return at once. Blocks only while the queue is full. Batches are written in the order they are handed in.
-    pub fn submit(&self, _batch: Batch, _done: impl FnOnce(Result<Committed, StoreError>) + Send + 'static) {
-        unimplemented!()
+    pub fn submit(&self, batch: Batch, done: impl FnOnce(Result<Committed, StoreError>) + Send + 'static) {
+        match self.prepare(batch) {
+            Ok(prepared) => self.enqueue(prepared, Box::new(done)),
+            Err(error) => done(Err(error)),
+        }
     }
 
     /// Like [`Store::submit`], but with a full queue `done` gets [`StoreError::Busy`] at once.
-    pub fn try_submit(&self, _batch: Batch, _done: impl FnOnce(Result<Committed, StoreError>) + Send + 'static) {
-        unimplemented!()
+    pub fn try_submit(&self, batch: Batch, done: impl FnOnce(Result<Committed, StoreError>) + Send + 'static) {
+        let prepared = match self.prepare(batch) {
+            Ok(prepared) => prepared,
+            Err(error) => return done(Err(error)),
+        };
+        match self.inner.jobs.try_send(Job::Write(prepared, Box::new(done))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(Job::Write(_, done))) => done(Err(StoreError::Busy(QUEUE_BATCHES_MAX))),
+            Err(TrySendError::Disconnected(Job::Write(_, done))) => done(Err(self.gone())),
+            Err(_) => {}
+        }
     }
 
-    /// The value of a row. For [`Key::Record`] and [`Key::Chunks`] use [`Store::record`] and [`Store::document`].
-    pub fn get(&self, _key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Up to `limit` rows of a range in the order of their keys, from the first after `after` on.
-    pub fn scan(&self, _range: &Range, _after: Option<&Key>, _limit: usize) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
-        unimplemented!()
-    }
-
-    /// A setting or other single value by name.
-    pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get(&Key::Meta(name.to_owned()))
-    }
-
-    /// The chain of an organisation in order.
-    pub fn statements(&self, _organisation: &OrgId) -> Result<Vec<Vec<u8>>, StoreError> {
-        unimplemented!()
-    }
-
-    /// All organisations that have statements.
-    pub fn organisations(&self) -> Result<Vec<OrgId>, StoreError> {
-        unimplemented!()
-    }
-
-    /// All feeds that have records, markers or a cursor, sorted.
-    pub fn feeds(&self) -> Result<Vec<FeedId>, StoreError> {
-        unimplemented!()
-    }
-
-    /// The newest record of an entry in a feed.
-    pub fn record(&self, _feed: &FeedId, _entry: &EntryId) -> Result<Option<Record>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Visits the records of a feed by entry, or of all feeds; `visit` returns false to stop. Documents are not read.
-    pub fn records(&self, _feed: Option<&FeedId>, _visit: &mut dyn FnMut(Record) -> bool) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Records without an entry of a feed, by position.
-    pub fn markers(&self, _feed: &FeedId) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
-        unimplemented!()
-    }
-
-    /// The cursor of a feed.
-    pub fn cursor(&self, feed: &FeedId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get(&Key::Cursor(*feed))
-    }
-
-    /// A document, as of one moment; empty if there is none.
-    pub fn document(&self, _side: Side, _document: &DocumentId) -> Result<Document, StoreError> {
-        unimplemented!()
-    }
-
-    /// A record and its published document, as of one moment.
-    pub fn record_with_document(
-        &self,
-        _feed: &FeedId,
-        _entry: &EntryId,
-    ) -> Result<Option<(Record, Document)>, StoreError> {
-        unimplemented!()
-    }
-
-    /// The generations of an entry in a collection that have a document.
-    pub fn generations(
-        &self,
-        _side: Side,
-        _collection: &CollectionId,
-        _entry: &EntryId,
-    ) -> Result<Vec<u32>, StoreError> {
-        unimplemented!()
-    }
-
-    /// The projection of an entry in a collection.
-    pub fn projection(
-        &self,
-        side: Side,
-        collection: &CollectionId,
-        entry: &EntryId,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get(&Key::Projection { side, collection: *collection, entry: *entry })
-    }
-
-    /// Visits the projections of a collection by entry, or of all collections; `visit` gets collection, entry, number
-    /// of the change that wrote it and JSON bytes, and returns false to stop.
-    pub fn projections(
-        &self,
-        _side: Side,
-        _collection: Option<&CollectionId>,
-        _visit: &mut dyn FnMut(CollectionId, EntryId, u64, Vec<u8>) -> bool,
-    ) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Visits (collection, entry, number of the change) of every record written after a change, withdrawals included,
-    /// in the order of keys: what a search index that stopped there must read again.
-    pub fn changed_since(
-        &self,
-        _change: u64,
-        _visit: &mut dyn FnMut(FeedId, EntryId, u64) -> bool,
-    ) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Looks for damage; changes nothing and works beside writers.
-    pub fn check(&self, _check: Check, _verifier: Option<&dyn Verifier>) -> Result<Vec<Problem>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Writes the whole store, as of one moment, into a new file.
-    pub fn export(&self, _file: &Path) -> Result<u64, StoreError> {
-        unimplemented!()
-    }
-
-    /// Makes a store with a new id from an exported file, in a directory that is empty or missing. Returns the number of
-    /// rows.
-    pub fn import(_file: &Path, _directory: &Path, _options: Options) -> Result<u64, StoreError> {
-        unimplemented!()
-    }
-
-    /// Rewrites database and own log into fresh files, compares every row, and swaps them in. Reads and writes go on
-    /// meanwhile; writes pause for the last step.
-    pub fn compact(&self) -> Result<Usage, StoreError> {
-        unimplemented!()
-    }
-
-    /// Space used; the payload is counted anew when much was written since the last time.
-    pub fn usage(&self) -> Result<Usage, StoreError> {
-        unimplemented!()
+    /// How often the disk was told to keep what was written, since opening.
+    pub fn syncs(&self) -> Syncs {
+        let table = self.shared().table.read().unwrap_or_else(PoisonError::into_inner);
+        Syncs { database: table.engine().syncs(), own_log: self.shared().own_log_syncs.load(Ordering::SeqCst) }
     }
 
     /// Writes what is still in buffers and closes the store; other handles get [`StoreError::Closed`] from then on.
     /// Dropping the last handle does the same without an answer.
     pub fn close(&self) -> Result<(), StoreError> {
-        let _ = &self.shared;
-        unimplemented!()
+        self.inner.close()
+    }
+
+    fn prepare(&self, batch: Batch) -> Result<PreparedBatch, StoreError> {
+        self.shared().alive()?;
+        let (prepared, samples) = PreparedBatch::new(batch, &self.shared().dictionaries)?;
+        self.learn(samples);
+        Ok(prepared)
+    }
+
+    pub(crate) fn enqueue(&self, prepared: PreparedBatch, done: Done) {
+        if let Err(refused) = self.inner.jobs.send(Job::Write(prepared, done))
+            && let Job::Write(_, done) = refused.0
+        {
+            done(Err(self.gone()));
+        }
+    }
+
+    pub(crate) fn gone(&self) -> StoreError {
+        self.shared().alive().err().unwrap_or(StoreError::Closed)
+    }
+
+    /// Trains a dictionary in a thread of its own; it is used once it is durable.
+    fn learn(&self, samples: Samples) {
+        let Some(samples) = samples else { return };
+        let (shared, jobs) = (self.inner.shared.clone(), self.inner.jobs.clone());
+        let train_and_keep = move || {
+            let Some(bytes) = train(&samples) else { return };
+            let id = shared.dictionaries.newest() + 1;
+            let mut batch = PreparedBatch::default();
+            batch.put(dictionary_key(id), Prepared::raw(bytes.clone(), true), true);
+            let keeper = Arc::downgrade(&shared);
+            drop(shared);
+            let done: Done = Box::new(move |result| {
+                if let (Ok(_), Some(shared)) = (result, keeper.upgrade()) {
+                    shared.dictionaries.add(id, bytes);
+                }
+            });
+            // A closed store needs no dictionary.
+            let _ = jobs.send(Job::Write(batch, done));
+        };
+        // Without a thread the first dictionary goes on serving.
+        let _ = std::thread::Builder::new().name("store-dictionary".to_owned()).spawn(train_and_keep);
+    }
+}
+
+/// Waits for the answer to a batch.
+pub(crate) fn wait(
+    submit: impl FnOnce(Box<dyn FnOnce(Result<Committed, StoreError>) + Send>),
+) -> Result<Committed, StoreError> {
+    let (sender, answer): (_, Receiver<_>) = sync_channel(1);
+    submit(Box::new(move |result| {
+        // The waiting side always waits.
+        let _ = sender.send(result);
+    }));
+    answer.recv().unwrap_or(Err(StoreError::Closed))
+}
+
+impl Inner {
+    fn close(&self) -> Result<(), StoreError> {
+        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Ok(());
+        };
+        let (sender, answer) = sync_channel(1);
+        let sent = self.jobs.send(Job::Stop(sender));
+        if thread.thread().id() == std::thread::current().id() {
+            return Ok(()); // The last handle was dropped in a `done`: the writer ends after this group.
+        }
+        let result = match sent {
+            Ok(()) => answer.recv().unwrap_or(Err(StoreError::Closed)),
+            Err(_) => Err(StoreError::Closed),
+        };
+        let _ = thread.join();
+        self.shared.stop(StoreError::Closed);
+        // Other handles may live on; the database and the lock do not.
+        if let Ok(closed) = Table::open(Arc::new(MemoryEngine::default())) {
+            *self.shared.table.write().unwrap_or_else(PoisonError::into_inner) = closed;
+        }
+        *self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        result
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Nobody is left to be told.
+        let _ = self.close();
     }
 }

@@ -1,0 +1,67 @@
+//! The rows the store keeps for itself.
+
+use crate::engine::Change;
+use crate::key::{INTERNAL, Parts};
+use crate::value::{self, Prepared};
+
+/// Key of the row that says how far the database is.
+pub(crate) const STATE_KEY: &[u8] = b"!state";
+/// Key of the format of the database.
+pub(crate) const FORMAT_KEY: &[u8] = b"!format";
+/// Key of the random id.
+pub(crate) const ID_KEY: &[u8] = b"!id";
+const DICTIONARY_PREFIX: &[u8] = b"!zstd";
+
+/// How far the database is: written together with the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Number of the newest change.
+    pub(crate) change: u64,
+    /// The own log it belongs to.
+    pub(crate) log_id: [u8; 16],
+    /// Frames that end here or before are in the database.
+    pub(crate) log_end: u64,
+    /// Number of the frame after those.
+    pub(crate) log_number: u64,
+}
+
+impl State {
+    /// The row to write.
+    pub(crate) fn row(&self) -> Change {
+        let bytes = [&self.change.to_be_bytes()[..], &self.log_id, &self.log_end.to_be_bytes()].concat();
+        let bytes = [bytes, self.log_number.to_be_bytes().to_vec()].concat();
+        (STATE_KEY.to_vec(), Some(Prepared::raw(bytes, false).seal(STATE_KEY, self.change)))
+    }
+
+    /// Reads the value of the row.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut parts = Parts(bytes);
+        Some(Self { change: parts.long()?, log_id: parts.take()?, log_end: parts.long()?, log_number: parts.long()? })
+    }
+}
+
+/// A row of our own, as it is.
+pub(crate) fn plain_row(key: &[u8], value: &[u8]) -> Change {
+    (key.to_vec(), Some(Prepared::raw(value.to_vec(), false).seal(key, 0)))
+}
+
+/// Key of a compression dictionary.
+pub(crate) fn dictionary_key(id: u16) -> Vec<u8> {
+    [DICTIONARY_PREFIX, &id.to_be_bytes()].concat()
+}
+
+/// Number of the dictionary with this key.
+pub(crate) fn dictionary_id(key: &[u8]) -> Option<u16> {
+    key.strip_prefix(DICTIONARY_PREFIX)?.try_into().ok().map(u16::from_be_bytes)
+}
+
+/// Whether a row belongs to one database and is never copied to another.
+pub(crate) fn is_internal(key: &[u8]) -> bool {
+    key.first() == Some(&INTERNAL)
+}
+
+/// Reads a plain row.
+pub(crate) fn plain(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, String> {
+    // Plain rows are never compressed, so no dictionary is needed.
+    value::open(key, bytes, &crate::dictionary::Dictionaries::new()).map(|opened| opened.1)
+}
