@@ -4,6 +4,7 @@
 //! arguments, so the same input gives the same verdict everywhere. (One exception: encrypting a recovery sheet, where
 //! `age` draws its own salt.)
 
+pub mod accept;
 mod canonical;
 pub mod identity;
 pub mod keys;
@@ -11,6 +12,7 @@ pub mod limits;
 pub mod record;
 pub mod statement;
 
+pub use accept::{AcceptError, Accepted, Mode, Refusal, accept_document};
 pub use canonical::EncodingError;
 pub use identity::{Identity, RecordError, StatementError, TakenIn, View};
 pub use keys::{NodeKey, PublicKey, RootKey, Signature, Signer};
