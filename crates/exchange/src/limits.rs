@@ -4,8 +4,6 @@
 pub const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest element of a dldb file, in bytes. The largest real one we know has 40 KiB.
 pub const ELEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Deepest nesting of a JSON element.
-pub const JSON_NESTING_MAX: usize = 64;
 /// Largest HTML text of one field, in bytes.
 pub const HTML_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of HTML that is followed; what lies deeper is read as plain text.
