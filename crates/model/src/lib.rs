@@ -2,21 +2,29 @@
 //!
 //! *Architecture invariant*: `model` knows no signature, no disk and no network; time comes in as an argument.
 
+mod blocks;
+mod build;
 mod checks;
+mod classify;
 mod codes;
 pub mod dates;
 mod document;
 mod entry;
+mod flat;
+mod flatten;
 mod ids;
 mod import;
 pub mod limits;
+mod matching;
 mod normal;
+mod order;
 pub mod patch;
 mod path;
+mod planned;
 mod scheduled;
 pub mod schema;
 
-pub use checks::{Finding, Severity, check};
+pub use checks::{Finding, Severity, check, check_companion, may_be_published};
 pub use codes::{Ars, CodeError, Kind, Leika};
 pub use dates::Date;
 pub use document::{

@@ -1,7 +1,8 @@
 //! Every limit of an entry and its document, in one place.
 
-/// Largest entry as JSON, in bytes. The largest real one we know (a Munich service) has 40 KiB.
-pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
+/// Largest entry as JSON, in bytes. The largest real one we know (a Munich service) has 40 KiB. Less than a chunk, because
+/// publishing is one change.
+pub const ENTRY_BYTES_MAX: usize = 384 * 1024;
 /// Largest text in one language, in bytes of CommonMark.
 pub const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// Largest block (paragraph, list item, heading, table) of a text, in bytes.

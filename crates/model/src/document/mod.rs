@@ -1,102 +1,27 @@
 //! How an entry lives in automerge.
 
-use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use automerge::{Automerge, ChangeHash, ReadDoc, ScalarValue};
 use rand::RngCore;
 use serde_json::Value;
 
 use crate::entry::Entry;
-use crate::ids::{EntryId, Hash, NodeId};
+use crate::flat::{Flat, Node};
+use crate::ids::{EntryId, Hash};
+use crate::limits::{DOCUMENT_OPERATIONS_MAX, HEADS_MAX, HISTORY_CHANGES_MAX};
+use crate::{build, flatten, planned};
 
-/// Who makes changes in a document: one writing process. Two processes must never share one.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Actor(Vec<u8>);
+mod chunk;
+mod conflict;
+mod first;
+mod history;
+mod properties;
+#[cfg(test)]
+mod tests;
 
-impl Actor {
-    /// The actor of a node in one epoch (milliseconds since 1970): the first 6 bytes of the hash of its key, then 6 bytes
-    /// of epoch.
-    pub fn of_node(node: &NodeId, epoch: u64) -> Self {
-        let mut bytes = Hash::of(&node.0).0[..6].to_vec();
-        bytes.extend_from_slice(&epoch.to_be_bytes()[2..]);
-        Self(bytes)
-    }
-
-    /// Whether `of_node` made it for this node.
-    pub fn is_of(&self, node: &NodeId) -> bool {
-        self.0.len() == 12 && self.0.starts_with(&Hash::of(&node.0).0[..6])
-    }
-
-    /// An actor of these bytes, for example a browser's random 16.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Actor({})", data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
-
-/// One raw, uncompressed automerge change: what travels and what is stored as history.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Chunk(Vec<u8>);
-
-/// What a chunk says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChunkInfo {
-    /// Its hash.
-    pub hash: Hash,
-    /// The changes it builds on.
-    pub dependencies: Vec<Hash>,
-    /// Who made it.
-    pub actor: Actor,
-    /// Counts the changes of the actor, from 1.
-    pub sequence: u64,
-    /// Number of operations.
-    pub operations: usize,
-    /// When it was made, by the maker's clock: milliseconds since 1970, whole seconds.
-    pub at: u64,
-}
-
-impl Chunk {
-    /// Takes bytes as they are; nothing is checked.
-    pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The bytes.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-
-    /// The hash of the change, computed from the bytes (SHA-256 of all after magic and checksum); `None` if they do not
-    /// begin like an uncompressed change.
-    pub fn hash(&self) -> Option<Hash> {
-        unimplemented!()
-    }
-
-    /// What the chunk says about itself. Parses it with automerge: only for bytes that were accepted before.
-    pub fn info(&self) -> Result<ChunkInfo, DocumentError> {
-        unimplemented!()
-    }
-}
-
-impl fmt::Debug for Chunk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Chunk({} bytes)", self.0.len())
-    }
-}
+pub use chunk::{Actor, Chunk, ChunkInfo};
+pub(crate) use history::{readable, without_ids};
 
 /// Where ids of new list elements and blocks come from.
 pub enum Ids<'a> {
@@ -126,6 +51,16 @@ pub enum DocumentError {
         path: String,
         /// The number of the value asked for.
         n: usize,
+    },
+    /// More than a document may hold; see `limits`.
+    #[error("{what} is {found}, at most {limit} are allowed")]
+    TooLarge {
+        /// Which limit.
+        what: &'static str,
+        /// What would be there.
+        found: usize,
+        /// What may be.
+        limit: usize,
     },
     /// automerge failed on our own data.
     #[error("automerge failed: {0}")]
@@ -168,125 +103,161 @@ pub struct HistoryItem {
 }
 
 /// An entry as a document that merges.
+///
+/// What is concurrent and not equal is a conflict, with these rules:
+/// - a value changed at two places keeps all its values; the projection shows one, the same on every node;
+/// - a value removed at one place and changed at another keeps the change;
+/// - an element or block removed at one place and changed at another is gone from the projection, and a conflict between
+///   `Null` and the change, which can be resolved either way;
+/// - values added to or removed from a list of values never conflict, nor does the order of elements.
 #[derive(Clone)]
-pub struct Document {}
+pub struct Document {
+    automerge: Automerge,
+}
 
 impl Document {
     /// A document that holds only the fixed first change.
     pub fn new(actor: &Actor) -> Self {
-        let _ = actor;
-        unimplemented!()
+        let mut document = Self { automerge: first::document() };
+        document.set_actor(actor);
+        document
     }
 
     /// The hash of the fixed first change, which everybody has and nobody sends.
     pub fn first_change() -> Hash {
-        unimplemented!()
+        first::HASH
     }
 
     /// A document from our own stored chunks, in any order. The result writes as nobody: call `set_actor` before
     /// changing it.
     pub fn from_chunks<'a>(chunks: impl IntoIterator<Item = &'a Chunk>) -> Result<Self, DocumentError> {
-        let _ = chunks.into_iter().count();
-        unimplemented!()
+        let mut document = Self { automerge: first::document() };
+        document.add(chunks)?;
+        Ok(document)
     }
 
     /// Adds chunks, in any order; those already held are ignored. On an error nothing has changed. Chunks of a stranger
     /// pass the gate in `trust` first.
     pub fn apply<'a>(&mut self, chunks: impl IntoIterator<Item = &'a Chunk>) -> Result<(), DocumentError> {
-        let _ = chunks.into_iter().count();
-        unimplemented!()
+        let mut next = self.clone();
+        next.add(chunks)?;
+        *self = next;
+        Ok(())
+    }
+
+    fn add<'a>(&mut self, chunks: impl IntoIterator<Item = &'a Chunk>) -> Result<(), DocumentError> {
+        let mut changes = Vec::new();
+        for chunk in chunks {
+            let change = chunk.parse()?;
+            if *change.actor_id() == first::actor() {
+                return Err(DocumentError::Unreadable("a change by the actor of the fixed first change".into()));
+            }
+            changes.push(change);
+        }
+        guarded(|| self.automerge.apply_changes(changes).map_err(failed))?;
+        let missing = self.automerge.get_missing_deps(&[]);
+        if !missing.is_empty() {
+            return Err(DocumentError::Incomplete(missing.iter().map(|hash| Hash(hash.0)).collect()));
+        }
+        let stats = self.automerge.stats();
+        within("number of heads", self.automerge.get_heads().len(), HEADS_MAX)?;
+        within("number of changes", usize::try_from(stats.num_changes).unwrap_or(usize::MAX), HISTORY_CHANGES_MAX)?;
+        within("number of operations", usize::try_from(stats.num_ops).unwrap_or(usize::MAX), DOCUMENT_OPERATIONS_MAX)
     }
 
     /// The whole document, compact and not compressed; for `load_saved` only, it never travels.
     pub fn save(&self) -> Vec<u8> {
-        unimplemented!()
+        self.automerge.save_nocompress()
     }
 
     /// A document from what `save` made, here, before. The result writes as nobody: call `set_actor` first.
     pub fn load_saved(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let _ = bytes;
-        unimplemented!()
+        let automerge = guarded(|| Automerge::load(bytes).map_err(|error| DocumentError::Unreadable(error.to_string())))?;
+        let document = Self { automerge };
+        if !document.contains(&[first::HASH]) {
+            return Err(DocumentError::Unreadable("the fixed first change is missing".into()));
+        }
+        Ok(document)
     }
 
     /// Who makes the next changes.
     pub fn set_actor(&mut self, actor: &Actor) {
-        let _ = actor;
-        unimplemented!()
+        self.automerge.set_actor(actor.id());
     }
 
     /// The newest changes, sorted; of an empty document the first change.
     pub fn heads(&self) -> Vec<Hash> {
-        unimplemented!()
+        self.automerge.get_heads().iter().map(|hash| Hash(hash.0)).collect()
     }
 
     /// Whether all these changes are in the document.
     pub fn contains(&self, heads: &[Hash]) -> bool {
-        let _ = heads;
-        unimplemented!()
-    }
-
-    /// Whether the version `older` is part of the version `newer`: every change of the one is in the other.
-    pub fn is_ancestor(&self, older: &[Hash], newer: &[Hash]) -> bool {
-        let _ = (older, newer);
-        unimplemented!()
+        heads.iter().all(|hash| self.automerge.get_change_meta_by_hash(&ChangeHash(hash.0)).is_some())
     }
 
     /// The entry as it stands, without `id` and `companions`. Never fails: what this version cannot read is left out.
     pub fn project(&self) -> Entry {
-        unimplemented!()
+        Entry(build::entry(&self.properties()))
     }
 
     /// The entry as it stood at a version.
     pub fn project_at(&self, heads: &[Hash]) -> Result<Entry, DocumentError> {
-        let _ = heads;
-        unimplemented!()
+        Ok(Entry(build::entry(&self.properties_at(heads)?)))
     }
 
     /// Makes one change after which `project()` equals `target` (without its `id` and `companions`), writing only what
     /// differs. `None` if nothing differs. `at` is milliseconds since 1970.
+    ///
+    /// One thing may differ afterwards: scheduled changes that the target has as they were stay as they are stored, and
+    /// so follow the elements they mean.
     pub fn update(&mut self, target: &Entry, at: u64, ids: &mut Ids<'_>) -> Result<Option<Chunk>, DocumentError> {
-        let _ = (target, at, ids);
-        unimplemented!()
-    }
-
-    /// Values changed at two places at once, in the order of the fields. Equal values are no conflict, neither is the
-    /// order of elements.
-    pub fn conflicts(&self) -> Vec<Conflict> {
-        unimplemented!()
-    }
-
-    /// Decides a conflict for its value number `n`.
-    pub fn resolve(&mut self, path: &str, n: usize, at: u64) -> Result<Chunk, DocumentError> {
-        let _ = (path, n, at);
-        unimplemented!()
+        let current = self.properties();
+        let kind = target.kind();
+        let mut wanted = flatten::entry(&target.0, &kind, &Node::of(&current), ids);
+        planned::flatten(&target.0, &kind, &current, &mut wanted, ids);
+        self.write(properties::difference(&current, wanted, &kind), at)
     }
 
     /// Writes the version `heads` of this working document into the published document as one change: every property
     /// that differs there or has more than one value. Ids of elements and blocks stay. `None` if nothing differs.
     pub fn publish_into(&self, heads: &[Hash], published: &mut Self, at: u64) -> Result<Option<Chunk>, DocumentError> {
-        let _ = (heads, published, at);
-        unimplemented!()
-    }
-
-    /// The chunks that someone who has `have` lacks, in an order in which each comes after what it builds on. Without
-    /// the fixed first change. Hashes we do not know are ignored.
-    pub fn changes_since(&self, have: &[Hash]) -> Vec<Chunk> {
-        let _ = have;
-        unimplemented!()
-    }
-
-    /// All changes, oldest first, without the fixed first one.
-    pub fn history(&self) -> Vec<HistoryItem> {
-        unimplemented!()
+        let wanted = properties::without_orphans(self.properties_at(heads)?);
+        let (current, several) = published.properties_and_conflicts();
+        let mut writes: Vec<(String, Option<ScalarValue>)> = Vec::new();
+        for key in current.keys().filter(|key| !wanted.contains_key(*key)) {
+            writes.push((key.clone(), None));
+        }
+        for (key, value) in wanted {
+            if current.get(&key) != Some(&value) || several.contains(&key) {
+                writes.push((key, Some(value)));
+            }
+        }
+        published.write(writes, at)
     }
 
     /// How many operations the document holds.
     pub fn operations(&self) -> u64 {
-        unimplemented!()
+        self.automerge.stats().num_ops
     }
 
-    /// Paths of scheduled changes whose target is gone: nothing happens there on the day, and a person should know.
+    /// Paths of scheduled changes whose target is gone, with their date: nothing happens there on the day, and a person
+    /// should know.
     pub fn lost_schedules(&self) -> Vec<String> {
-        unimplemented!()
+        let flat: Flat = self.properties();
+        let base = build::bare(&Node::of(&flat));
+        planned::project(&flat, &base).1
     }
+}
+
+/// Runs automerge code so that a panic in it is an error.
+fn guarded<T>(run: impl FnOnce() -> Result<T, DocumentError>) -> Result<T, DocumentError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(DocumentError::Automerge("it panicked".into())))
+}
+
+fn failed(error: automerge::AutomergeError) -> DocumentError {
+    DocumentError::Automerge(error.to_string())
+}
+
+fn within(what: &'static str, found: usize, limit: usize) -> Result<(), DocumentError> {
+    if found > limit { Err(DocumentError::TooLarge { what, found, limit }) } else { Ok(()) }
 }
