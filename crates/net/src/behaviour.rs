@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{ConnectionClosed, DialFailure};
 use libp2p::swarm::{
     CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
@@ -32,6 +33,11 @@ pub(crate) fn node_of(peer: &PeerId) -> Option<NodeId> {
 pub(crate) fn peer_of(node: &NodeId) -> PeerId {
     // SAFETY: the bytes are an identity multihash of a protobuf-encoded key, which is what a peer id is.
     PeerId::from_bytes(&node.peer_id_bytes()).expect("a node id is a peer id")
+}
+
+/// An address without the peer id that libp2p appends to dialled ones.
+fn place(address: &Multiaddr) -> String {
+    address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect::<Multiaddr>().to_string()
 }
 
 /// Decides about connections and makes their handlers.
@@ -64,9 +70,10 @@ impl Gate {
         Handler::new(self.registry.clone(), link, role)
     }
 
+    /// A link of a connection that will never carry sync frames.
     fn passing_link(&self, node: NodeId, outbound: bool, remote: &Multiaddr) -> Arc<Link> {
         let counters = Arc::<Counters>::default();
-        Link::new(node, outbound, remote.to_string(), counters, &self.registry.limits)
+        Link::new(node, outbound, place(remote), counters, &self.registry.limits)
     }
 }
 
@@ -82,7 +89,7 @@ impl NetworkBehaviour for Gate {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Refusal::NotAllowed))?;
-        match self.registry.admit(node, false, remote.to_string()) {
+        match self.registry.admit(node, false, place(remote)) {
             Ok(link) => Ok(self.handler(id, link, Role::Listener)),
             Err(Refusal::NotAllowed) => {
                 self.registry.admit_joining(id).map_err(ConnectionDenied::new)?;
@@ -106,7 +113,7 @@ impl NetworkBehaviour for Gate {
             let link = self.passing_link(node, true, remote);
             return Ok(self.handler(id, link, Role::Guest(Some(reply))));
         }
-        let link = self.registry.admit(node, true, remote.to_string()).map_err(ConnectionDenied::new)?;
+        let link = self.registry.admit(node, true, place(remote)).map_err(ConnectionDenied::new)?;
         Ok(self.handler(id, link, Role::Dialler))
     }
 

@@ -143,8 +143,9 @@ impl Driver {
         let now = Instant::now();
         let mut rng = rand::rng();
         let mut state = self.registry.lock();
-        let Changes { peers, touched, nudged, failed } = std::mem::take(&mut state.changes);
+        let Changes { peers, removed, touched, nudged, failed } = std::mem::take(&mut state.changes);
         let connected = |node: &NodeId| state.peers.get(node).is_some_and(|peer| peer.active.is_some());
+        removed.iter().for_each(|node| self.supervisor.forget(node));
         if peers {
             let dialled = state.peers.iter().filter(|(_, peer)| peer.dial && !peer.addresses.is_empty());
             let dialled: Vec<_> = dialled.map(|(node, _)| *node).collect();
@@ -181,7 +182,9 @@ impl Driver {
     }
 
     fn dial_failed(&mut self, node: &NodeId, reason: String) {
-        self.supervisor.failed(node, Instant::now(), &mut rand::rng());
+        if !self.supervisor.failed(node, Instant::now(), &mut rand::rng()) {
+            return;
+        }
         let mut state = self.registry.lock();
         let State { peers, inbox, .. } = &mut *state;
         let Some(peer) = peers.get_mut(node).filter(|peer| peer.active.is_none()) else { return };

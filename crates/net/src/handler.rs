@@ -148,7 +148,11 @@ impl Handler {
                 }
                 let result = self.pump_out(&mut stream, cx).and_then(|_| self.pump_in(&mut stream, cx));
                 self.phase = Phase::Open(stream);
-                result.unwrap_or_else(|reason| self.end(reason));
+                match result {
+                    Ok(true) => cx.waker().wake_by_ref(),
+                    Ok(false) => {}
+                    Err(reason) => self.end(reason),
+                }
                 false
             }
             Phase::Draining(mut stream, mut timer) => {
@@ -252,19 +256,19 @@ impl Handler {
         Ok(!self.unflushed)
     }
 
-    /// Takes the frames that are there. Reads without pause, so that nothing piles up below us where no limit is ours.
-    fn pump_in(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Result<(), Reason> {
+    /// Takes the frames that are there; true if there may be more. Reads without pause, so that nothing piles up below us
+    /// where no limit is ours.
+    fn pump_in(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Result<bool, Reason> {
         for _ in 0..FRAMES_PER_TURN {
             match self.reader.poll_frame(stream, cx) {
                 Poll::Ready(Ok(Some(frame))) => self.registry.frame(&self.link, frame)?,
                 Poll::Ready(Ok(None)) => return Err(Reason::ClosedByPeer),
                 Poll::Ready(Err(FrameError::TooLong(bytes))) => return Err(Reason::FrameTooLong { bytes }),
                 Poll::Ready(Err(FrameError::Io(error))) => return Err(Reason::Lost(error.to_string())),
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(false),
             }
         }
-        cx.waker().wake_by_ref();
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -354,7 +358,7 @@ impl ConnectionHandler for Handler {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::ToBehaviour>> {
         // The last frames may have come in together with the end.
         if let Phase::Open(mut stream) = std::mem::replace(&mut self.phase, Phase::Done) {
-            let _ = self.pump_in(&mut stream, cx);
+            while matches!(self.pump_in(&mut stream, cx), Ok(true)) {}
         }
         Poll::Ready(None)
     }

@@ -18,7 +18,7 @@ use crate::link::Link;
 /// [`JOIN_FRAME_BYTES_MAX`] bytes, each side sends at most [`JOIN_BYTES_MAX`], and the whole ends after the join timeout.
 /// Dropping it closes the connection, after what was sent is out.
 pub struct JoinStream {
-    stream: Stream,
+    stream: Box<Stream>,
     link: Arc<Link>,
     reader: FrameReader,
     sent: usize,
@@ -38,7 +38,7 @@ impl fmt::Debug for JoinStream {
 impl JoinStream {
     pub(crate) fn new(stream: Stream, link: Arc<Link>, limit: Duration, guest: bool) -> Self {
         Self {
-            stream,
+            stream: Box::new(stream),
             link,
             reader: FrameReader::new(JOIN_FRAME_BYTES_MAX),
             sent: 0,

@@ -73,11 +73,13 @@ pub(crate) struct State {
 pub(crate) struct Changes {
     /// The allow list is another one.
     pub(crate) peers: bool,
+    /// Peers that were gone from it, even if they are back already.
+    pub(crate) removed: BTreeSet<NodeId>,
     /// Peers that came up or went down.
     pub(crate) touched: BTreeSet<NodeId>,
     /// Peers to dial now.
     pub(crate) nudged: BTreeSet<NodeId>,
-    /// Connections we dialled that ended without a greeting.
+    /// Connections we dialled that ended; where the dial still counts as under way, it has failed.
     pub(crate) failed: BTreeMap<NodeId, Reason>,
 }
 
@@ -156,11 +158,15 @@ impl Registry {
             let stays = new.contains_key(node);
             if !stays {
                 peer.close_all(inbox, Reason::NotAllowed);
+                changes.removed.insert(*node);
             }
             stays
         });
         for (node, (addresses, dial)) in new {
             let peer = peers.entry(node).or_insert_with(PeerState::new);
+            if peer.addresses != addresses {
+                changes.nudged.insert(node);
+            }
             (peer.addresses, peer.dial) = (addresses, dial);
         }
         changes.peers = true;
@@ -323,14 +329,15 @@ impl Registry {
         let Some(peer) = peers.get_mut(&link.node) else { return };
         let Some(index) = peer.links.iter().position(|other| Arc::ptr_eq(other, link)) else { return };
         peer.links.swap_remove(index);
+        if matches!(reason, Reason::Flooded { .. } | Reason::FrameTooLong { .. } | Reason::Version) {
+            tracing::warn!(peer = %link.node, remote = %link.remote, %reason, "peer closed");
+        }
+        if link.outbound {
+            changes.failed.insert(link.node, reason.clone());
+        }
         if peer.active.as_ref().is_some_and(|active| Arc::ptr_eq(active, link)) {
-            if matches!(reason, Reason::Flooded { .. } | Reason::FrameTooLong { .. } | Reason::Version) {
-                tracing::warn!(peer = %link.node, remote = %link.remote, %reason, "peer closed");
-            }
             peer.drop_active(inbox, reason);
             changes.touched.insert(link.node);
-        } else if link.outbound && peer.active.is_none() {
-            changes.failed.insert(link.node, reason);
         }
         drop(state);
         self.arrived.notify_one();

@@ -48,6 +48,11 @@ impl Supervisor {
         }
     }
 
+    /// The peer left the allow list; if it comes back, it is a new one.
+    pub(crate) fn forget(&mut self, node: &NodeId) {
+        self.peers.remove(node);
+    }
+
     /// A connection to the peer is in use, whoever dialled.
     pub(crate) fn connected(&mut self, node: &NodeId, now: Instant) {
         if let Some(peer) = self.peers.get_mut(node)
@@ -68,13 +73,13 @@ impl Supervisor {
         }
     }
 
-    /// The dial under way failed.
-    pub(crate) fn failed(&mut self, node: &NodeId, now: Instant, rng: &mut impl Rng) {
-        if let Some(peer) = self.peers.get_mut(node)
-            && matches!(peer.phase, Phase::Dialling)
-        {
-            peer.wait(&self.timing, now, rng);
-        }
+    /// A dial failed. False if none was under way, or if the peer came in by itself meanwhile.
+    pub(crate) fn failed(&mut self, node: &NodeId, now: Instant, rng: &mut impl Rng) -> bool {
+        let Some(peer) = self.peers.get_mut(node).filter(|peer| matches!(peer.phase, Phase::Dialling)) else {
+            return false;
+        };
+        peer.wait(&self.timing, now, rng);
+        true
     }
 
     /// Makes a waiting peer due now, unless that happened not long ago.
@@ -163,7 +168,7 @@ mod tests {
         /// Lets the due dial fail and returns how long the next one has to wait.
         fn fail(&mut self) -> f64 {
             assert_eq!(self.supervisor.take_due(self.now), [A]);
-            self.supervisor.failed(&A, self.now, &mut self.rng);
+            assert!(self.supervisor.failed(&A, self.now, &mut self.rng));
             self.wait()
         }
 
@@ -239,7 +244,7 @@ mod tests {
         let mut world = World::new(&[A]);
         world.supervisor.take_due(world.now);
         world.supervisor.connected(&A, world.now);
-        world.supervisor.failed(&A, world.now, &mut world.rng);
+        assert!(!world.supervisor.failed(&A, world.now, &mut world.rng));
         assert_eq!(world.supervisor.next(), None);
     }
 
