@@ -26,6 +26,10 @@ pub enum Alarm {
     },
     /// Two different signed records claim one position. The feed stands before it.
     Equivocation {
+        /// In which feed.
+        feed: FeedId,
+        /// At which position.
+        position: Position,
         /// The two records.
         proof: Box<Equivocation>,
     },
@@ -62,8 +66,6 @@ pub enum Alarm {
     },
     /// Our copy differed from the signed totals and was repaired.
     Repaired {
-        /// From whom.
-        node: NodeId,
         /// In which feed.
         feed: FeedId,
         /// How many entries.

@@ -10,7 +10,7 @@ use crate::alarm::Alarm;
 use crate::event::{OpId, Published};
 
 /// What the engine wants done. Effects of one `handle` call are done in order; the questions among them (`Commit`,
-/// `Accept`, `Store`, `Load`, `TakeIn`) are each answered by exactly one event, in any order.
+/// `Accept`, `Store`, `Load`, `TakeIn`, `Returned`) are each answered by exactly one event, in any order.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Send a frame. For one peer, frames of one lane keep their order and lower lanes go first.
@@ -84,14 +84,16 @@ pub enum Effect {
         /// The statements as received.
         statements: Vec<Vec<u8>>,
     },
-    /// Records of an own feed that somebody holds and that no longer count here (rollback, clone). They are to be checked,
-    /// kept and shown as a task; a later checkpoint or publication covers them.
+    /// Records of an own feed that somebody kept beside because they do not count (rollback, clone, not covered). They are
+    /// to be checked, kept durably and shown as a task; then answer with `Stored`.
     Returned {
+        /// Number of the answer.
+        op: OpId,
         /// Who gave them back.
         node: NodeId,
         /// Of which own feed.
         feed: FeedId,
-        /// The records with their changes, unverified.
+        /// The records with their changes; signed by the key they name, nothing else is verified.
         items: Vec<Item>,
     },
     /// Remember about a peer, losing it does no harm: handed back in the [`Snapshot`](crate::Snapshot) at the next start.

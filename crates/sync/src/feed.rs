@@ -110,14 +110,8 @@ impl Feed {
         rows
     }
 
-    /// Whether the newest checkpoint counts a record at this position.
-    pub(crate) fn admits(&self, position: &Position) -> bool {
-        self.checkpoint.as_ref().is_none_or(|marker| marker.checkpoint.admits(marker.position, *position))
-    }
-
-    /// The entries held whose records the newest checkpoint does not count.
-    pub(crate) fn beyond_cuts(&self) -> Vec<(EntryId, Position)> {
-        let Some(marker) = &self.checkpoint else { return Vec::new() };
+    /// The entries held whose records a checkpoint does not count.
+    pub(crate) fn beyond(&self, marker: &Marker) -> Vec<(EntryId, Position)> {
         let mut beyond = Vec::new();
         let mut after = START;
         while let Some((first, _)) = self.index.range(after, marker.position).next() {

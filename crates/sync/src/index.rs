@@ -113,11 +113,6 @@ impl Index {
         self.entries.len()
     }
 
-    /// Whether nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Number of entries that are not withdrawn.
     pub fn live(&self) -> u64 {
         (self.entries.len() - self.withdrawn) as u64

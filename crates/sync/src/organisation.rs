@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 
 use ortsnetz_model::{CollectionId, Hash, NodeId, OrgId};
+use ortsnetz_trust::statement::Readers;
+use ortsnetz_trust::{Identity, Signed, View};
 
 /// The verified statements of one organisation, as far as the engine needs them. Implemented for
 /// `ortsnetz_trust::Identity`; all answers must be the same as long as the value lives.
@@ -19,10 +21,52 @@ pub trait Organisation: Debug + Send + Sync {
     fn drafts_of(&self, collection: &CollectionId) -> Option<NodeId>;
     /// Whether this node of it reads drafts: a valid certificate with role edit or admin.
     fn reads_drafts(&self, node: &NodeId) -> bool;
-    /// The statements that readers of this organisation may see, as signed bytes, in the order they can be taken in.
-    fn chain_for(&self, reader: &OrgId) -> Vec<Vec<u8>>;
-    /// Hash of the same set of statements.
-    fn chain_hash(&self, reader: &OrgId) -> Hash;
+    /// The statements that both of these organisations may see, as signed bytes, in the order they can be taken in.
+    fn chain_for(&self, a: &OrgId, b: &OrgId) -> Vec<Vec<u8>>;
+    /// Hash of the same statements: equal for two nodes that need not exchange any.
+    fn chain_hash(&self, a: &OrgId, b: &OrgId) -> Hash;
+}
+
+impl Organisation for Identity {
+    fn id(&self) -> OrgId {
+        Identity::id(self)
+    }
+
+    fn publisher(&self) -> Option<(u32, NodeId)> {
+        self.current_term()
+    }
+
+    fn sharing(&self, collection: &CollectionId) -> Option<Sharing> {
+        let statement = self.collection(collection)?;
+        let readers = if statement.ended { Readers::Internal } else { statement.readers.clone() };
+        let relay = statement.relay || readers == Readers::Public;
+        Some(Sharing { serial: statement.serial, readers, relay })
+    }
+
+    fn is_partner(&self, other: &OrgId) -> bool {
+        self.partners().any(|partner| partner == *other)
+    }
+
+    fn drafts_of(&self, collection: &CollectionId) -> Option<NodeId> {
+        self.draft_node(collection)
+    }
+
+    fn reads_drafts(&self, node: &NodeId) -> bool {
+        let roles = self.roles(node);
+        roles.edit || roles.admin
+    }
+
+    fn chain_for(&self, a: &OrgId, b: &OrgId) -> Vec<Vec<u8>> {
+        self.statements_for(view(&Identity::id(self), a, b)).iter().map(Signed::to_bytes).collect()
+    }
+
+    fn chain_hash(&self, a: &OrgId, b: &OrgId) -> Hash {
+        Identity::chain_hash(self, view(&Identity::id(self), a, b))
+    }
+}
+
+fn view(owner: &OrgId, a: &OrgId, b: &OrgId) -> View {
+    if a == owner && b == owner { View::Own } else { View::Both(*a, *b) }
 }
 
 /// The reader list of a collection.
@@ -30,19 +74,8 @@ pub trait Organisation: Debug + Send + Sync {
 pub struct Sharing {
     /// Counts the changes of the list.
     pub serial: u64,
-    /// Who may read.
+    /// Who may read: the own nodes only, once the collection ended.
     pub readers: Readers,
     /// Whether readers may pass it on to other readers.
     pub relay: bool,
-}
-
-/// Who may read a collection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readers {
-    /// Every partner and whoever a partner relays to.
-    Public,
-    /// These organisations, and the own nodes.
-    Organisations(Vec<OrgId>),
-    /// Own nodes only; also a collection that ended.
-    Internal,
 }

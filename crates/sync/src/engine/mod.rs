@@ -1,14 +1,42 @@
-//! The engine.
+//! The engine: what is known, what is under way, and the way of an event through it.
 
-use std::collections::{BTreeMap, VecDeque};
+mod access;
+mod accept;
+mod audit;
+mod chain;
+mod compare;
+mod offer;
+mod page;
+mod pipe;
+mod publish;
+mod read;
+mod report;
+mod serve;
+mod session;
+mod store;
+mod timer;
+mod want;
+mod yours;
 
-use ortsnetz_model::{EntryId, FeedId, NodeId, OrgId, Position};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use crate::effect::Effect;
-use crate::event::Event;
-use crate::index::Row;
+use ortsnetz_model::{FeedId, NodeId, OrgId, Position};
+use sha2::{Digest, Sha256};
+
+use crate::alarm::Alarm;
+use crate::effect::{Effect, Lane, OfferHash};
+use crate::event::{Event, OpId};
+use crate::feed::Feed;
+use crate::organisation::Organisation;
 use crate::snapshot::Snapshot;
-use crate::status::{Counters, FeedStatus, PeerStatus};
+use crate::status::Counters;
+use crate::wire::Message;
+use audit::Audits;
+use pipe::Pipe;
+use publish::Publisher;
+use session::Session;
+use timer::{Timer, Timers};
 
 /// Who we are.
 #[derive(Clone, Debug)]
@@ -27,23 +55,130 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
-    snapshot: Snapshot,
+    instance: u64,
+    now: u64,
+    feeds: BTreeMap<FeedId, Feed>,
+    pipes: BTreeMap<FeedId, Pipe>,
+    organisations: BTreeMap<OrgId, Arc<dyn Organisation>>,
+    sessions: BTreeMap<NodeId, Session>,
+    /// Hash of the last offer of each peer that was taken in completely.
+    taken: BTreeMap<NodeId, OfferHash>,
+    /// The last offers made to each peer, with the value of `stamp` then.
+    bases: BTreeMap<NodeId, VecDeque<(OfferHash, u64)>>,
+    /// The instance each peer greeted with, and the one before.
+    instances: BTreeMap<NodeId, (u64, u64)>,
+    /// Feeds some connected peer has more of.
+    wishes: BTreeSet<FeedId>,
+    /// How far each organisation confirmed own feeds.
+    confirmed: BTreeMap<(FeedId, OrgId), Position>,
+    ops: BTreeMap<u64, Op>,
+    next_op: u64,
+    /// Counts the changes of feeds and statements.
+    stamp: u64,
+    publisher: Publisher,
+    audits: Audits,
+    compares: BTreeMap<OpId, compare::Job>,
+    /// Peers that are to be told something at the end of this event.
+    tell: BTreeSet<NodeId>,
+    /// Loads for pages under way.
+    bulk_loads: usize,
+    /// Whose stream was served last.
+    served_last: Option<NodeId>,
+    timers: Timers,
+    woken_for: Option<u64>,
     out: VecDeque<Effect>,
     counters: Counters,
+}
+
+/// A question under way.
+#[derive(Debug)]
+enum Op {
+    Accept(FeedId),
+    Store(FeedId),
+    Commit,
+    Page(page::Load),
+    Want(serve::Load),
+    Proof(FeedId),
+    Aside(yours::Load),
+    Returned(yours::Returned),
+    TakeIn(NodeId, OrgId),
 }
 
 impl Engine {
     /// An engine that goes on from `snapshot`. `seed` must be random and different for each process start: the instance id
     /// in records and greetings comes from it.
     pub fn new(config: Config, seed: u64, snapshot: Snapshot) -> Self {
-        let _ = seed;
-        Self { config, snapshot, out: VecDeque::new(), counters: Counters::default() }
+        let digest = Sha256::new()
+            .chain_update(b"ortsnetz/instance/v1")
+            .chain_update(seed.to_be_bytes())
+            .chain_update(config.node.0)
+            .finalize();
+        let instance = u64::from_be_bytes(std::array::from_fn(|at| digest[at]));
+        let mut engine = Self {
+            publisher: Publisher::new(config.started_at),
+            now: config.started_at,
+            config,
+            instance,
+            feeds: snapshot.feeds,
+            pipes: BTreeMap::new(),
+            organisations: snapshot.organisations,
+            sessions: BTreeMap::new(),
+            taken: snapshot.taken,
+            bases: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            wishes: BTreeSet::new(),
+            confirmed: BTreeMap::new(),
+            ops: BTreeMap::new(),
+            next_op: 0,
+            stamp: 0,
+            audits: Audits::default(),
+            compares: BTreeMap::new(),
+            tell: BTreeSet::new(),
+            bulk_loads: 0,
+            served_last: None,
+            timers: Timers::default(),
+            woken_for: None,
+            out: VecDeque::new(),
+            counters: Counters::default(),
+        };
+        for (id, feed) in &mut engine.feeds {
+            feed.offer = offer::feed_part(id, &feed.cursor, feed.list.0);
+        }
+        let ids: Vec<_> = engine.feeds.keys().copied().collect();
+        for id in ids {
+            if engine.feeds[&id].verified() == Some(false) {
+                engine.pipes.entry(id).or_default().suspicious = true;
+            }
+        }
+        engine.timers.set(engine.now, Timer::Daily);
+        engine
     }
 
     /// Takes in what happened at `now` (milliseconds since 1970). Never blocks; the effects wait for
     /// [`Engine::poll_effect`].
     pub fn handle(&mut self, now: u64, event: Event) {
-        let _ = (now, event, &self.config);
+        self.now = self.now.max(now);
+        match event {
+            Event::Connected { peer } => self.connected(peer),
+            Event::Disconnected { node } => self.disconnected(&node),
+            Event::Frame { node, bytes } => self.frame(node, &bytes),
+            Event::Organisation { organisation } => self.organisation_changed(organisation),
+            Event::Removed { organisation } => self.removed(&organisation),
+            Event::Publish { op, items } => self.publish(op, items),
+            Event::Committed { op, items } => self.committed(op, items),
+            Event::Accepted { op, verdicts } => self.accepted(op, verdicts),
+            Event::Stored { op, ok } => self.stored(op, ok),
+            Event::Loaded { op, items } => self.loaded(op, items),
+            Event::TakenIn { op, ok } => self.taken_in(op, ok),
+            Event::Damaged { feed, entry } => self.damaged(feed, entry),
+            Event::Compare { op, node } => self.compare(op, node),
+            Event::Wake => {}
+            Event::Stopping => self.stop(),
+        }
+        while let Some(timer) = self.timers.due(self.now) {
+            self.fire(timer);
+        }
+        self.finish();
     }
 
     /// The next thing to do, in order.
@@ -51,38 +186,63 @@ impl Engine {
         self.out.pop_front()
     }
 
-    /// How connected peers and we stand, by node.
-    pub fn peers(&self) -> Vec<PeerStatus> {
-        Vec::new()
+    /// What is left to do after every event.
+    fn finish(&mut self) {
+        self.schedule_reading();
+        self.pump();
+        self.try_commit();
+        while let Some(node) = self.tell.pop_first() {
+            self.tell(&node);
+        }
+        if let Some(at) = self.timers.next()
+            && self.woken_for.is_none_or(|woken| woken != at)
+        {
+            self.woken_for = Some(at);
+            self.out.push_back(Effect::WakeAt { at });
+        }
     }
 
-    /// What is held of every feed.
-    pub fn feeds(&self) -> Vec<FeedStatus> {
-        Vec::new()
+    fn question(&mut self, op: Op) -> OpId {
+        self.next_op += 1;
+        self.ops.insert(self.next_op, op);
+        OpId(self.next_op)
     }
 
-    /// What is held of one feed.
-    pub fn feed(&self, _feed: &FeedId) -> Option<FeedStatus> {
-        None
+    fn loaded(&mut self, op: OpId, items: Vec<Option<crate::Item>>) {
+        match self.ops.remove(&op.0) {
+            Some(Op::Page(load)) => self.page_loaded(load, items),
+            Some(Op::Want(load)) => self.want_loaded(load, items),
+            Some(Op::Proof(feed)) => self.proof_loaded(feed, items),
+            Some(Op::Aside(load)) => self.aside_loaded(load, items),
+            _ => {}
+        }
     }
 
-    /// What is held of an entry in a feed.
-    pub fn row(&self, feed: &FeedId, entry: &EntryId) -> Option<Row> {
-        self.snapshot.feeds.get(feed)?.index.row(entry)
+    fn stored(&mut self, op: OpId, ok: bool) {
+        match self.ops.remove(&op.0) {
+            Some(Op::Store(feed)) => self.batch_stored(feed, ok),
+            Some(Op::Returned(returned)) => self.returned_stored(returned, ok),
+            _ => {}
+        }
     }
 
-    /// The entries held of a feed that are not withdrawn, in order of position.
-    pub fn live_entries(&self, _feed: &FeedId) -> Vec<(EntryId, Position)> {
-        Vec::new()
+    fn send(&mut self, node: &NodeId, message: &Message, lane: Lane) -> usize {
+        let level = if lane == Lane::Bulk { self.config.zstd_level } else { 3 };
+        self.send_frame(node, message.frame(level), lane)
     }
 
-    /// How far each organisation confirmed an own feed, by acknowledgements heard in this process.
-    pub fn published_to(&self, _feed: &FeedId) -> BTreeMap<OrgId, Position> {
-        BTreeMap::new()
+    fn send_frame(&mut self, node: &NodeId, frame: Vec<u8>, lane: Lane) -> usize {
+        let Some(session) = self.sessions.get_mut(node) else { return 0 };
+        session.last_out = self.now;
+        self.counters.frames_out += 1;
+        self.counters.bytes_out += frame.len() as u64;
+        let bytes = frame.len();
+        self.out.push_back(Effect::Send { node: *node, frame, lane });
+        bytes
     }
 
-    /// Counters since start.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    fn alarm(&mut self, alarm: Alarm) {
+        self.counters.alarms += 1;
+        self.out.push_back(Effect::Alarm(alarm));
     }
 }

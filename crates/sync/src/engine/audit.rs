@@ -1,0 +1,294 @@
+//! Comparing trees with a peer: upper buckets, leaves, items; three round trips. For repair, or because a person asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ortsnetz_model::{EntryId, FeedId, Hash, NodeId, Position};
+
+use super::Engine;
+use super::offer::half;
+use super::pipe::Source;
+use super::timer::Timer;
+use crate::alarm::Alarm;
+use crate::effect::Lane;
+use crate::event::OpId;
+use crate::feed::START;
+use crate::index::{FAN, LEAVES};
+use crate::limits::{BLOCKED_MS, REQUEST_MS};
+use crate::wire::{AuditItem, Bucket, Message};
+
+/// Items in one `AuditItems` frame.
+const ITEMS_PER_FRAME: usize = 8192;
+
+/// Trees being compared, by peer and feed.
+#[derive(Debug, Default)]
+pub(super) struct Audits(BTreeMap<(NodeId, FeedId), Audit>);
+
+#[derive(Debug)]
+struct Audit {
+    repair: bool,
+    compare: Option<OpId>,
+    stage: Stage,
+    since: u64,
+    live: u64,
+    leaves: Vec<u16>,
+    items: Vec<AuditItem>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Buckets,
+    Items,
+}
+
+impl Engine {
+    /// Compares our tree with the signed totals once nothing of the feed is under way, and starts a repair if it differs.
+    pub(super) fn check_tree(&mut self, id: &FeedId) {
+        let Some(feed) = self.feeds.get(id) else { return };
+        let quiet = self.pipes.get(id).is_none_or(|pipe| pipe.idle() && pipe.wants.is_empty() && pipe.reading.is_none());
+        if !quiet || feed.frozen.is_some() {
+            return;
+        }
+        let lost_checkpoint = feed.checkpoint.is_none() && feed.cursor > START;
+        let verified = feed.verified();
+        if lost_checkpoint || verified == Some(false) {
+            let pipe = self.pipes.entry(*id).or_default();
+            if !pipe.suspicious {
+                pipe.suspicious = true;
+                self.counters.audits += 1;
+            }
+            return self.start_audit(id, lost_checkpoint);
+        }
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        if verified == Some(true) && pipe.suspicious {
+            pipe.suspicious = false;
+            pipe.audited.clear();
+            let repaired = std::mem::take(&mut pipe.repaired).len();
+            self.counters.repaired += repaired as u64;
+            self.alarm(Alarm::Repaired { feed: *id, entries: repaired });
+        }
+        self.clean(id);
+    }
+
+    /// Peers came or moved: what could not be repaired is tried again.
+    pub(super) fn recheck_suspicious(&mut self) {
+        let feeds: Vec<_> = self.pipes.iter().filter(|(_, pipe)| pipe.suspicious).map(|(id, _)| *id).collect();
+        for feed in feeds {
+            self.check_tree(&feed);
+        }
+    }
+
+    fn start_audit(&mut self, id: &FeedId, lost_checkpoint: bool) {
+        if self.audits.0.iter().any(|((_, feed), audit)| feed == id && audit.repair) {
+            return;
+        }
+        let Some(pipe) = self.pipes.get(id) else { return };
+        let tried = &pipe.audited;
+        let node = self
+            .sessions
+            .values()
+            .filter(|s| !tried.contains(&s.peer.node) && s.may_be_asked(id, self.now) && self.may_serve(id, &s.peer))
+            .max_by_key(|s| (self.is_owner_node(id, &s.peer), s.peer.organisation == id.organisation, s.peer.node))
+            .map(|s| s.peer.node);
+        let Some(node) = node else { return };
+        if lost_checkpoint {
+            self.pipes.entry(*id).or_default().audited.insert(node);
+            return self.want(id, None, &node, Vec::new(), Source::Want { repair: true });
+        }
+        self.begin_audit(node, id, true, None);
+    }
+
+    pub(super) fn begin_audit(&mut self, node: NodeId, id: &FeedId, repair: bool, compare: Option<OpId>) {
+        let audit = self.audits.0.entry((node, *id)).or_insert(Audit {
+            repair: false,
+            compare: None,
+            stage: Stage::Buckets,
+            since: self.now,
+            live: 0,
+            leaves: Vec::new(),
+            items: Vec::new(),
+        });
+        audit.repair |= repair;
+        audit.compare = compare.or(audit.compare);
+        (audit.stage, audit.since) = (Stage::Buckets, self.now);
+        audit.items.clear();
+        let middles = self.feeds.get(id).map(|feed| feed.index.middles()).unwrap_or_else(|| vec![Hash([0; 32]); FAN]);
+        let middles = middles.iter().flat_map(half).collect();
+        self.send(&node, &Message::Audit { feed: *id, middles }, Lane::Control);
+        self.timers.set(self.now + REQUEST_MS, Timer::Audits);
+    }
+
+    /// A peer compares its tree with ours.
+    pub(super) fn audited(&mut self, node: NodeId, id: FeedId, middles: &[u8]) {
+        let Some(peer) = self.sessions.get(&node).map(|session| session.peer) else { return };
+        if middles.len() != FAN * 16 {
+            return self.misbehaved(&node, "an audit of a wrong size".into());
+        }
+        let served = self.may_serve(&id, &peer);
+        let message = match self.feeds.get(&id).filter(|_| served) {
+            Some(feed) => {
+                let ours = feed.index.middles();
+                let differs = |number: &usize| half(&ours[*number]) != middles[number * 16..number * 16 + 16];
+                let buckets = (0..FAN)
+                    .filter(differs)
+                    .map(|number| Bucket {
+                        number: number as u8,
+                        leaves: feed.index.leaves(number).iter().flat_map(half).collect(),
+                    })
+                    .collect();
+                let (root, live) = (feed.index.root(), feed.index.live());
+                Message::AuditBuckets { feed: id, cursor: feed.cursor, root, live, buckets }
+            }
+            // As if there was nothing, whoever asks.
+            None => Message::AuditBuckets { feed: id, cursor: START, root: Hash([0; 32]), live: 0, buckets: Vec::new() },
+        };
+        self.send(&node, &message, Lane::Control);
+    }
+
+    pub(super) fn audit_buckets(
+        &mut self,
+        node: NodeId,
+        id: FeedId,
+        cursor: Position,
+        root: Hash,
+        live: u64,
+        buckets: Vec<Bucket>,
+    ) {
+        let now = self.now;
+        let Some(audit) = self.audits.0.get_mut(&(node, id)).filter(|audit| audit.stage == Stage::Buckets) else { return };
+        let feed = self.feeds.get(&id);
+        let ours = feed.map_or(START, |feed| feed.cursor);
+        (audit.live, audit.since) = (live, now);
+        let nothing_there = cursor == START && root == Hash([0; 32]);
+        if audit.compare.is_none() && cursor != ours {
+            // Another state than ours: nothing to learn here about what is missing.
+            return self.audit_failed(node, id, false);
+        }
+        let mut leaves = Vec::new();
+        for bucket in &buckets {
+            let number = usize::from(bucket.number);
+            if number >= FAN || bucket.leaves.len() != FAN * 16 {
+                return self.misbehaved(&node, "an audit answer of a wrong size".into());
+            }
+            let ours = feed.map(|feed| feed.index.leaves(number)).unwrap_or_else(|| vec![Hash([0; 32]); FAN]);
+            let differing = (0..FAN).filter(|leaf| half(&ours[*leaf]) != bucket.leaves[leaf * 16..leaf * 16 + 16]);
+            leaves.extend(differing.map(|leaf| (number * FAN + leaf) as u16));
+        }
+        if nothing_there && let Some(feed) = feed {
+            leaves = (0..LEAVES as u16).filter(|leaf| feed.index.leaf(*leaf).next().is_some()).collect();
+        }
+        leaves.sort_unstable();
+        leaves.dedup();
+        audit.leaves = leaves;
+        audit.stage = Stage::Items;
+        if nothing_there || audit.leaves.is_empty() {
+            return self.audit_done(node, id);
+        }
+        let leaves = audit.leaves.clone();
+        self.send(&node, &Message::AuditLeaves { feed: id, leaves }, Lane::Control);
+    }
+
+    /// A peer wants to know what we hold in some leaves.
+    pub(super) fn audited_leaves(&mut self, node: NodeId, id: FeedId, leaves: Vec<u16>) {
+        let Some(peer) = self.sessions.get(&node).map(|session| session.peer) else { return };
+        let leaves: BTreeSet<_> = leaves.into_iter().filter(|leaf| usize::from(*leaf) < LEAVES).collect();
+        let mut items = Vec::new();
+        if let Some(feed) = self.feeds.get(&id).filter(|_| self.may_serve(&id, &peer)) {
+            for leaf in leaves {
+                items.extend(feed.index.leaf(leaf).map(|(entry, row)| AuditItem { entry, item: half(&row.item) }));
+            }
+        }
+        let mut parts: Vec<_> = items.chunks(ITEMS_PER_FRAME).map(<[AuditItem]>::to_vec).collect();
+        if parts.is_empty() {
+            parts.push(Vec::new());
+        }
+        let count = parts.len();
+        for (at, items) in parts.into_iter().enumerate() {
+            self.send(&node, &Message::AuditItems { feed: id, items, last: at + 1 == count }, Lane::Control);
+        }
+    }
+
+    pub(super) fn audit_items(&mut self, node: NodeId, id: FeedId, items: Vec<AuditItem>, last: bool) {
+        let now = self.now;
+        let Some(audit) = self.audits.0.get_mut(&(node, id)).filter(|audit| audit.stage == Stage::Items) else { return };
+        audit.since = now;
+        audit.items.extend(items);
+        if audit.items.len() > crate::limits::FEED_ENTRIES_MAX {
+            return self.misbehaved(&node, "an audit answer with more entries than allowed".into());
+        }
+        if last {
+            self.audit_done(node, id);
+        }
+    }
+
+    /// Everything that differs is known.
+    fn audit_done(&mut self, node: NodeId, id: FeedId) {
+        let Some(audit) = self.audits.0.remove(&(node, id)) else { return };
+        let theirs: BTreeMap<_, _> = audit.items.iter().map(|item| (item.entry, item.item)).collect();
+        let feed = self.feeds.get(&id);
+        let ours: BTreeMap<EntryId, [u8; 16]> = feed
+            .map(|feed| {
+                let rows = audit.leaves.iter().flat_map(|leaf| feed.index.leaf(*leaf));
+                rows.map(|(entry, row)| (entry, half(&row.item))).collect()
+            })
+            .unwrap_or_default();
+        let wrong: Vec<_> =
+            theirs.iter().filter(|(entry, item)| ours.get(*entry) != Some(*item)).map(|(entry, _)| *entry).collect();
+        let extra: Vec<_> = ours.keys().filter(|entry| !theirs.contains_key(entry)).copied().collect();
+        if audit.repair {
+            self.repair(node, &id, &wrong, &extra);
+        }
+        if let Some(op) = audit.compare {
+            let mut differing: Vec<_> = wrong.into_iter().chain(extra).collect();
+            differing.sort_unstable();
+            self.compared(op, id, audit.live, differing);
+        }
+    }
+
+    fn repair(&mut self, node: NodeId, id: &FeedId, wrong: &[EntryId], extra: &[EntryId]) {
+        let pipe = self.pipes.entry(*id).or_default();
+        pipe.audited.insert(node);
+        if wrong.is_empty() && extra.is_empty() {
+            // The same tree as ours, although the signed totals say otherwise: it leaves out what we lack.
+            return self.audit_failed(node, *id, true);
+        }
+        if !extra.is_empty() {
+            self.alarm(Alarm::Extra { feed: *id, entries: extra.to_vec() });
+        }
+        for entry in wrong {
+            self.want(id, Some(*entry), &node, Vec::new(), Source::Want { repair: true });
+        }
+        self.check_tree(id);
+    }
+
+    fn audit_failed(&mut self, node: NodeId, id: FeedId, withheld: bool) {
+        let audit = self.audits.0.remove(&(node, id));
+        self.pipes.entry(id).or_default().audited.insert(node);
+        if withheld {
+            self.alarm(Alarm::Withheld { node, feed: id });
+            self.block(&node, &id, BLOCKED_MS);
+        }
+        if let Some(op) = audit.and_then(|audit| audit.compare) {
+            self.compare_unanswered(op);
+        }
+        self.check_tree(&id);
+    }
+
+    pub(super) fn audit_peer_gone(&mut self, node: &NodeId) {
+        let feeds: Vec<_> = self.audits.0.keys().filter(|(peer, _)| peer == node).map(|(_, feed)| *feed).collect();
+        for feed in feeds {
+            self.audits.0.remove(&(*node, feed));
+            self.check_tree(&feed);
+        }
+    }
+
+    pub(super) fn check_audits(&mut self) {
+        let late: Vec<_> =
+            self.audits.0.iter().filter(|(_, audit)| audit.since + REQUEST_MS <= self.now).map(|(key, _)| *key).collect();
+        for (node, feed) in late {
+            self.audit_failed(node, feed, false);
+        }
+        if !self.audits.0.is_empty() {
+            self.timers.set(self.now + REQUEST_MS, Timer::Audits);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Statement chains: asked for where hashes differ, taken in outside, before any record of that organisation.
+
+use std::sync::Arc;
+
+use ortsnetz_model::{NodeId, OrgId};
+
+use super::offer::half;
+use super::session::Asked;
+use super::timer::Timer;
+use super::{Engine, Op};
+use crate::alarm::Alarm;
+use crate::effect::{Effect, Lane};
+use crate::limits::{CHAIN_STATEMENTS_MAX, CHANGES_BYTES, DOCUMENT_BYTES_MAX, REQUEST_MS};
+use crate::organisation::Organisation;
+use crate::wire::{HeldChain, Message};
+
+impl Engine {
+    /// A peer says which statements it has of an organisation.
+    pub(super) fn compare_chain(&mut self, node: &NodeId, chain: &HeldChain) {
+        let Some(theirs) = self.sessions.get(node).map(|session| session.peer.organisation) else { return };
+        let ours = self
+            .organisations
+            .get(&chain.organisation)
+            .map(|known| half(&known.chain_hash(&self.config.organisation, &theirs)));
+        if ours != Some(chain.hash) {
+            self.ask_for_chain(node, &chain.organisation, chain.hash);
+        }
+    }
+
+    pub(super) fn ask_for_chain(&mut self, node: &NodeId, organisation: &OrgId, hash: [u8; 16]) {
+        let Some(session) = self.sessions.get_mut(node) else { return };
+        let asked = session.asked.get(organisation);
+        if !session.open() || asked.is_some_and(|asked| !asked.done || asked.hash == hash && hash != [0; 16]) {
+            return;
+        }
+        session.asked.insert(*organisation, Asked { hash, until: self.now + REQUEST_MS, ..Asked::default() });
+        self.send(node, &Message::AskChain { organisation: *organisation }, Lane::Control);
+        self.timers.set(self.now + REQUEST_MS, Timer::Chains);
+    }
+
+    /// A peer asks for statements.
+    pub(super) fn ask_chain(&mut self, node: NodeId, organisation: OrgId) {
+        if self.sessions.get(&node).is_some_and(|session| session.chains.contains_key(&organisation)) {
+            self.send_chain(&node, &organisation);
+        } else {
+            let nothing = Message::Chain { organisation, statements: Vec::new(), last: true };
+            self.send(&node, &nothing, Lane::Control);
+        }
+    }
+
+    /// Sends what the peer may see of an organisation's statements.
+    pub(super) fn send_chain(&mut self, node: &NodeId, organisation: &OrgId) {
+        let Some(reader) = self.sessions.get(node).map(|session| session.peer.organisation) else { return };
+        let Some(known) = self.organisations.get(organisation) else { return };
+        let (mut parts, mut bytes) = (vec![Vec::new()], 0);
+        for statement in known.chain_for(&self.config.organisation, &reader) {
+            if bytes + statement.len() > CHANGES_BYTES {
+                parts.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += statement.len();
+            if let Some(part) = parts.last_mut() {
+                part.push(statement.into());
+            }
+        }
+        let count = parts.len();
+        for (at, statements) in parts.into_iter().enumerate() {
+            let last = at + 1 == count;
+            self.send(node, &Message::Chain { organisation: *organisation, statements, last }, Lane::Control);
+        }
+    }
+
+    /// Statements from a peer: asked for, or its own.
+    pub(super) fn chain(
+        &mut self,
+        node: NodeId,
+        organisation: OrgId,
+        statements: Vec<minicbor::bytes::ByteVec>,
+        last: bool,
+    ) {
+        let Some(session) = self.sessions.get_mut(&node) else { return };
+        let own = session.peer.organisation == organisation;
+        if !own && !session.asked.contains_key(&organisation) {
+            return;
+        }
+        let asked = session.asked.entry(organisation).or_default();
+        if asked.done {
+            // Its own statements, unasked: the news before a goodbye.
+            *asked = Asked { hash: asked.hash, until: self.now + REQUEST_MS, ..Asked::default() };
+        }
+        asked.bytes += statements.iter().map(|statement| statement.len()).sum::<usize>();
+        asked.statements.extend(statements.into_iter().map(Vec::from));
+        if asked.statements.len() > CHAIN_STATEMENTS_MAX || asked.bytes > DOCUMENT_BYTES_MAX {
+            return self.misbehaved(&node, "a chain of more statements than allowed".into());
+        }
+        if !last {
+            return;
+        }
+        let statements = std::mem::take(&mut asked.statements);
+        if statements.is_empty() {
+            asked.done = true;
+            return self.chains_moved(&node, &organisation);
+        }
+        let op = self.question(Op::TakeIn(node, organisation));
+        self.out.push_back(Effect::TakeIn { op, node, organisation, statements });
+    }
+
+    pub(super) fn taken_in(&mut self, op: crate::OpId, ok: bool) {
+        let Some(Op::TakeIn(node, organisation)) = self.ops.remove(&op.0) else { return };
+        if !ok {
+            self.alarm(Alarm::Statements { node, organisation });
+        }
+        if let Some(asked) = self.sessions.get_mut(&node).and_then(|session| session.asked.get_mut(&organisation)) {
+            asked.done = true;
+        }
+        self.chains_moved(&node, &organisation);
+    }
+
+    /// What waited for the statements of an organisation goes on.
+    fn chains_moved(&mut self, node: &NodeId, organisation: &OrgId) {
+        let feeds: Vec<_> =
+            self.pipes.keys().filter(|feed| feed.organisation == *organisation).copied().collect();
+        for feed in feeds {
+            self.advance(&feed);
+        }
+        self.review_wishes();
+        self.settle(node);
+    }
+
+    /// Chains that did not come in time are not waited for any longer.
+    pub(super) fn check_chains(&mut self) {
+        let mut late = Vec::new();
+        for session in self.sessions.values_mut() {
+            for (organisation, asked) in &mut session.asked {
+                if !asked.done && asked.until <= self.now {
+                    asked.done = true;
+                    late.push((session.peer.node, *organisation));
+                }
+            }
+        }
+        for (node, organisation) in late {
+            self.chains_moved(&node, &organisation);
+        }
+    }
+
+    /// Whether statements of an organisation are on their way, so that its records wait.
+    pub(super) fn waits_for_chain(&self, organisation: &OrgId) -> bool {
+        self.sessions.values().any(|s| s.asked.get(organisation).is_some_and(|asked| !asked.done))
+    }
+
+    /// Everything that depends on an organisation's statements is looked at again.
+    pub(super) fn organisation_changed(&mut self, organisation: Arc<dyn Organisation>) {
+        let id = organisation.id();
+        self.stamp += 1;
+        self.organisations.insert(id, organisation);
+        let feeds: Vec<_> = self.feeds.keys().filter(|feed| feed.organisation == id).copied().collect();
+        let nodes: Vec<_> = self.sessions.keys().copied().collect();
+        for node in &nodes {
+            for feed in &feeds {
+                self.refresh_offer(node, feed);
+            }
+            self.refresh_chain(node, &id);
+            let news = |s: &super::session::Session| !s.untold.is_empty() || !s.untold_chains.is_empty();
+            if self.sessions.get(node).is_some_and(news) {
+                self.tell.insert(*node);
+            }
+        }
+        self.review_wishes();
+        if id == self.config.organisation {
+            self.daily_checkpoints();
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! Publishing: positions, totals and checkpoints for own feeds; signing and storing happen outside, then readers get it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use ortsnetz_model::{FeedId, NodeId, Position};
+use ortsnetz_trust::record::{Checkpoint, Cut, Totals};
+use ortsnetz_trust::{Body, Record};
+
+use super::timer::Timer;
+use super::{Engine, Op};
+use crate::alarm::Alarm;
+use crate::effect::{Effect, Item, Lane, PublishError, StoreBatch};
+use crate::event::{OpId, PublishItem, Published};
+use crate::feed::{Feed, START};
+use crate::index::Row;
+use crate::limits::{
+    BATCH_RECORDS_MAX, CHECKPOINT_MS, FEED_ENTRIES_MAX, FETCH_BACK_MS, PUBLISH_QUEUE_MAX, STALE_MS, WINDOW_BYTES,
+};
+use crate::wire::{Message, PageKind, WireItem};
+
+/// How often checkpoints and staleness are looked at.
+const DAILY_MS: u64 = 10 * 60_000;
+
+/// What is under way in own feeds.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    /// Epochs of this process begin here; grows when a rollback or another instance is noticed.
+    base: u64,
+    /// The last position given, in the epoch this process opened.
+    opened: BTreeMap<FeedId, Position>,
+    waiting: VecDeque<Request>,
+    committing: Option<Commit>,
+    /// Feeds that need a checkpoint.
+    due: BTreeSet<FeedId>,
+    /// Feeds whose own data comes back first, until then.
+    fetching: BTreeMap<FeedId, (Position, u64)>,
+    /// Feeds in which another instance of this node was seen.
+    cloned: BTreeSet<FeedId>,
+    newly_cloned: BTreeSet<FeedId>,
+}
+
+#[derive(Debug)]
+struct Request {
+    op: OpId,
+    items: Vec<PublishItem>,
+}
+
+#[derive(Debug)]
+struct Commit {
+    op: OpId,
+    requests: Vec<Request>,
+    batches: Vec<Vec<Record>>,
+}
+
+impl Publisher {
+    pub(super) fn new(started_at: u64) -> Self {
+        Self {
+            base: started_at,
+            opened: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            committing: None,
+            due: BTreeSet::new(),
+            fetching: BTreeMap::new(),
+            cloned: BTreeSet::new(),
+            newly_cloned: BTreeSet::new(),
+        }
+    }
+
+    /// Begins a new epoch in all feeds.
+    fn renew(&mut self, now: u64) {
+        self.base = now.max(self.base + 1);
+        self.opened.clear();
+    }
+
+    /// Somebody holds more of an own feed than we do. Whether that is news.
+    pub(super) fn roll_back(&mut self, now: u64, feed: &FeedId, theirs: Position) -> bool {
+        let known = self.fetching.get(feed).is_some_and(|(upto, _)| *upto >= theirs);
+        let first = !self.fetching.contains_key(feed);
+        if !known {
+            self.base = self.base.max(theirs.epoch.min(now + FETCH_BACK_MS));
+            self.renew(now);
+            self.fetching.insert(*feed, (theirs, now + FETCH_BACK_MS));
+        }
+        first
+    }
+
+    pub(super) fn patience(&self) -> u64 {
+        self.fetching.values().map(|(_, until)| *until).max().unwrap_or_default()
+    }
+
+    pub(super) fn end_of_patience(&mut self, now: u64) {
+        let over: Vec<_> = self.fetching.iter().filter(|(_, (_, until))| *until <= now).map(|(id, _)| *id).collect();
+        for feed in over {
+            self.fetching.remove(&feed);
+            self.due.insert(feed);
+        }
+    }
+
+    /// Own records that came from elsewhere: was another instance of this node at work while this one ran?
+    pub(super) fn look_at(&mut self, feed: &FeedId, records: &[Record], instance: u64, started_at: u64) {
+        let other = records.iter().any(|record| record.instance != instance && record.at > started_at);
+        if other && self.fetching.contains_key(feed) && self.cloned.insert(*feed) {
+            self.newly_cloned.insert(*feed);
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn publish(&mut self, op: OpId, items: Vec<PublishItem>) {
+        let result = self.check_request(&items);
+        match result {
+            Ok(()) => self.publisher.waiting.push_back(Request { op, items }),
+            Err(error) => self.out.push_back(Effect::Published { op, result: Err(error) }),
+        }
+    }
+
+    fn check_request(&self, items: &[PublishItem]) -> Result<(), PublishError> {
+        if self.publisher.waiting.len() >= PUBLISH_QUEUE_MAX {
+            return Err(PublishError::Busy);
+        }
+        let mut seen = BTreeMap::<_, BTreeSet<_>>::new();
+        for item in items {
+            let fresh = seen.entry(item.feed).or_default().insert(item.entry);
+            if !fresh || matches!(item.body, Body::Checkpoint(_)) {
+                return Err(PublishError::Batch);
+            }
+            let term = self.own_term(&item.feed).ok_or(PublishError::NotPublisher)?;
+            let Some(feed) = self.feeds.get(&item.feed) else { continue };
+            if feed.frozen.is_some_and(|frozen| frozen.term >= term) {
+                return Err(PublishError::Frozen);
+            }
+            match feed.index.row(&item.entry) {
+                Some(row) if row.generation > item.generation => return Err(PublishError::Generation(row.generation)),
+                None if feed.index.len() + seen[&item.feed].len() > FEED_ENTRIES_MAX => return Err(PublishError::Full),
+                _ => {}
+            }
+        }
+        // A batch with a checkpoint still has room for all.
+        let fits = seen.values().all(|entries| entries.len() <= BATCH_RECORDS_MAX);
+        if items.is_empty() || !fits { Err(PublishError::Batch) } else { Ok(()) }
+    }
+
+    /// Commits what waits: requests that fit together share one batch per feed.
+    pub(super) fn try_commit(&mut self) {
+        for feed in std::mem::take(&mut self.publisher.newly_cloned) {
+            let node = self.config.node;
+            self.publisher.renew(self.now);
+            self.alarm(Alarm::Cloned { feed, node });
+        }
+        if self.publisher.committing.is_some() {
+            return;
+        }
+        let mut requests = Vec::new();
+        let mut feeds = BTreeMap::<FeedId, Vec<(OpId, usize, PublishItem)>>::new();
+        while let Some(request) = self.publisher.waiting.pop_front() {
+            let waits = request.items.iter().any(|item| self.publisher.fetching.contains_key(&item.feed));
+            let fits = request.items.iter().all(|item| {
+                feeds.get(&item.feed).is_none_or(|items| {
+                    items.len() + request.items.len() <= BATCH_RECORDS_MAX
+                        && items.iter().all(|(_, _, other)| other.entry != item.entry)
+                })
+            });
+            if waits || !fits {
+                self.publisher.waiting.push_front(request);
+                break;
+            }
+            // What was true when it was asked may have changed since.
+            if let Err(error) = self.check_request(&request.items) {
+                self.out.push_back(Effect::Published { op: request.op, result: Err(error) });
+                continue;
+            }
+            for (index, item) in request.items.iter().enumerate() {
+                feeds.entry(item.feed).or_default().push((request.op, index, item.clone()));
+            }
+            requests.push(request);
+        }
+        let due: Vec<_> = self.publisher.due.iter().copied().collect();
+        for feed in due {
+            if self.own_term(&feed).is_none() {
+                self.publisher.due.remove(&feed);
+            } else if !self.publisher.fetching.contains_key(&feed) {
+                feeds.entry(feed).or_default();
+            }
+        }
+        if feeds.is_empty() {
+            return;
+        }
+        let (mut batches, mut origins) = (Vec::new(), Vec::new());
+        for (id, items) in feeds {
+            self.make_batches(&id, items, &mut batches, &mut origins);
+        }
+        let op = self.question(Op::Commit);
+        self.publisher.committing = Some(Commit { op, requests, batches: batches.clone() });
+        self.out.push_back(Effect::Commit { op, batches, origins });
+    }
+
+    fn make_batches(
+        &mut self,
+        id: &FeedId,
+        items: Vec<(OpId, usize, PublishItem)>,
+        batches: &mut Vec<Vec<Record>>,
+        origins: &mut Vec<Option<(OpId, usize)>>,
+    ) {
+        let Some(term) = self.own_term(id) else { return };
+        let owner = self.organisations.get(&id.organisation);
+        let serial = owner.and_then(|owner| owner.sharing(&id.collection)).map_or(0, |sharing| sharing.serial);
+        let (now, instance) = (self.now, self.instance);
+        let feed = self.feeds.entry(*id).or_default();
+        let last = feed.last().max(feed.cursor);
+        let opened = self.publisher.opened.get(id).copied().filter(|at| at.term == term && *at >= last);
+        let mut next = opened.unwrap_or_else(|| {
+            // A new term takes its epoch from the clock alone; within a term epochs grow.
+            let after = if last.term == term { last.epoch + 1 } else { 0 };
+            Position { term, epoch: self.publisher.base.max(after), sequence: 0 }
+        });
+        let record = |position: Position| Record {
+            feed: *id,
+            entry: None,
+            generation: 0,
+            position,
+            previous: None,
+            list_serial: serial,
+            at: now,
+            instance,
+            body: Body::Withdrawal { moved_to: None },
+            totals: None,
+        };
+        if opened.is_none() || self.publisher.due.remove(id) {
+            next.sequence += 1;
+            let (root, count) = (feed.index.root(), feed.index.live());
+            let body = Body::Checkpoint(Checkpoint { root, count, cuts: cuts(feed, &next) });
+            batches.push(vec![Record { body, totals: Some(Totals { count, root }), ..record(next) }]);
+            origins.push(None);
+        }
+        let mut batch = Vec::new();
+        let mut undo = Vec::new();
+        for (op, index, item) in items {
+            next.sequence += 1;
+            let before = feed.index.row(&item.entry);
+            let made = Record {
+                entry: Some(item.entry),
+                generation: item.generation,
+                previous: before.map(|row| row.position),
+                body: item.body,
+                ..record(next)
+            };
+            let Some((entry, hash)) = made.item() else { continue };
+            let row = Row { generation: made.generation, position: next, item: hash, withdrawn: !made.is_live() };
+            undo.push((entry, before));
+            feed.index.insert(entry, row);
+            batch.push(made);
+            origins.push(Some((op, index)));
+        }
+        // The tree as it will be; it counts only once it is durable.
+        if let Some(made) = batch.last_mut() {
+            made.totals = Some(Totals { count: feed.index.live(), root: feed.index.root() });
+        }
+        for (entry, before) in undo.into_iter().rev() {
+            match before {
+                Some(row) => feed.index.insert(entry, row),
+                None => {
+                    feed.index.remove(&entry);
+                }
+            }
+        }
+        if !batch.is_empty() {
+            batches.push(batch);
+        }
+        self.publisher.opened.insert(*id, next);
+    }
+
+    pub(super) fn committed(&mut self, op: OpId, items: Option<Vec<Item>>) {
+        if !self.publisher.committing.as_ref().is_some_and(|commit| commit.op == op) {
+            return;
+        }
+        self.ops.remove(&op.0);
+        let Some(commit) = self.publisher.committing.take() else { return };
+        let count = commit.batches.iter().map(Vec::len).sum::<usize>();
+        let Some(items) = items.filter(|items| items.len() == count) else {
+            // Nobody knows what reached the disk: these positions are never used again.
+            self.publisher.renew(self.now);
+            for request in commit.requests {
+                self.out.push_back(Effect::Published { op: request.op, result: Err(PublishError::NotStored) });
+            }
+            return;
+        };
+        let mut positions = BTreeMap::new();
+        let mut feeds = BTreeMap::<FeedId, (Position, Vec<Item>)>::new();
+        let mut applied = BTreeMap::<FeedId, Vec<_>>::new();
+        for (record, item) in commit.batches.into_iter().flatten().zip(items) {
+            let feed = self.feeds.entry(record.feed).or_default();
+            let (_, pushed) = feeds.entry(record.feed).or_insert((feed.cursor, Vec::new()));
+            pushed.push(item);
+            feed.take(&record);
+            feed.cursor = record.position;
+            if feed.frozen.is_some_and(|frozen| record.position.term > frozen.term) {
+                feed.frozen = None;
+            }
+            if let Some(entry) = record.entry {
+                positions.insert((record.feed, entry), record.position);
+                applied.entry(record.feed).or_default().push(entry);
+            }
+        }
+        for request in commit.requests {
+            let published = request.items.iter().map(|item| {
+                let position = positions.get(&(item.feed, item.entry)).copied().unwrap_or_default();
+                Published { feed: item.feed, entry: item.entry, position }
+            });
+            self.out.push_back(Effect::Published { op: request.op, result: Ok(published.collect()) });
+        }
+        for (feed, entries) in applied {
+            self.out.push_back(Effect::Applied { node: None, feed, entries });
+        }
+        for (id, (after, items)) in feeds {
+            self.push(&id, after, items);
+            self.tidy_own(&id);
+        }
+    }
+
+    /// Records that our own new checkpoint does not count (after a contradiction) leave our own tree too.
+    fn tidy_own(&mut self, id: &FeedId) {
+        let Some(feed) = self.feeds.get(id) else { return };
+        let beyond = feed.checkpoint.as_ref().map(|marker| feed.beyond(marker)).unwrap_or_default();
+        if !beyond.is_empty() {
+            let batch = StoreBatch { set_aside: beyond, frozen: Some(None), ..StoreBatch::default() };
+            self.pipes.entry(*id).or_default().tidy = Some(batch);
+            self.advance(id);
+        }
+    }
+
+    /// Gives new records to every connected reader at once.
+    fn push(&mut self, id: &FeedId, after: Position, items: Vec<Item>) {
+        let upto = self.feeds.get(id).map_or(START, |feed| feed.cursor);
+        let items: Vec<_> = items.iter().map(WireItem::new).collect();
+        let mut readers = Vec::new();
+        let nodes: Vec<_> = self.sessions.values().filter(|s| s.open()).map(|s| (s.peer, s.live_bytes)).collect();
+        for (peer, waiting) in nodes {
+            if waiting < WINDOW_BYTES && self.may_serve(id, &peer) {
+                readers.push(peer.node);
+            }
+        }
+        let told: BTreeSet<NodeId> = readers.iter().copied().collect();
+        self.feed_changed(id, &told);
+        for node in readers {
+            let offer = self.offer_if_told(&node);
+            let message = Message::Page { feed: *id, after, upto, items: items.clone(), kind: PageKind::Live, offer };
+            let frame = message.frame(3);
+            if frame.len() > crate::limits::FRAME_BYTES_MAX {
+                // Too large to push: the reader gets it as a catch-up, entry by entry.
+                if let Some(session) = self.sessions.get_mut(&node) {
+                    session.untold.insert(*id);
+                }
+                self.tell.insert(node);
+                continue;
+            }
+            let bytes = self.send_frame(&node, frame, Lane::Live);
+            self.counters.records_out += items.len() as u64;
+            if let Some(session) = self.sessions.get_mut(&node) {
+                session.live.push_back((*id, upto, bytes));
+                session.live_bytes += bytes;
+            }
+        }
+    }
+
+    /// Own data came back as far as it was heard of: it is counted from now on, and publishing goes on.
+    pub(super) fn returned_home(&mut self, id: &FeedId, _from: Option<NodeId>) {
+        let cursor = self.feeds.get(id).map_or(START, |feed| feed.cursor);
+        if self.publisher.fetching.get(id).is_some_and(|(upto, _)| *upto <= cursor) {
+            self.publisher.fetching.remove(id);
+            self.publisher.due.insert(*id);
+        }
+    }
+
+    pub(super) fn daily(&mut self) {
+        self.daily_checkpoints();
+        let mut stale = Vec::new();
+        for (id, feed) in &mut self.feeds {
+            let old = feed.checkpoint.as_ref().is_some_and(|marker| marker.at + STALE_MS <= self.now);
+            if old && !feed.stale_told {
+                stale.push(*id);
+            }
+            feed.stale_told = old;
+        }
+        for feed in stale {
+            self.alarm(Alarm::Stale { feed });
+        }
+        let blocked = self.now;
+        for session in self.sessions.values_mut() {
+            session.blocked.retain(|_, until| *until > blocked);
+        }
+        self.recheck_suspicious();
+        self.timers.set(self.now + DAILY_MS, Timer::Daily);
+    }
+
+    /// Own feeds whose checkpoint is a day old, or older than their reader list.
+    pub(super) fn daily_checkpoints(&mut self) {
+        let own = self.config.organisation;
+        let mut due = Vec::new();
+        for (id, feed) in self.feeds.iter().filter(|(id, _)| id.organisation == own) {
+            let Some(marker) = &feed.checkpoint else { continue };
+            let sharing = self.organisations.get(&own).and_then(|owner| owner.sharing(&id.collection));
+            let listed = sharing.is_none_or(|sharing| sharing.serial == feed.list.0);
+            let newest = feed.last().term;
+            let new_term = self.own_term(id).is_some_and(|term| term > newest);
+            if marker.at + CHECKPOINT_MS <= self.now || !listed || new_term {
+                due.push(*id);
+            }
+        }
+        for id in due {
+            if self.own_term(&id).is_some() {
+                self.publisher.due.insert(id);
+            }
+        }
+    }
+}
+
+/// For each epoch before `next` with records that still count: the last position that counts.
+fn cuts(feed: &Feed, next: &Position) -> Vec<Cut> {
+    let own = (next.term, next.epoch);
+    let limit = feed.frozen.filter(|frozen| frozen.term < next.term);
+    let mut cuts = Vec::new();
+    let mut after = START;
+    while let Some((first, _)) = feed.index.range(after, *next).next() {
+        let epoch = (first.term, first.epoch);
+        if epoch >= own {
+            break;
+        }
+        let end = Position { sequence: u64::MAX, ..first };
+        let held = feed.index.range(after, end).next_back().map_or(first.sequence, |(position, _)| position.sequence);
+        // What counted once still counts, also where newer records took its place.
+        let counted = if (feed.cursor.term, feed.cursor.epoch) == epoch {
+            feed.cursor.sequence
+        } else {
+            let listed = feed.checkpoint.iter().flat_map(|marker| &marker.checkpoint.cuts);
+            listed.filter(|cut| (cut.term, cut.epoch) == epoch).map(|cut| cut.sequence).max().unwrap_or(0)
+        };
+        let mut sequence = held.max(counted);
+        if let Some(limit) = limit {
+            match (limit.term, limit.epoch).cmp(&epoch) {
+                std::cmp::Ordering::Less => sequence = 0,
+                std::cmp::Ordering::Equal => sequence = sequence.min(limit.sequence.saturating_sub(1)),
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        if sequence > 0 {
+            cuts.push(Cut { term: first.term, epoch: first.epoch, sequence });
+        }
+        after = end;
+    }
+    cuts.truncate(ortsnetz_trust::limits::CUTS_MAX);
+    cuts
+}

@@ -1,0 +1,224 @@
+//! Getting what others have more of: whom to ask, and what arrives.
+
+use ortsnetz_model::{FeedId, NodeId};
+
+use super::Engine;
+use super::pipe::{Inbound, Page, Reading, Source};
+use super::timer::Timer;
+use crate::effect::{Lane, OfferHash};
+use crate::feed::START;
+use crate::limits::{
+    INBOX_BYTES_PER_PEER_MAX, INBOX_PER_PEER_MAX, PUSH_BYTES_PER_MINUTE, PUSH_RECORDS_PER_MINUTE, READING_FEEDS_MAX,
+    REQUEST_MS,
+};
+use crate::wire::{Message, PageKind};
+
+impl Engine {
+    /// Whether we want more of a feed than we have, if somebody has it.
+    fn wants_feed(&self, feed: &FeedId, theirs: ortsnetz_model::Position) -> bool {
+        let held = self.feeds.get(feed);
+        let frozen = held.and_then(|held| held.frozen).is_some_and(|frozen| theirs.term <= frozen.term);
+        theirs > held.map_or(START, |held| held.cursor) && !frozen && self.may_read(feed)
+    }
+
+    /// Looks who has more of a feed than we.
+    pub(super) fn review_wish(&mut self, feed: &FeedId) {
+        let nodes: Vec<_> = self
+            .sessions
+            .iter()
+            .filter_map(|(node, session)| Some((*node, *session.has.get(feed)?, session.closing)))
+            .collect();
+        let mut wished = false;
+        for (node, theirs, closing) in nodes {
+            let behind = !closing && self.wants_feed(feed, theirs);
+            wished |= behind;
+            if let Some(session) = self.sessions.get_mut(&node) {
+                let changed = if behind { session.behind.insert(*feed) } else { session.behind.remove(feed) };
+                if changed && !behind {
+                    self.settle(&node);
+                }
+            }
+        }
+        if wished {
+            self.wishes.insert(*feed);
+        } else {
+            self.wishes.remove(feed);
+        }
+    }
+
+    pub(super) fn review_wishes(&mut self) {
+        let mut feeds: std::collections::BTreeSet<_> = std::mem::take(&mut self.wishes);
+        feeds.extend(self.sessions.values().flat_map(|session| session.has.keys().copied()));
+        for feed in feeds {
+            self.review_wish(&feed);
+        }
+    }
+
+    /// Starts catch-ups for feeds somebody has more of, a few at a time.
+    pub(super) fn schedule_reading(&mut self) {
+        if self.wishes.is_empty() {
+            return;
+        }
+        let mut reading = self.pipes.values().filter(|pipe| pipe.reading.is_some()).count();
+        let feeds: Vec<_> = self.wishes.iter().copied().collect();
+        for feed in feeds {
+            if reading >= READING_FEEDS_MAX {
+                return;
+            }
+            let busy = self.pipes.get(&feed).is_some_and(|pipe| {
+                pipe.reading.is_some() || pipe.has_gap() || !pipe.idle() || pipe.retry_at > self.now
+            });
+            if busy || self.waits_for_chain(&feed.organisation) {
+                continue;
+            }
+            let Some(node) = self.source_of(&feed) else { continue };
+            let after = self.feeds.get(&feed).map_or(START, |held| held.cursor);
+            let pipe = self.pipes.entry(feed).or_default();
+            pipe.reading = Some(Reading { node, progress_at: self.now, all_here: false });
+            self.send(&node, &Message::Get { feed, after }, Lane::Control);
+            self.timers.set(self.now + REQUEST_MS, Timer::Feed(feed));
+            reading += 1;
+        }
+    }
+
+    /// Whom to ask for a feed: its publisher, another node of its owner, whoever has most.
+    fn source_of(&self, feed: &FeedId) -> Option<NodeId> {
+        self.sessions
+            .values()
+            .filter(|session| session.behind.contains(feed) && session.may_be_asked(feed, self.now))
+            .max_by_key(|session| {
+                let peer = &session.peer;
+                let owner = peer.organisation == feed.organisation;
+                (self.is_owner_node(feed, peer), owner, session.has.get(feed), peer.node)
+            })
+            .map(|session| session.peer.node)
+    }
+
+    /// A page arrived.
+    pub(super) fn page(&mut self, node: NodeId, feed: FeedId, page: Page, offer: Option<OfferHash>) {
+        if !self.may_read(&feed) {
+            return;
+        }
+        let asked = self
+            .pipes
+            .get(&feed)
+            .and_then(|pipe| pipe.reading.as_ref())
+            .is_some_and(|reading| reading.node == node && !reading.all_here);
+        if page.kind != PageKind::Live && !asked {
+            return;
+        }
+        let within_quota = page.kind != PageKind::Live || self.count_push(&node, &page);
+        if let Some(session) = self.sessions.get_mut(&node) {
+            session.offer = offer.or(session.offer);
+            if session.has.get(&feed).is_none_or(|has| *has < page.upto) {
+                session.has.insert(feed, page.upto);
+            }
+        }
+        let (count, bytes) = self.inbox(&node);
+        let pipe = self.pipes.entry(feed).or_default();
+        if !within_quota || count >= INBOX_PER_PEER_MAX || bytes + page.bytes > INBOX_BYTES_PER_PEER_MAX {
+            // What is dropped here is asked for later, as a catch-up at our own pace.
+            if page.kind != PageKind::Live {
+                pipe.reading = None;
+            }
+            return self.review_wish(&feed);
+        }
+        if asked && let Some(reading) = &mut pipe.reading && page.kind != PageKind::Live {
+            reading.progress_at = self.now;
+            reading.all_here = matches!(page.kind, PageKind::Last | PageKind::Large);
+        }
+        let bytes = page.items.iter().map(|item| item.record.len() + item.chunks.iter().map(Vec::len).sum::<usize>());
+        let bytes = bytes.sum();
+        let source = Source::Page { after: page.after, upto: page.upto, kind: page.kind };
+        let inbound = Inbound { node, source, items: page.items, bytes };
+        if page.kind == PageKind::Live {
+            pipe.live.push_back(inbound);
+        } else {
+            pipe.bulk.push_back(inbound);
+        }
+        self.advance(&feed);
+        self.review_wish(&feed);
+    }
+
+    /// Counts a push against the quota of its minute.
+    fn count_push(&mut self, node: &NodeId, page: &Page) -> bool {
+        let Some(session) = self.sessions.get_mut(node) else { return false };
+        let minute = self.now / 60_000;
+        if session.pushed.0 != minute {
+            session.pushed = (minute, 0, 0);
+        }
+        session.pushed.1 += page.bytes as u64;
+        session.pushed.2 += page.items.len() as u64;
+        session.pushed.1 <= PUSH_BYTES_PER_MINUTE && session.pushed.2 <= PUSH_RECORDS_PER_MINUTE
+    }
+
+    fn inbox(&self, node: &NodeId) -> (usize, usize) {
+        self.pipes
+            .values()
+            .flat_map(|pipe| pipe.live.iter().chain(&pipe.bulk))
+            .filter(|inbound| inbound.node == *node)
+            .fold((0, 0), |(count, bytes), inbound| (count + 1, bytes + inbound.bytes))
+    }
+
+    /// A peer went away in the middle of something.
+    pub(super) fn peer_gone(&mut self, feed: &FeedId, node: &NodeId) {
+        let Some(pipe) = self.pipes.get_mut(feed) else { return };
+        if pipe.reading.as_ref().is_some_and(|reading| reading.node == *node) {
+            pipe.reading = None;
+        }
+        pipe.bulk.retain(|inbound| inbound.node != *node);
+        pipe.audited.remove(node);
+        self.wants_lost(feed, node);
+        self.clean(feed);
+    }
+
+    /// A catch-up is done, or given up.
+    pub(super) fn end_reading(&mut self, feed: &FeedId) {
+        if let Some(pipe) = self.pipes.get_mut(feed) {
+            pipe.reading = None;
+            pipe.bulk.clear();
+        }
+    }
+
+    /// Does not ask a peer for a feed for a while.
+    pub(super) fn block(&mut self, node: &NodeId, feed: &FeedId, time: u64) {
+        let until = self.now + time;
+        if let Some(session) = self.sessions.get_mut(node) {
+            session.blocked.insert(*feed, until);
+        }
+        if let Some(pipe) = self.pipes.get_mut(feed) {
+            pipe.bulk.retain(|inbound| inbound.node != *node);
+            if pipe.reading.as_ref().is_some_and(|reading| reading.node == *node) {
+                pipe.reading = None;
+            }
+        }
+        self.timers.set(until, Timer::Feed(*feed));
+    }
+
+    /// Whether what was asked for goes on.
+    pub(super) fn check_feed(&mut self, feed: FeedId) {
+        let late = self.now.saturating_sub(REQUEST_MS);
+        let Some(pipe) = self.pipes.get_mut(&feed) else { return };
+        if pipe.retry_at <= self.now {
+            pipe.retry_at = 0;
+        }
+        let idle = pipe.idle();
+        if let Some(reading) = &pipe.reading {
+            if idle && reading.progress_at <= late {
+                let node = reading.node;
+                self.block(&node, &feed, REQUEST_MS);
+            } else {
+                self.timers.set(reading.progress_at.max(self.now) + REQUEST_MS, Timer::Feed(feed));
+            }
+        }
+        self.check_wants(&feed, late);
+        self.clean(&feed);
+        self.check_tree(&feed);
+    }
+
+    pub(super) fn clean(&mut self, feed: &FeedId) {
+        if self.pipes.get(feed).is_some_and(super::pipe::Pipe::is_empty) {
+            self.pipes.remove(feed);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! A connection to a peer, from greeting to goodbye.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use ortsnetz_model::{FeedId, NodeId, OrgId, Position};
+
+use super::Engine;
+use super::page::Stream;
+use super::timer::Timer;
+use crate::alarm::Alarm;
+use crate::effect::{CloseReason, Effect, Lane, OfferHash};
+use crate::event::Peer;
+use crate::limits::{BEAT_MS, DEAD_MS, REMEMBER_MS};
+use crate::wire::{ByeCode, Message, VERSION};
+
+/// What is known of a connected peer. Gone with the connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) peer: Peer,
+    /// Its greeting arrived.
+    pub(super) ready: bool,
+    /// A goodbye was said.
+    pub(super) closing: bool,
+    pub(super) last_in: u64,
+    pub(super) last_out: u64,
+    /// What we may give it now: each feed's part of the offer.
+    pub(super) offered: BTreeMap<FeedId, u128>,
+    /// The chains it may see, each with its hash and its part of the offer.
+    pub(super) chains: BTreeMap<OrgId, ([u8; 16], u128)>,
+    /// The sum of all parts.
+    pub(super) sum: u128,
+    /// What it has not heard of.
+    pub(super) untold: BTreeSet<FeedId>,
+    pub(super) untold_chains: BTreeSet<OrgId>,
+    /// How far it said to have feeds.
+    pub(super) has: BTreeMap<FeedId, Position>,
+    /// Feeds of which it has more than we.
+    pub(super) behind: BTreeSet<FeedId>,
+    /// Hash of everything it may give us.
+    pub(super) offer: Option<OfferHash>,
+    /// What was last written down about it.
+    pub(super) remembered: Option<OfferHash>,
+    pub(super) remember_set: bool,
+    /// Chains asked for, with the statements that came so far.
+    pub(super) asked: BTreeMap<OrgId, Asked>,
+    /// What we send it on request.
+    pub(super) streams: BTreeMap<FeedId, Stream>,
+    /// Pushed and not yet confirmed.
+    pub(super) live: VecDeque<(FeedId, Position, usize)>,
+    pub(super) live_bytes: usize,
+    /// Answers under way.
+    pub(super) serving: usize,
+    /// Not to be asked for these feeds until then.
+    pub(super) blocked: BTreeMap<FeedId, u64>,
+    /// Minute, bytes and records of pushes in it.
+    pub(super) pushed: (u64, u64, u64),
+    /// Feeds whose set-aside records were sent to it.
+    pub(super) returned: BTreeSet<FeedId>,
+    pub(super) last_sync_at: Option<u64>,
+}
+
+/// A chain on its way.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) hash: [u8; 16],
+    pub(super) statements: Vec<Vec<u8>>,
+    pub(super) bytes: usize,
+    /// Waited for until then.
+    pub(super) until: u64,
+    /// All arrived and handed on; or it did not come in time.
+    pub(super) done: bool,
+}
+
+impl Session {
+    fn new(peer: Peer, now: u64) -> Self {
+        Self {
+            peer,
+            ready: false,
+            closing: false,
+            last_in: now,
+            last_out: now,
+            offered: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            sum: 0,
+            untold: BTreeSet::new(),
+            untold_chains: BTreeSet::new(),
+            has: BTreeMap::new(),
+            behind: BTreeSet::new(),
+            offer: None,
+            remembered: None,
+            remember_set: false,
+            asked: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            live: VecDeque::new(),
+            live_bytes: 0,
+            serving: 0,
+            blocked: BTreeMap::new(),
+            pushed: (0, 0, 0),
+            returned: BTreeSet::new(),
+            last_sync_at: None,
+        }
+    }
+
+    /// Whether something may be said to it.
+    pub(super) fn open(&self) -> bool {
+        self.ready && !self.closing
+    }
+
+    /// Whether it may be asked for a feed.
+    pub(super) fn may_be_asked(&self, feed: &FeedId, now: u64) -> bool {
+        self.open() && self.blocked.get(feed).is_none_or(|until| *until <= now)
+    }
+}
+
+impl Engine {
+    pub(super) fn connected(&mut self, peer: Peer) {
+        if self.sessions.contains_key(&peer.node) {
+            self.disconnected(&peer.node);
+        }
+        let mut session = Session::new(peer, self.now);
+        session.remembered = self.taken.get(&peer.node).copied();
+        self.sessions.insert(peer.node, session);
+        self.build_offer(&peer.node);
+        let organisation = self.config.organisation;
+        let chain = self.organisations.get(&organisation).map_or([0; 16], |own| {
+            super::offer::half(&own.chain_hash(&organisation, &peer.organisation))
+        });
+        let hello = Message::Hello {
+            oldest: VERSION,
+            newest: VERSION,
+            organisation,
+            instance: self.instance,
+            chain,
+            offer: self.sessions.get(&peer.node).map_or(0, |session| session.sum).to_be_bytes(),
+            taken: self.taken.get(&peer.node).copied().unwrap_or_default(),
+        };
+        self.send(&peer.node, &hello, Lane::Control);
+        self.timers.set(self.now + BEAT_MS, Timer::Beat(peer.node));
+        self.timers.set(self.now + DEAD_MS, Timer::Dead(peer.node));
+    }
+
+    pub(super) fn disconnected(&mut self, node: &NodeId) {
+        self.remember(node);
+        if self.sessions.remove(node).is_none() {
+            return;
+        }
+        let feeds: Vec<_> = self.pipes.keys().copied().collect();
+        for feed in feeds {
+            self.peer_gone(&feed, node);
+        }
+        self.audit_peer_gone(node);
+        self.compare_peer_gone(node);
+        self.review_wishes();
+    }
+
+    /// A frame from a peer, read, counted and passed on to what it is about.
+    pub(super) fn frame(&mut self, node: NodeId, bytes: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&node) else { return };
+        if session.closing {
+            return;
+        }
+        session.last_in = self.now;
+        self.counters.frames_in += 1;
+        self.counters.bytes_in += bytes.len() as u64;
+        let ready = session.ready;
+        match Message::read(bytes) {
+            Ok(Some(hello @ Message::Hello { .. })) if !ready => self.hello(node, hello),
+            Ok(Some(Message::Bye { .. })) => self.close(&node, CloseReason::Bye, None),
+            Ok(Some(message)) if ready => self.message(node, message, bytes.len()),
+            Ok(_) => {}
+            Err(error) => self.misbehaved(&node, error.to_string()),
+        }
+    }
+
+    fn message(&mut self, node: NodeId, message: Message, bytes: usize) {
+        match message {
+            Message::Have { feeds, chains, offer } => self.have(node, feeds, chains, offer),
+            Message::AskChain { organisation } => self.ask_chain(node, organisation),
+            Message::Chain { organisation, statements, last } => self.chain(node, organisation, statements, last),
+            Message::Get { feed, after } => self.get(node, feed, after),
+            Message::Page { feed, after, upto, items, kind, offer } => {
+                let items = items.into_iter().map(|item| item.item()).collect::<Option<Vec<_>>>();
+                match items {
+                    Some(items) => self.page(node, feed, pipe_page(after, upto, items, kind, bytes), offer),
+                    None => self.misbehaved(&node, "a page that cannot be put together".into()),
+                }
+            }
+            Message::Ack { feed, cursor, stored, offer } => self.ack(node, feed, cursor, stored, offer),
+            Message::Want { feed, entry, have } => self.wanted(node, feed, entry, have),
+            Message::Changes { feed, entry, record, chunks, last } => {
+                self.changes(node, feed, entry, record.map(Vec::from), chunks.into_iter().map(Vec::from).collect(), last);
+            }
+            Message::Gone { feed, entry } => self.gone(&node, feed, entry),
+            Message::Audit { feed, middles } => self.audited(node, feed, &middles),
+            Message::AuditBuckets { feed, cursor, root, live, buckets } => {
+                self.audit_buckets(node, feed, cursor, root, live, buckets);
+            }
+            Message::AuditLeaves { feed, leaves } => self.audited_leaves(node, feed, leaves),
+            Message::AuditItems { feed, items, last } => self.audit_items(node, feed, items, last),
+            Message::Yours { feed, items } => self.yours(node, feed, items),
+            Message::Settled { feed, records } => self.settled(node, feed, records),
+            Message::Evidence { feed, items } => self.evidence(node, feed, items),
+            Message::Beat { question } => {
+                if question {
+                    self.send(&node, &Message::Beat { question: false }, Lane::Control);
+                }
+            }
+            // A second greeting on one connection says nothing new; a goodbye was handled before.
+            Message::Hello { .. } | Message::Bye { .. } => {}
+        }
+    }
+
+    fn hello(&mut self, node: NodeId, message: Message) {
+        let Message::Hello { oldest, newest, organisation, instance, offer, taken, .. } = message else { return };
+        let Some(session) = self.sessions.get_mut(&node) else { return };
+        if oldest > VERSION || newest < VERSION {
+            return self.close(&node, CloseReason::Version, Some(ByeCode::Version));
+        }
+        if organisation != session.peer.organisation {
+            return self.close(&node, CloseReason::Organisation, Some(ByeCode::Misbehaved));
+        }
+        session.ready = true;
+        session.offer = Some(offer);
+        let (last, before) = self.instances.get(&node).copied().unwrap_or((instance, instance));
+        if last != instance {
+            self.instances.insert(node, (instance, last));
+            if before == instance {
+                self.alarm(Alarm::TwoInstances { node });
+            }
+        } else {
+            self.instances.insert(node, (last, before));
+        }
+        self.greeted(&node, offer, taken);
+    }
+
+    pub(super) fn misbehaved(&mut self, node: &NodeId, reason: String) {
+        self.alarm(Alarm::Misbehaved { node: *node, reason });
+        self.close(node, CloseReason::Misbehaved, Some(ByeCode::Misbehaved));
+    }
+
+    pub(super) fn close(&mut self, node: &NodeId, reason: CloseReason, bye: Option<ByeCode>) {
+        if self.sessions.get(node).is_none_or(|session| session.closing) {
+            return;
+        }
+        if let Some(code) = bye {
+            self.send(node, &Message::Bye { code }, Lane::Control);
+        }
+        self.remember(node);
+        if let Some(session) = self.sessions.get_mut(node) {
+            session.closing = true;
+            session.behind.clear();
+            session.streams.clear();
+        }
+        self.out.push_back(Effect::Close { node: *node, reason });
+        self.review_wishes();
+    }
+
+    /// The signed end goes out before the line closes.
+    pub(super) fn removed(&mut self, organisation: &OrgId) {
+        let nodes: Vec<_> = self.sessions.values().filter(|s| s.peer.organisation == *organisation).map(|s| s.peer.node).collect();
+        for node in nodes {
+            self.send_chain(&node, &self.config.organisation.clone());
+            self.close(&node, CloseReason::Removed, Some(ByeCode::Removed));
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        let nodes: Vec<_> = self.sessions.keys().copied().collect();
+        for node in nodes {
+            self.close(&node, CloseReason::Stopping, Some(ByeCode::Stopping));
+        }
+    }
+
+    pub(super) fn beat(&mut self, node: &NodeId) {
+        let Some(session) = self.sessions.get(node) else { return };
+        if session.closing {
+            return;
+        }
+        if session.last_out + BEAT_MS <= self.now {
+            self.send(node, &Message::Beat { question: false }, Lane::Control);
+        }
+        let next = self.sessions.get(node).map_or(self.now, |session| session.last_out) + BEAT_MS;
+        self.timers.set(next, Timer::Beat(*node));
+    }
+
+    pub(super) fn check_alive(&mut self, node: &NodeId) {
+        let Some(session) = self.sessions.get(node) else { return };
+        if session.last_in + DEAD_MS <= self.now {
+            self.close(node, CloseReason::Silent, None);
+        } else {
+            self.timers.set(session.last_in + DEAD_MS, Timer::Dead(*node));
+        }
+    }
+
+    /// Notes that everything the peer offers is held, if so.
+    pub(super) fn settle(&mut self, node: &NodeId) {
+        let Some(session) = self.sessions.get_mut(node) else { return };
+        if !session.behind.is_empty() || session.asked.values().any(|asked| !asked.done) {
+            return;
+        }
+        let Some(offer) = session.offer else { return };
+        session.last_sync_at = Some(self.now);
+        self.taken.insert(*node, offer);
+        if session.remembered != Some(offer) && !session.remember_set {
+            session.remember_set = true;
+            self.timers.set(self.now + REMEMBER_MS, Timer::Remember(*node));
+        }
+    }
+
+    pub(super) fn remember(&mut self, node: &NodeId) {
+        let Some(session) = self.sessions.get_mut(node) else { return };
+        session.remember_set = false;
+        let Some(taken) = self.taken.get(node).copied() else { return };
+        if session.remembered != Some(taken) {
+            session.remembered = Some(taken);
+            self.out.push_back(Effect::Remember { node: *node, taken });
+        }
+    }
+}
+
+fn pipe_page(
+    after: Position,
+    upto: Position,
+    items: Vec<crate::Item>,
+    kind: crate::wire::PageKind,
+    bytes: usize,
+) -> super::pipe::Page {
+    super::pipe::Page { after, upto, items, kind, bytes }
+}
