@@ -28,22 +28,23 @@ pub(crate) fn read(text: &Blocks, language: &str) -> Fees {
     let mut kept = Kept::default();
     let mut heading: Option<String> = None;
     for block in &text.blocks {
-        let strong = block.is_strong();
-        let whole: String = block.runs.iter().map(|run| run.text.as_str()).collect();
-        for line in whole.split('\n').map(str::trim).filter(|line| !line.is_empty()) {
-            match fee(line) {
+        for (line, strong) in block.lines() {
+            let line = line.trim();
+            match fees(line) {
                 // What is added to something else is not the price, whatever it says.
                 Some(_) if heading.as_deref().is_some_and(is_additive) => kept.push(line),
-                Some(mut fee) => {
+                Some(found) => {
                     // The heading goes into the notes of what it heads, unless text stands between.
                     if kept.lines.last().map(String::as_str) == heading.as_deref() {
                         kept.lines.pop();
                     }
                     kept.flush(&mut result, language);
-                    if let Some(heading) = &heading {
-                        fee.note = join(heading.trim_end_matches(':'), &fee.note);
+                    for mut fee in found {
+                        if let Some(heading) = &heading {
+                            fee.note = join(heading.trim_end_matches(':'), &fee.note);
+                        }
+                        result.fees.push(fee.json(language));
                     }
-                    result.fees.push(fee.json(language));
                 }
                 None => {
                     kept.push(line);
@@ -52,6 +53,8 @@ pub(crate) fn read(text: &Blocks, language: &str) -> Fees {
             }
         }
     }
+    // Where no amount was found at all, somebody should look for one.
+    kept.doubtful |= result.fees.is_empty();
     kept.flush(&mut result, language);
     result
 }
@@ -165,9 +168,28 @@ fn is_heading(line: &str, strong: bool) -> bool {
 }
 
 fn speaks_of_money(line: &str) -> bool {
-    let line = line.to_lowercase();
-    let words = ["euro", "eur ", "€", "gebühr", "kosten", "frei", "prozent", "siehe"];
-    words.iter().any(|word| line.contains(word)) || line.ends_with("eur") || is_additive(&line)
+    let lower = line.to_lowercase();
+    let words = ["frei", "kostenlos", "prozent", "keine gebühr"];
+    speaks_of_amount(line) || words.iter().any(|word| lower.contains(word))
+}
+
+/// The fees in a line; several if it names amounts for several groups: `46 Euro (ab 24) oder 27 Euro (bis 24)`.
+fn fees(line: &str) -> Option<Vec<Fee>> {
+    if let Some(fee) = fee(line) {
+        return Some(vec![fee]);
+    }
+    let (label, rest) = line.rsplit_once(": ").map_or(("", line), |(label, rest)| (label.trim(), rest.trim()));
+    let separator = [" oder ", "; "].into_iter().find(|separator| rest.contains(separator))?;
+    let part = |part: &str| {
+        // Without its own remark nobody could tell the groups apart.
+        let found = fee(part).filter(|found| part.contains('(') && !found.note.is_empty())?;
+        let certain = label.is_empty() || fee(&format!("{label}: {part}")).is_some();
+        certain.then(|| Fee {
+            note: if label.is_empty() { found.note.clone() } else { format!("{label} ({})", found.note) },
+            ..found
+        })
+    };
+    rest.split(separator).map(part).collect()
 }
 
 /// The fee in a line that is nothing but a label and an amount.
@@ -295,10 +317,12 @@ pub(crate) fn money(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn fees(html: &str) -> (Value, usize) {
+    fn fees_in(html: &str) -> (Value, usize) {
         let read = read(&Blocks::parse(html), "de");
         (Value::Array(read.fees), read.doubts.len())
     }
+
+    use super::fees as fees_of;
 
     fn certain(line: &str) -> Option<(&'static str, Option<u64>, Option<u64>, String)> {
         fee(line).map(|fee| (fee.kind, fee.amount, fee.max_amount, fee.note))
@@ -339,7 +363,6 @@ mod tests {
             "Gebühr plus 22 Euro Aufpreis",
             "ab 13,10 Euro zuzüglich Kennzeichenschilder",
             "40 bis 300 Euro, in der Regel 150 Euro",
-            "46 Euro (ab 24 Jahren) oder 27,60 Euro (bis 24 Jahre)",
             "180 Euro (jedes weitere Fahrzeug: plus 50 Euro)",
             "mit Reservierung ab: 23 Euro",
             "Zusätzlich: 13 Euro",
@@ -350,13 +373,26 @@ mod tests {
             "24 Monate gültig 204 Euro",
         ];
         for line in cases {
-            assert_eq!(certain(line), None, "{line}");
+            assert_eq!(fees_of(line), None, "{line}");
         }
     }
 
     #[test]
+    fn groups_get_a_fee_each() {
+        let found =
+            fees_of("Türkische Staatsangehörige: 46 Euro (ab 24 Jahren) oder 27,60 Euro (bis 24 Jahre)").unwrap();
+        let found: Vec<_> = found.into_iter().map(|fee| (fee.amount, fee.note)).collect();
+        let expected = [
+            (Some(4600), "Türkische Staatsangehörige (ab 24 Jahren)".to_owned()),
+            (Some(2760), "Türkische Staatsangehörige (bis 24 Jahre)".to_owned()),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(fees_of("10 Euro oder 15 Euro"), None);
+    }
+
+    #[test]
     fn headings_go_into_notes_and_text_keeps_its_place() {
-        let (read, doubts) = fees(
+        let (read, doubts) = fees_in(
             "<p>Reisepass:</p><ul><li>Unter 24 Jahren: 37,50 Euro</li><li>Express: Gebühr plus 32 Euro Aufpreis</li></ul><p><strong>Bitte zahlen Sie vor Ort.</strong></p>",
         );
         let expected = serde_json::json!([
@@ -365,7 +401,7 @@ mod tests {
         ]);
         assert_eq!((read, doubts), (expected, 1));
 
-        let (read, doubts) = fees(
+        let (read, doubts) = fees_in(
             "<p>Für ein Jahr: 150 Euro\r\n\nunbefristet: 270 Euro\r\n\n\r\n\nzusätzlich:</p><ul><li>13 Euro (für Auskunft)</li><li>13 Euro</li></ul>",
         );
         let expected = serde_json::json!([
@@ -374,6 +410,6 @@ mod tests {
             {"note": {"de": "zusätzlich:\n13 Euro (für Auskunft)\n13 Euro"}},
         ]);
         assert_eq!((read, doubts), (expected, 1));
-        assert_eq!(fees("<p> </p>"), (serde_json::json!([]), 0));
+        assert_eq!(fees_in("<p> </p>"), (serde_json::json!([]), 0));
     }
 }

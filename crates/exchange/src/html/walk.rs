@@ -62,8 +62,7 @@ impl Blocks {
 
     /// The visible text, line by line: blocks and hard breaks end a line.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let text = |block: &Block| block.runs.iter().map(|run| run.text.as_str()).collect::<String>();
-        self.blocks.iter().flat_map(|block| text(block).split('\n').map(str::to_owned).collect::<Vec<_>>()).collect()
+        self.blocks.iter().flat_map(Block::lines).map(|(line, _)| line).collect()
     }
 }
 

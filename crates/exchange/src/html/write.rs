@@ -47,9 +47,12 @@ impl Blocks {
 }
 
 impl Block {
-    /// Whether every word is strong.
-    pub(crate) fn is_strong(&self) -> bool {
-        self.runs.iter().all(|run| run.style.strong || run.text.trim().is_empty())
+    /// The visible text line by line, and whether every word of the line is strong.
+    pub(crate) fn lines(&self) -> Vec<(String, bool)> {
+        let strong = |run: &Run| run.style.strong || run.text.trim().is_empty();
+        let line =
+            |line: Vec<Run>| (line.iter().map(|run| run.text.as_str()).collect::<String>(), line.iter().all(strong));
+        lines(&self.runs).into_iter().map(line).collect()
     }
 }
 
