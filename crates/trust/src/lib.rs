@@ -7,10 +7,17 @@
 pub mod accept;
 mod canonical;
 pub mod identity;
+pub mod invite;
 pub mod keys;
 pub mod limits;
+pub mod qr;
 pub mod record;
+pub mod sheet;
+pub mod standing;
 pub mod statement;
+#[cfg(test)]
+mod testing;
+pub mod words;
 
 pub use accept::{AcceptError, Accepted, Mode, Refusal, accept_document};
 pub use canonical::EncodingError;
@@ -18,3 +25,5 @@ pub use identity::{Identity, RecordError, StatementError, TakenIn, View};
 pub use keys::{NodeKey, PublicKey, RootKey, Signature, Signer};
 pub use record::{Body, Record, SignedRecord};
 pub use statement::{Signed, Statement};
+
+use ortsnetz_model::{Hash, OrgId};

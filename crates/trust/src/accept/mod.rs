@@ -5,21 +5,24 @@
 //! 2. Walk from the signed heads: each change needed is delivered or held, none is left over.
 //! 3. Operation budget from the run lengths of the columns, before automerge parses them.
 //! 4. Apply on a clone, caught if it panics; the heads must be the signed ones.
-//! 5. What it projects to must keep the limits of an entry.
+//! 5. What is published must project to an entry within the limits.
 
 mod budget;
 mod chunk;
+mod split;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ortsnetz_model::limits::{ENTRY_BYTES_MAX, NESTING_MAX};
+use ortsnetz_model::limits::{ENTRY_BYTES_MAX, LIST_ELEMENTS_MAX, NESTING_MAX, TEXT_BYTES_MAX};
 use ortsnetz_model::{Chunk, Document, DocumentError, Entry, Hash};
+use serde_json::Value;
 
 use crate::limits::{DELIVERY_BYTES_MAX, DELIVERY_CHUNKS_MAX, DOCUMENT_OPERATIONS_MAX, HEADS_MAX};
 use chunk::ChunkHead;
+pub use split::part_of;
 
 /// How the signed heads and the resulting document belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +89,6 @@ pub enum Refusal {
     /// The result has other heads than were signed.
     #[error("the document does not end in the signed heads")]
     WrongHeads,
-    /// The result breaks a limit of an entry.
-    #[error("the entry breaks a limit: {0}")]
-    Entry(String),
 }
 
 impl From<Refusal> for AcceptError {
@@ -128,7 +128,10 @@ pub fn accept_document(
     within("operations in a delivery", operations, DOCUMENT_OPERATIONS_MAX)?;
     let document = apply(held, heads, &new, mode)?;
     let entry = guarded(|| document.project())?;
-    check_entry(&entry)?;
+    if mode == Mode::Exact {
+        // Work in progress may be too long for a while; it is refused when published.
+        check_entry(&entry)?;
+    }
     Ok(Accepted { document, entry, chunks: new })
 }
 
@@ -229,29 +232,33 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Refusal> {
 /// The hard limits of an entry. Whether it is a good one is for people to judge, not for the gate.
 fn check_entry(entry: &Entry) -> Result<(), Refusal> {
     let mut bytes = 0;
-    for (name, value) in &entry.0 {
+    for (name, value) in entry.as_map() {
         bytes += name.len() + 4 + json_bytes(value, 1)?;
     }
-    if bytes > ENTRY_BYTES_MAX {
-        return Err(Refusal::Entry(format!("about {bytes} bytes, allowed are {ENTRY_BYTES_MAX}")));
-    }
-    Ok(())
+    keeps("bytes in an entry", bytes, ENTRY_BYTES_MAX)
 }
 
-/// About how long a value is as JSON. Fails if it is nested too deeply.
-fn json_bytes(value: &serde_json::Value, depth: usize) -> Result<usize, Refusal> {
-    use serde_json::Value;
+/// About how long a value is as JSON. Fails if a part of it breaks a limit.
+fn json_bytes(value: &Value, depth: usize) -> Result<usize, Refusal> {
     // An entry has a few levels of its own above its extensions.
-    if depth > NESTING_MAX + 8 {
-        return Err(Refusal::Entry(format!("nested deeper than {NESTING_MAX}")));
-    }
+    keeps("levels in an entry", depth, NESTING_MAX + 8)?;
     Ok(match value {
         Value::Null | Value::Bool(_) => 5,
         Value::Number(_) => 8,
-        Value::String(text) => text.len() + 3,
-        Value::Array(list) => list.iter().try_fold(2, |sum, value| Ok(sum + json_bytes(value, depth + 1)?))?,
+        Value::String(text) => {
+            keeps("bytes in a text", text.len(), TEXT_BYTES_MAX)?;
+            text.len() + 3
+        }
+        Value::Array(list) => {
+            keeps("elements in a list", list.len(), LIST_ELEMENTS_MAX)?;
+            list.iter().try_fold(2, |sum, value| Ok(sum + json_bytes(value, depth + 1)?))?
+        }
         Value::Object(map) => {
             map.iter().try_fold(2, |sum, (key, value)| Ok(sum + key.len() + 4 + json_bytes(value, depth + 1)?))?
         }
     })
+}
+
+fn keeps(what: &'static str, found: usize, max: usize) -> Result<(), Refusal> {
+    within(what, found as u64, max as u64)
 }

@@ -1,1 +1,488 @@
+use ortsnetz_model::{CollectionId, Hash, Position};
 
+use super::*;
+use crate::keys::{NodeKey, RootKey, Signer};
+use crate::record::{Body, Checkpoint, Cut, Draft, DraftDocument, Equivocation, Record, SignedRecord, draft_feed};
+use crate::statement::{
+    CollectionStatement, NodeCertificate, PartnerConfirmation, Partnership, PartnershipEnd, PublisherTerm, Readers,
+};
+use crate::testing::{NOW, Town};
+
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+fn editor_and_admin() -> Roles {
+    Roles { admin: true, edit: true }
+}
+
+/// Siegburg with a second admin node, `laptop`.
+fn two_nodes() -> (Town, NodeKey) {
+    let mut town = Town::siegburg();
+    let laptop = NodeKey::from_secret(&[77; 32]);
+    let certificate =
+        town.identity.certify(laptop.id(), editor_and_admin(), "Laptop".into(), vec![], NOW, &town.root).unwrap();
+    assert_eq!(town.identity.take_in(certificate), Ok(TakenIn::New));
+    (town, laptop)
+}
+
+#[test]
+fn an_organisation_starts_with_a_node_and_a_publisher() {
+    let town = Town::siegburg();
+    let identity = &town.identity;
+    assert_eq!((identity.name(), identity.ars()), ("Stadt Siegburg", "053820060060"));
+    assert_eq!(identity.current_term(), Some((1, town.id())));
+    assert_eq!(identity.roles(&town.id()), editor_and_admin());
+    assert_eq!(identity.node_state(&town.id(), NOW), NodeState::Valid);
+    assert_eq!(identity.node_state(&town.id(), NOW - 1), NodeState::NotYet);
+    assert_eq!(identity.node_state(&town.id(), NOW + CERTIFICATE_MS + 1), NodeState::Expired);
+    assert_eq!(identity.node_state(&Town::bonn().id(), NOW), NodeState::Unknown);
+    assert_ne!(identity.id(), Town::bonn().identity.id());
+}
+
+#[test]
+fn a_chain_folds_to_the_same_in_any_order_and_twice() {
+    let (mut town, laptop) = two_nodes();
+    let bonn = Town::bonn().identity.id();
+    let readers = Readers::Organisations(vec![bonn]);
+    let collection = town.identity.state_collection("partners", readers, false, false, &laptop).unwrap();
+    town.identity.take_in(collection).unwrap();
+    let term = town.identity.appoint(laptop.id(), NOW, &town.root).unwrap();
+    town.identity.take_in(term).unwrap();
+    let chain = town.identity.statements_for(View::Own);
+    assert_eq!(chain.len(), 6);
+    for turn in 0..chain.len() {
+        let mut shuffled = chain.clone();
+        shuffled.rotate_left(turn);
+        shuffled.reverse();
+        shuffled.extend(chain.iter().take(turn).cloned());
+        let (folded, refused) = Identity::from_statements(shuffled).unwrap();
+        assert!(refused.is_empty(), "{refused:?}");
+        assert_eq!(folded, town.identity);
+    }
+}
+
+#[test]
+fn strangers_and_plain_nodes_cannot_state_anything() {
+    let mut town = Town::siegburg();
+    let own = town.identity.id();
+    let stranger = RootKey::from_secret(&[200; 32]);
+    let editor = NodeKey::from_secret(&[201; 32]);
+    let plain = Roles { admin: false, edit: true };
+    let certificate = town.identity.certify(editor.id(), plain, "Schalter".into(), vec![], NOW, &town.root).unwrap();
+    town.identity.take_in(certificate).unwrap();
+    // A node with role admin cannot sign what only root may.
+    let term = PublisherTerm { organisation: own, number: 2, node: editor.id(), at: NOW };
+    for signer in [&stranger as &dyn Signer, &editor, &town.node] {
+        let signed = Signed::new(term.clone(), &[signer]).unwrap();
+        assert_eq!(town.identity.take_in(signed), Err(StatementError::Unauthorised));
+    }
+    let forged = town.identity.state_collection("internal", Readers::Public, true, false, &editor).unwrap();
+    assert_eq!(town.identity.take_in(forged), Err(StatementError::Unauthorised));
+    // Right key named, wrong signature.
+    let mut bytes = Signed::new(term, &[&town.root]).unwrap().to_bytes();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    assert_eq!(town.identity.take_in(Signed::from_bytes(&bytes).unwrap()), Err(StatementError::Unauthorised));
+    // A chain of somebody else.
+    let other = Town::bonn().identity.statements_for(View::Own);
+    assert_eq!(town.identity.take_in(other[0].clone()), Err(StatementError::NotGenesis));
+    assert_eq!(town.identity.take_in(other[1].clone()), Err(StatementError::OtherOrganisation));
+}
+
+#[test]
+fn the_higher_serial_wins_and_equal_serials_are_evidence() {
+    let (mut town, laptop) = two_nodes();
+    let state = |identity: &Identity, list: Vec<OrgId>| {
+        identity.state_collection("partners", Readers::Organisations(list), false, false, &laptop).unwrap()
+    };
+    let bonn = Town::bonn().identity.id();
+    let (a, b) = (state(&town.identity, vec![]), state(&town.identity, vec![bonn]));
+    let mut other_way = town.identity.clone();
+    assert_eq!(town.identity.take_in(a.clone()), Ok(TakenIn::New));
+    assert!(matches!(town.identity.take_in(b.clone()), Ok(TakenIn::Conflict(_))));
+    assert_eq!(other_way.take_in(b.clone()), Ok(TakenIn::New));
+    assert!(matches!(other_way.take_in(a.clone()), Ok(TakenIn::Conflict(_))));
+    assert_eq!(town.identity, other_way, "the order does not matter");
+    assert_eq!(town.identity.conflicts().count(), 1);
+    let next = state(&town.identity, vec![bonn]);
+    assert_eq!(town.identity.take_in(next.clone()), Ok(TakenIn::New));
+    assert_eq!(town.identity.conflicts().count(), 0);
+    assert_eq!(town.identity.take_in(a), Ok(TakenIn::Superseded));
+    assert_eq!(town.identity.take_in(next), Ok(TakenIn::Known));
+}
+
+#[test]
+fn reader_lists_decide_who_reads_and_who_learns_of_them() {
+    let (mut town, laptop) = two_nodes();
+    let (bonn, koeln) = (OrgId([1; 32]), OrgId([2; 32]));
+    let id = town.identity.id();
+    let named = |name: &str| CollectionId::named(&id, name);
+    assert!(town.identity.can_read(&named("public"), &bonn) && town.identity.may_relay(&named("public")));
+    assert!(!town.identity.can_read(&named("partners"), &bonn));
+    assert!(!town.identity.can_read(&named("internal"), &bonn) && town.identity.can_read(&named("internal"), &id));
+    assert!(!town.identity.can_read(&named("unknown"), &bonn));
+    let with = format!("with:{bonn}");
+    let readers = Readers::Organisations(vec![bonn]);
+    let statement = town.identity.state_collection(&with, readers, false, false, &laptop).unwrap();
+    town.identity.take_in(statement).unwrap();
+    assert!(town.identity.can_read(&named(&with), &bonn) && !town.identity.can_read(&named(&with), &koeln));
+    let sees = |identity: &Identity, view| identity.statements_for(view).len();
+    let all = sees(&town.identity, View::Own);
+    assert_eq!(sees(&town.identity, View::Reader(bonn)), all);
+    assert_eq!(sees(&town.identity, View::Reader(koeln)), all - 1);
+    assert_eq!(sees(&town.identity, View::Both(bonn, koeln)), all - 1);
+    assert_eq!(sees(&town.identity, View::Public), all - 1);
+    // Bonn holds what it may see; both compute the same hash for it.
+    let (held, _) = Identity::from_statements(town.identity.statements_for(View::Reader(bonn))).unwrap();
+    assert_eq!(held.chain_hash(View::Reader(bonn)), town.identity.chain_hash(View::Reader(bonn)));
+    assert_ne!(held.chain_hash(View::Reader(bonn)), held.chain_hash(View::Public));
+    // Removed: no longer a reader, but told so.
+    let empty = Readers::Organisations(vec![]);
+    let removal = town.identity.state_collection(&with, empty.clone(), false, false, &laptop).unwrap();
+    town.identity.take_in(removal.clone()).unwrap();
+    assert!(!town.identity.can_read(&named(&with), &bonn));
+    assert!(town.identity.statements_for(View::Reader(bonn)).contains(&removal));
+    assert!(!town.identity.statements_for(View::Reader(koeln)).contains(&removal));
+    // Also by a later statement, until it is let in again.
+    let later = town.identity.state_collection(&with, empty, false, true, &laptop).unwrap();
+    town.identity.take_in(later).unwrap();
+    assert_eq!(town.identity.collection(&named(&with)).unwrap().removed, [bonn]);
+    assert_eq!(town.identity.list_serial(&named(&with)), 3);
+}
+
+#[test]
+fn a_revoked_node_counts_no_more_and_what_only_it_signed_is_signed_again() {
+    let (mut town, laptop) = two_nodes();
+    let bonn = OrgId([1; 32]);
+    let readers = Readers::Organisations(vec![bonn]);
+    let collection = town.identity.state_collection("partners", readers, false, false, &laptop).unwrap();
+    town.identity.take_in(collection.clone()).unwrap();
+    let statements = town.identity.revoke(laptop.id(), NOW + 1, &town.root).unwrap();
+    assert_eq!(statements.len(), 2);
+    let before = town.identity.clone();
+    let (news, refused) = town.identity.take_in_all(statements.clone());
+    assert_eq!((news.len(), refused.len()), (2, 0));
+    assert_eq!(town.identity.node_state(&laptop.id(), NOW), NodeState::Revoked);
+    assert_eq!(town.identity.roles(&laptop.id()), Roles::default());
+    assert!(town.identity.can_read(&collection_id(&town, "partners"), &bonn));
+    assert_eq!(town.identity.take_in(collection), Err(StatementError::Unauthorised));
+    // Taken in one by one, the list is gone until it comes signed again; the end is the same.
+    let mut slowly = before;
+    slowly.take_in(statements[0].clone()).unwrap();
+    assert!(!slowly.can_read(&collection_id(&town, "partners"), &bonn));
+    slowly.take_in(statements[1].clone()).unwrap();
+    assert_eq!(slowly, town.identity);
+    // A new certificate makes it a node again, beginning now.
+    let again = town
+        .identity
+        .certify(laptop.id(), editor_and_admin(), "Laptop".into(), vec![], NOW + DAY, &town.root)
+        .unwrap();
+    town.identity.take_in(again).unwrap();
+    let certificate = town.identity.certificate(&laptop.id()).unwrap();
+    assert_eq!((certificate.serial, certificate.not_before), (2, NOW + DAY));
+}
+
+fn collection_id(town: &Town, name: &str) -> CollectionId {
+    CollectionId::named(&town.identity.id(), name)
+}
+
+#[test]
+fn a_new_root_key_takes_over_and_the_old_one_counts_no_more() {
+    let (mut town, laptop) = two_nodes();
+    let new = RootKey::from_secret(&[50; 32]);
+    let before = town.identity.clone();
+    let statements = town.identity.rotate(&town.root, &new, NOW + DAY).unwrap();
+    let (_, refused) = town.identity.take_in_all(statements.clone());
+    assert!(refused.is_empty());
+    assert_eq!(town.identity.root(), new.public());
+    assert_eq!(town.identity.current_term(), Some((1, town.id())));
+    assert!(town.identity.roles(&laptop.id()).admin);
+    let late = before.appoint(laptop.id(), NOW, &town.root).unwrap();
+    assert_eq!(town.identity.take_in(late), Err(StatementError::Unauthorised));
+    // Another rotation by the old key is evidence, and the first stays.
+    let thief = RootKey::from_secret(&[51; 32]);
+    let stolen = before.rotate(&town.root, &thief, NOW + DAY).unwrap();
+    assert!(matches!(town.identity.take_in(stolen[0].clone()), Ok(TakenIn::Conflict(_))));
+    assert_eq!(town.identity.root(), new.public());
+    // A rotation needs both keys and no gap.
+    let id = town.identity.id();
+    let half = RootRotation { organisation: id, number: 2, old: new.public(), new: thief.public(), at: NOW };
+    let signed = Signed::new(half.clone(), &[&thief]).unwrap();
+    assert_eq!(town.identity.take_in(signed), Err(StatementError::Unauthorised));
+    let signed = Signed::new(RootRotation { number: 4, ..half }, &[&new, &thief]).unwrap();
+    assert_eq!(town.identity.take_in(signed), Err(StatementError::Gap { number: 4 }));
+    // Whoever hears it all at once agrees.
+    let (fresh, refused) = Identity::from_statements(town.identity.statements_for(View::Own)).unwrap();
+    assert!(refused.is_empty());
+    assert_eq!(fresh.chain_hash(View::Own), town.identity.chain_hash(View::Own));
+}
+
+#[test]
+fn a_partnership_needs_both_and_one_is_enough_to_end_it() {
+    let (mut siegburg, mut bonn) = (Town::siegburg(), Town::bonn());
+    let (a, b) = (siegburg.identity.id().min(bonn.identity.id()), siegburg.identity.id().max(bonn.identity.id()));
+    let partnership = |serial| Partnership { a, b, serial, at: NOW };
+    let state = |x: &Town, y: &Town| x.identity.partnership_with(&y.identity);
+    assert_eq!(state(&siegburg, &bonn), PartnershipState::None);
+    siegburg.identity.take_in(Signed::new(partnership(1), &[&siegburg.node]).unwrap()).unwrap();
+    assert_eq!(state(&siegburg, &bonn), PartnershipState::Offered);
+    assert_eq!(state(&bonn, &siegburg), PartnershipState::Offered);
+    // Bonn's signature does not count in Siegburg's chain.
+    let by_bonn = Signed::new(partnership(1), &[&bonn.node]).unwrap();
+    assert_eq!(siegburg.identity.take_in(by_bonn.clone()), Err(StatementError::Unauthorised));
+    bonn.identity.take_in(by_bonn).unwrap();
+    assert_eq!(state(&siegburg, &bonn), PartnershipState::Active);
+    assert_eq!(siegburg.identity.partners().collect::<Vec<_>>(), [bonn.identity.id()]);
+    let end = PartnershipEnd {
+        organisation: bonn.identity.id(),
+        partner: siegburg.identity.id(),
+        serial: 2,
+        at: NOW,
+    };
+    bonn.identity.take_in(Signed::new(end, &[&bonn.node]).unwrap()).unwrap();
+    assert_eq!(state(&siegburg, &bonn), PartnershipState::Ended);
+    assert_eq!(state(&bonn, &siegburg), PartnershipState::Ended);
+    siegburg.identity.take_in(Signed::new(partnership(3), &[&siegburg.node]).unwrap()).unwrap();
+    assert_eq!(state(&bonn, &siegburg), PartnershipState::Offered, "beginning again needs both");
+    bonn.identity.take_in(Signed::new(partnership(3), &[&bonn.node]).unwrap()).unwrap();
+    assert_eq!(state(&bonn, &siegburg), PartnershipState::Active);
+}
+
+#[test]
+fn a_confirmation_is_seen_by_the_partner_only() {
+    let mut town = Town::siegburg();
+    let bonn = OrgId([1; 32]);
+    let confirmation =
+        PartnerConfirmation { organisation: town.identity.id(), partner: bonn, serial: 1, confirmed: true, at: NOW };
+    town.identity.take_in(Signed::new(confirmation.clone(), &[&town.node]).unwrap()).unwrap();
+    assert!(town.identity.confirms(&bonn));
+    let hash = |view| town.identity.chain_hash(view);
+    assert_eq!(hash(View::Reader(bonn)), hash(View::Own));
+    assert_eq!(hash(View::Reader(OrgId([2; 32]))), hash(View::Public));
+    assert_ne!(hash(View::Public), hash(View::Own));
+    let back = PartnerConfirmation { serial: 2, confirmed: false, ..confirmation };
+    town.identity.take_in(Signed::new(back, &[&town.node]).unwrap()).unwrap();
+    assert!(!town.identity.confirms(&bonn));
+}
+
+#[test]
+fn certificates_warn_90_30_and_7_days_ahead() {
+    let town = Town::siegburg();
+    let end = NOW + CERTIFICATE_MS;
+    let days = |now| town.identity.expiry_warnings(now).first().map(|warning| warning.days);
+    assert_eq!(days(end - 90 * DAY - 1), None);
+    assert_eq!(days(end - 90 * DAY), Some(90));
+    assert_eq!(days(end - 30 * DAY), Some(30));
+    assert_eq!(days(end - 7 * DAY), Some(7));
+    assert_eq!(days(end + 1), Some(0));
+}
+
+#[test]
+fn only_the_publisher_of_the_term_publishes() {
+    let (mut town, laptop) = two_nodes();
+    let sign = |record: Record, key: &NodeKey| SignedRecord::sign(record, key).unwrap();
+    let good = sign(town.publication(1), &town.node);
+    assert_eq!(town.identity.verify_record(&good, NOW), Ok(()));
+    assert_eq!(Town::bonn().identity.verify_record(&good, NOW), Err(RecordError::OtherOrganisation));
+    let by_laptop = sign(town.publication(1), &laptop);
+    let wrong = RecordError::WrongSigner { signer: laptop.id() };
+    assert_eq!(town.identity.verify_record(&by_laptop, NOW), Err(wrong));
+    // The laptop's bytes with the publisher's name on it.
+    let mut bytes = by_laptop.to_bytes();
+    let at = bytes.windows(32).position(|window| window == laptop.id().0).unwrap();
+    bytes[at..at + 32].copy_from_slice(&town.id().0);
+    let forged = SignedRecord::from_bytes(&bytes).unwrap();
+    assert_eq!(town.identity.verify_record(&forged, NOW), Err(RecordError::BadSignature));
+    // A term that is not known yet is held, and counts once it is.
+    let mut next = town.publication(1);
+    next.position.term = 2;
+    let next = sign(next, &laptop);
+    let held = town.identity.verify_record(&next, NOW).unwrap_err();
+    assert_eq!(held, RecordError::UnknownTerm { term: 2 });
+    assert!(held.is_held());
+    let term = town.identity.appoint(laptop.id(), NOW, &town.root).unwrap();
+    town.identity.take_in(term).unwrap();
+    assert_eq!(town.identity.verify_record(&next, NOW), Ok(()));
+    let mut unknown = town.publication(1);
+    unknown.feed.collection = CollectionId([1; 16]);
+    let held = town.identity.verify_record(&sign(unknown, &town.node), NOW).unwrap_err();
+    assert_eq!(held, RecordError::UnknownCollection);
+}
+
+#[test]
+fn dates_hold_back_or_refuse() {
+    let town = Town::siegburg();
+    let verify = |change: &dyn Fn(&mut Record), now| {
+        let mut record = town.publication(1);
+        change(&mut record);
+        town.identity.verify_record(&SignedRecord::sign(record, &town.node).unwrap(), now)
+    };
+    assert_eq!(verify(&|r| r.at = NOW - 1, NOW), Err(RecordError::BeforeCertificate { ms: 1 }));
+    assert!(!RecordError::BeforeCertificate { ms: 1 }.is_held());
+    assert_eq!(verify(&|r| r.at = NOW + DAY, NOW), Ok(()));
+    let ahead = verify(&|r| r.at = NOW + DAY + 1, NOW).unwrap_err();
+    assert_eq!(ahead, RecordError::TooFarAhead { ms: DAY + 1 });
+    assert!(ahead.is_held());
+    assert_eq!(verify(&|r| r.position.epoch = NOW + DAY + 9, NOW), Err(RecordError::TooFarAhead { ms: DAY + 9 }));
+    assert_eq!(verify(&|r| r.position.epoch = NOW + DAY + 9, NOW + 9), Ok(()), "later it counts");
+    let end = NOW + CERTIFICATE_MS;
+    assert_eq!(verify(&|r| r.at = end, end), Ok(()));
+    let late = verify(&|r| r.at = end + 1, end + 1).unwrap_err();
+    assert_eq!(late, RecordError::Expired { ms: 1 });
+    assert!(late.is_held());
+    assert_eq!(verify(&|_| (), end + DAY), Ok(()), "what was made in time stays readable");
+}
+
+#[test]
+fn of_a_revoked_node_only_what_a_checkpoint_admits_counts() {
+    let (mut town, laptop) = two_nodes();
+    let own = town.identity.id();
+    let (old, thief) = (town.publication(3), town.publication(4));
+    let [old, thief] = [old, thief].map(|record| SignedRecord::sign(record, &town.node).unwrap());
+    let statements = town.identity.revoke(town.id(), NOW + 1, &town.root).unwrap();
+    town.identity.take_in_all(statements);
+    let revoked = town.identity.verify_record(&old, NOW).unwrap_err();
+    assert_eq!(revoked, RecordError::Revoked { signer: town.id() });
+    assert!(revoked.is_held());
+    let content = Checkpoint {
+        root: Hash([0; 32]),
+        count: 1,
+        cuts: vec![Cut { term: 1, epoch: NOW, sequence: 3 }],
+    };
+    let mut record = town.publication(1);
+    record.position = Position { term: 2, epoch: NOW + 1, sequence: 1 };
+    (record.entry, record.generation, record.body) = (None, 0, Body::Checkpoint(content.clone()));
+    let position = record.position;
+    // Root itself may sign it, before any new term; nobody else's checkpoint passes.
+    let by_root = SignedRecord::sign_by_root(record.clone(), &town.root).unwrap();
+    assert_eq!(town.identity.verify_record(&by_root, NOW), Ok(()));
+    let by_laptop = SignedRecord::sign(record.clone(), &laptop).unwrap();
+    assert_eq!(town.identity.verify_record(&by_laptop, NOW), Err(RecordError::UnknownTerm { term: 2 }));
+    let within = |record| town.identity.verify_record_within(record, NOW, Some((&content, position)));
+    assert_eq!(within(&old), Ok(()));
+    assert_eq!(within(&thief), Err(RecordError::Revoked { signer: town.id() }));
+    // The thief's own checkpoint of its own epoch admits nothing.
+    let own_position = Position { term: 1, epoch: NOW, sequence: 9 };
+    let verdict = town.identity.verify_record_within(&thief, NOW, Some((&content, own_position)));
+    assert!(verdict.is_err());
+    // Root may sign checkpoints only.
+    let publication = {
+        let mut record = town.publication(1);
+        record.position.term = 1;
+        let bytes = SignedRecord::sign(record, &NodeKey::from_secret(&town.root.secret())).unwrap();
+        town.identity.verify_record(&bytes, NOW)
+    };
+    assert!(matches!(publication, Err(RecordError::WrongSigner { .. })));
+    assert_eq!(own, town.identity.id());
+}
+
+#[test]
+fn drafts_stand_in_the_feed_of_their_node() {
+    let (mut town, laptop) = two_nodes();
+    let draft = Draft {
+        documents: vec![DraftDocument { collection: CollectionId([1; 16]), generation: 1, heads: vec![] }],
+        based_on: vec![],
+        publish: None,
+    };
+    let mut record = town.publication(1);
+    record.feed = draft_feed(town.identity.id(), &laptop.id());
+    record.position.term = 0;
+    record.body = Body::Draft(draft);
+    let good = SignedRecord::sign(record.clone(), &laptop).unwrap();
+    assert_eq!(town.identity.verify_record(&good, NOW), Ok(()));
+    let by_other = SignedRecord::sign(record.clone(), &town.node).unwrap();
+    assert_eq!(town.identity.verify_record(&by_other, NOW), Err(RecordError::WrongSigner { signer: town.id() }));
+    let mut published = record.clone();
+    published.body = Body::Publication { heads: vec![Hash([1; 32])] };
+    let published = SignedRecord::sign(published, &laptop).unwrap();
+    assert_eq!(town.identity.verify_record(&published, NOW), Err(RecordError::WrongBody));
+    let mut elsewhere = record.clone();
+    elsewhere.feed = town.feed("public");
+    elsewhere.position.term = 1;
+    let elsewhere = SignedRecord::sign(elsewhere, &town.node).unwrap();
+    assert_eq!(town.identity.verify_record(&elsewhere, NOW), Err(RecordError::WrongBody));
+    // Without a certificate it is held, without a role refused.
+    let before = Town::siegburg().identity;
+    assert_eq!(before.verify_record(&good, NOW), Err(RecordError::NoCertificate { signer: laptop.id() }));
+    let none =
+        town.identity.certify(laptop.id(), Roles::default(), "Laptop".into(), vec![], NOW, &town.root).unwrap();
+    town.identity.take_in(none).unwrap();
+    assert_eq!(town.identity.verify_record(&good, NOW), Err(RecordError::NoRole { signer: laptop.id() }));
+}
+
+#[test]
+fn two_records_at_one_position_are_evidence_whoever_brings_it() {
+    let town = Town::siegburg();
+    let a = SignedRecord::sign(town.publication(1), &town.node).unwrap();
+    let mut other = town.publication(1);
+    other.body = Body::Withdrawal { moved_to: None };
+    let b = SignedRecord::sign(other, &town.node).unwrap();
+    let evidence = Equivocation::of(&a, &b).unwrap();
+    assert_eq!(Equivocation::of(&b, &a), Some(evidence.clone()));
+    assert_eq!(town.identity.verify_equivocation(&evidence), Ok(()));
+    assert_eq!(Equivocation::of(&a, &a), None);
+    assert_eq!(Equivocation::of(&a, &SignedRecord::sign(town.publication(2), &town.node).unwrap()), None);
+    assert!(Town::bonn().identity.verify_equivocation(&evidence).is_err());
+    let stranger = SignedRecord::sign(b.record().clone(), &NodeKey::from_secret(&[99; 32])).unwrap();
+    let invented = Equivocation::of(&a, &stranger);
+    assert!(invented.is_none_or(|invented| town.identity.verify_equivocation(&invented).is_err()));
+}
+
+#[test]
+fn as_many_nodes_as_allowed_and_no_more() {
+    let mut town = Town::siegburg();
+    let organisation = town.identity.id();
+    let certify = |number: u16, root: &RootKey| {
+        let mut node = [1; 32];
+        node[..2].copy_from_slice(&number.to_be_bytes());
+        let certificate = NodeCertificate {
+            organisation,
+            node: NodeId(node),
+            serial: 1,
+            roles: Roles::default(),
+            not_before: 0,
+            not_after: 1,
+            addresses: vec![],
+            name: "n".into(),
+        };
+        Signed::new(certificate, &[root]).unwrap()
+    };
+    for number in 1..NODES_MAX as u16 {
+        assert_eq!(town.identity.take_in(certify(number, &town.root)), Ok(TakenIn::New), "{number}");
+    }
+    let one_more = certify(NODES_MAX as u16, &town.root);
+    assert_eq!(town.identity.take_in(one_more), Err(StatementError::TooMany { max: NODES_MAX }));
+    // What is there can still be replaced.
+    let renewed = town.identity.certify(town.id(), editor_and_admin(), "Neu".into(), vec![], NOW, &town.root).unwrap();
+    assert_eq!(town.identity.take_in(renewed), Ok(TakenIn::New));
+}
+
+#[test]
+fn a_list_that_is_not_well_formed_cannot_be_signed() {
+    let town = Town::siegburg();
+    let organisation = town.identity.id();
+    let statement = |readers, removed| CollectionStatement {
+        organisation,
+        collection: CollectionId::named(&organisation, "kreis"),
+        name: "kreis".into(),
+        serial: 1,
+        readers: Readers::Organisations(readers),
+        removed,
+        relay: false,
+        ended: false,
+    };
+    let (x, y) = (OrgId([1; 32]), OrgId([2; 32]));
+    let signs = |readers, removed| Signed::new(statement(readers, removed), &[&town.node]).is_ok();
+    assert!(signs(vec![x, y], vec![]));
+    assert!(!signs(vec![y, x], vec![]), "not sorted");
+    assert!(!signs(vec![x, x], vec![]), "twice");
+    assert!(!signs(vec![x], vec![x]), "reader and removed");
+    assert!(!signs(vec![organisation], vec![]), "itself");
+    let many = |count: usize| {
+        (0..count).map(|n| { let mut id = [0; 32]; id[..4].copy_from_slice(&(n as u32).to_be_bytes()); OrgId(id) }).collect()
+    };
+    assert!(signs(many(crate::limits::READERS_MAX), vec![]));
+    assert!(!signs(many(crate::limits::READERS_MAX + 1), vec![]));
+    let mut other_name = statement(vec![x], vec![]);
+    other_name.name = "bezirk".into();
+    assert!(Signed::new(other_name, &[&town.node]).is_err(), "the id belongs to the name");
+}

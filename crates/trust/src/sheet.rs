@@ -1,0 +1,309 @@
+//! The recovery sheet: an organisation's identity on paper, encrypted under a passphrase.
+//!
+//! The encryption is `age` with scrypt, so the sheet can be opened without this program, too. `age` draws salt and nonce
+//! from the operating system: the one place in this crate that does.
+
+use std::io::{Read as _, Write as _};
+use std::iter;
+
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::secrecy::SecretString;
+use minicbor::{Decode, Encode};
+use ortsnetz_model::{NodeId, OrgId};
+use zeroize::Zeroizing;
+
+use crate::canonical;
+use crate::identity::Identity;
+use crate::keys::{RootKey, Signer};
+use crate::statement::{Signed, Statement, check_addresses};
+use crate::words::normal_passphrase;
+
+/// Work factor (log2 of scrypt's N) for real sheets: about a second and 256 MiB on a small machine.
+pub const WORK_FACTOR: u8 = 18;
+/// Highest work factor we try when reading: 1 GiB.
+pub const WORK_FACTOR_MAX: u8 = 20;
+/// Partners a sheet may name.
+pub const SHEET_PARTNERS_MAX: usize = 1024;
+/// Longest sheet as text in bytes.
+pub const SHEET_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
+const END: &str = "-----END AGE ENCRYPTED FILE-----";
+const VERSION: u8 = 1;
+
+/// Where a partner can be reached, to fetch the data back from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PartnerContact {
+    /// The partner.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// Its name.
+    #[n(1)]
+    pub name: String,
+    /// One of its nodes.
+    #[n(2)]
+    pub node: NodeId,
+    /// Addresses of that node (multiaddrs).
+    #[n(3)]
+    pub addresses: Vec<String>,
+}
+
+/// What the sheet holds.
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    /// The root key.
+    pub root: RootKey,
+    /// The genesis, which makes the organisation's id.
+    pub genesis: Signed,
+    /// Where to fetch the data back from.
+    pub partners: Vec<PartnerContact>,
+    /// When the sheet was made, milliseconds since 1970.
+    pub at: u64,
+}
+
+/// Why a sheet could not be made or read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SheetError {
+    /// The text holds no encrypted block.
+    #[error("this is not a recovery sheet: it has no line {BEGIN}")]
+    NotASheet,
+    /// The block is cut off or a character is wrong.
+    #[error("the recovery sheet is damaged or incomplete; copy the whole block from BEGIN to END again")]
+    Damaged,
+    /// Not the passphrase it was made with.
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    /// It would take too long or too much memory.
+    #[error("the recovery sheet asks for work factor {0}, allowed are {WORK_FACTOR_MAX}")]
+    TooMuchWork(u8),
+    /// Decrypted, but not what it should be.
+    #[error("the recovery sheet holds something else: {0}")]
+    Content(String),
+}
+
+#[derive(Encode, Decode)]
+struct Content {
+    #[n(0)]
+    version: u8,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    secret: [u8; 32],
+    #[n(2)]
+    genesis: Signed,
+    #[n(3)]
+    partners: Vec<PartnerContact>,
+    #[n(4)]
+    at: u64,
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.secret);
+    }
+}
+
+impl Sheet {
+    /// The encrypted block alone. `work_factor` is [`WORK_FACTOR`] except in tests.
+    pub fn seal(&self, passphrase: &str, work_factor: u8) -> Result<String, SheetError> {
+        self.check()?;
+        let content = Content {
+            version: VERSION,
+            secret: *self.root.secret(),
+            genesis: self.genesis.clone(),
+            partners: self.partners.clone(),
+            at: self.at,
+        };
+        let plain = Zeroizing::new(canonical::encode(&content));
+        let mut recipient = age::scrypt::Recipient::new(SecretString::from(normal_passphrase(passphrase)));
+        recipient.set_work_factor(work_factor.clamp(1, WORK_FACTOR_MAX));
+        let failed = |error: String| SheetError::Content(error);
+        let encryptor = age::Encryptor::with_recipients(iter::once(&recipient as &dyn age::Recipient))
+            .map_err(|error| failed(error.to_string()))?;
+        let armor = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)
+            .map_err(|error| failed(error.to_string()))?;
+        let mut writer = encryptor.wrap_output(armor).map_err(|error| failed(error.to_string()))?;
+        let armored = writer
+            .write_all(&plain)
+            .and_then(|()| writer.finish())
+            .and_then(ArmoredWriter::finish)
+            .map_err(|error| failed(error.to_string()))?;
+        String::from_utf8(armored).map_err(|error| failed(error.to_string()))
+    }
+
+    /// The whole sheet to print: what it is, what to do with it, and the encrypted block.
+    pub fn to_text(&self, passphrase: &str, work_factor: u8) -> Result<String, SheetError> {
+        let block = self.seal(passphrase, work_factor)?;
+        let Statement::Genesis(genesis) = self.genesis.statement() else { return Err(not_genesis()) };
+        let id = self.genesis.hash();
+        let mut partners = String::new();
+        for partner in &self.partners {
+            let addresses = partner.addresses.join("  ");
+            partners.push_str(&format!("  {}: {addresses}\n", partner.name));
+        }
+        if partners.is_empty() {
+            partners.push_str("  (noch keine; nach dem ersten Beitritt ein neues Blatt drucken)\n");
+        }
+        Ok(format!(
+            "ORTSNETZ - WIEDERHERSTELLUNGSBLATT\n\n\
+             Organisation:  {name}\n\
+             Kennung:       {id}\n\n\
+             Dieses Blatt ist die Identität der Organisation. Wer es besitzt und die\n\
+             Passphrase kennt, kann in ihrem Namen handeln. Ohne beides ist nach dem\n\
+             Verlust aller Rechner nur ein Neuanfang möglich, den jeder Partner bestätigen\n\
+             muss.\n\n\
+             AUFBEWAHREN\n\
+             1. Ausdrucken und getrennt von der Passphrase einschließen (Tresor).\n\
+             2. Die Datei danach nicht auf dem Rechner liegen lassen, der gesichert wird.\n\
+             3. Einmal prüfen, dass es lesbar ist:  ortsnetz identity sheet --check DATEI\n\n\
+             WIEDERHERSTELLEN\n\
+             1. Ortsnetz auf einem neuen Rechner installieren.\n\
+             2. Den Block unten (mit BEGIN und END) abtippen oder den QR-Code lesen und\n\
+             \u{20}  als Datei blatt.txt speichern.\n\
+             3. ortsnetz recover blatt.txt --from ADRESSE   (Adresse eines Partners)\n\
+             4. Die Partner geben zurück, was veröffentlicht war. Danach den alten Knoten\n\
+             \u{20}  widerrufen und ein neues Blatt drucken.\n\n\
+             PARTNER UND IHRE ADRESSEN\n{partners}\n{block}",
+            name = genesis.name,
+        ))
+    }
+
+    /// Reads a sheet: the block may stand anywhere in the text, indented or with other line ends.
+    pub fn from_text(text: &str, passphrase: &str) -> Result<Self, SheetError> {
+        let block = find_block(text)?;
+        let mut identity = age::scrypt::Identity::new(SecretString::from(normal_passphrase(passphrase)));
+        identity.set_max_work_factor(WORK_FACTOR_MAX);
+        let decryptor = age::Decryptor::new(ArmoredReader::new(block.as_bytes())).map_err(decrypt_error)?;
+        let mut reader =
+            decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(decrypt_error)?;
+        let mut plain = Zeroizing::new(Vec::new());
+        reader.read_to_end(&mut plain).map_err(|_| SheetError::Damaged)?;
+        let content: Content = canonical::decode(&plain, SHEET_BYTES_MAX)
+            .map_err(|error| SheetError::Content(error.to_string()))?;
+        if content.version != VERSION {
+            return Err(SheetError::Content(format!("version {}", content.version)));
+        }
+        let sheet = Self {
+            root: RootKey::from_secret(&content.secret),
+            genesis: content.genesis.clone(),
+            partners: content.partners.clone(),
+            at: content.at,
+        };
+        sheet.check()?;
+        Ok(sheet)
+    }
+
+    /// The organisation as far as the sheet knows it. Its chain comes back from partners.
+    pub fn identity(&self) -> Result<Identity, SheetError> {
+        Identity::new(self.genesis.clone()).map_err(|error| SheetError::Content(error.to_string()))
+    }
+
+    /// Whether the root key on the sheet is the one the genesis names. After a rotation it is a later one.
+    pub fn root_is_original(&self) -> bool {
+        matches!(self.genesis.statement(), Statement::Genesis(genesis) if genesis.root == self.root.public())
+    }
+
+    fn check(&self) -> Result<(), SheetError> {
+        self.identity()?;
+        if self.partners.len() > SHEET_PARTNERS_MAX {
+            return Err(SheetError::Content(format!("{} partners", self.partners.len())));
+        }
+        for partner in &self.partners {
+            check_addresses(&partner.addresses).map_err(|error| SheetError::Content(error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+fn not_genesis() -> SheetError {
+    SheetError::Content("no genesis".into())
+}
+
+fn find_block(text: &str) -> Result<String, SheetError> {
+    if text.len() > SHEET_BYTES_MAX {
+        return Err(SheetError::NotASheet);
+    }
+    let begin = text.find(BEGIN).ok_or(SheetError::NotASheet)?;
+    let length = text[begin..].find(END).ok_or(SheetError::Damaged)?;
+    let lines = text[begin..begin + length + END.len()].lines();
+    let mut block: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+    block.push("");
+    Ok(block.join("\n"))
+}
+
+fn decrypt_error(error: age::DecryptError) -> SheetError {
+    use age::DecryptError;
+    match error {
+        DecryptError::ExcessiveWork { required, .. } => SheetError::TooMuchWork(required),
+        DecryptError::KeyDecryptionFailed | DecryptError::DecryptionFailed | DecryptError::NoMatchingKeys => {
+            SheetError::WrongPassphrase
+        }
+        _ => SheetError::Damaged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Founding;
+    use crate::keys::NodeKey;
+    use crate::statement::OrganisationKind;
+
+    const FAST: u8 = 2;
+    const PASS: &str = "ahorn-birne-drache-forelle-garten-hafer-iglu-jodler";
+
+    fn sheet() -> Sheet {
+        let root = RootKey::from_secret(&[1; 32]);
+        let node = NodeKey::from_secret(&[2; 32]);
+        let founding = Founding {
+            name: "Stadt Köln".into(),
+            ars: "053150000000".into(),
+            kind: OrganisationKind::Municipality,
+            node_name: "Rathaus".into(),
+            addresses: vec![],
+            at: 1_700_000_000_000,
+            random: [3; 16],
+        };
+        let identity = Identity::found(founding, &root, &node).unwrap();
+        let genesis = identity.statement(&crate::identity::Slot::Genesis).unwrap().clone();
+        let partner = PartnerContact {
+            organisation: OrgId([9; 32]),
+            name: "Stadt Bonn".into(),
+            node: node.id(),
+            addresses: vec!["/dns4/bonn.example/tcp/4115".into()],
+        };
+        Sheet { root, genesis, partners: vec![partner], at: 1_700_000_000_000 }
+    }
+
+    #[test]
+    fn a_sheet_comes_back_from_its_text() {
+        let made = sheet();
+        let text = made.to_text(PASS, FAST).unwrap();
+        assert!(text.contains("Stadt Köln") && text.contains("/dns4/bonn.example/tcp/4115"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80 || line.contains("/dns4")), "{text}");
+        // As a person types it: indented, capitals, blanks for hyphens, Windows line ends.
+        let typed = text.replace('\n', "\r\n   ");
+        let back = Sheet::from_text(&typed, &PASS.to_uppercase().replace('-', " ")).unwrap();
+        assert_eq!(*back.root.secret(), [1; 32]);
+        assert_eq!((back.genesis, back.partners, back.at), (made.genesis.clone(), made.partners.clone(), made.at));
+        assert!(made.root_is_original());
+    }
+
+    #[test]
+    fn every_failure_says_what_it_is() {
+        let text = sheet().seal(PASS, FAST).unwrap();
+        assert_eq!(Sheet::from_text(&text, "ahorn").unwrap_err(), SheetError::WrongPassphrase);
+        assert_eq!(Sheet::from_text("Einkaufszettel", PASS).unwrap_err(), SheetError::NotASheet);
+        assert_eq!(Sheet::from_text(&text[..text.len() / 2], PASS).unwrap_err(), SheetError::Damaged);
+        let lines: Vec<&str> = text.lines().collect();
+        let gap = [&lines[..4], &lines[5..]].concat().join("\n");
+        assert!(matches!(Sheet::from_text(&gap, PASS).unwrap_err(), SheetError::Damaged | SheetError::WrongPassphrase));
+    }
+
+    #[test]
+    fn as_many_partners_as_allowed_and_no_more() {
+        let mut sheet = sheet();
+        sheet.partners = vec![sheet.partners[0].clone(); SHEET_PARTNERS_MAX];
+        assert!(sheet.seal(PASS, FAST).is_ok());
+        sheet.partners.push(sheet.partners[0].clone());
+        assert!(matches!(sheet.seal(PASS, FAST), Err(SheetError::Content(_))));
+    }
+}
