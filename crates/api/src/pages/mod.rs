@@ -1,0 +1,228 @@
+//! The public pages: server-rendered, without script, only what lies in `public` collections.
+//!
+//! Handlers here ask the node and decide what may be shown; every other file is a pure function of what it is given.
+
+mod commonmark;
+mod details;
+mod entry;
+mod format;
+mod hours;
+mod jsonld;
+mod lang;
+mod layout;
+mod network;
+mod results;
+mod standing;
+mod start;
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use jiff::{Timestamp, Zoned};
+use maud::{Markup, html};
+use ortsnetz_node::NodeError;
+use ortsnetz_node::dto::{EntryMeta, SearchRequest, SearchResult, ShowOptions, Shown};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::extract::{Params, Path};
+use crate::limits::{OFFICES_SHOWN_MAX, PAGE_HITS_MAX};
+use crate::openapi::PREFIX;
+use crate::problem::Problem;
+use crate::routes::checked_search;
+use lang::Lang;
+use layout::Page;
+
+/// Name of the collection whose entries everybody may see.
+const PUBLIC: &str = "public";
+
+/// The pages and what they load.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(start_page))
+        .route("/suche", get(results_page))
+        .route("/eintrag/{id}", get(entry_page))
+        .route("/netz", get(network_page))
+        .route(layout::STYLE_PATH, get(|| async { asset("text/css; charset=utf-8", layout::STYLE) }))
+        .route(layout::ICON_PATH, get(|| async { asset("image/svg+xml", layout::ICON) }))
+}
+
+/// What the address of a page can say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PageQuery {
+    q: String,
+    ort: String,
+    lang: Option<String>,
+}
+
+/// The answer for an address nobody knows: a page, or a problem under `/api`.
+pub(crate) async fn no_such_page(State(app): State<App>, uri: Uri, Params(query): Params<PageQuery>) -> Response {
+    if uri.path().starts_with("/api/") {
+        let detail = format!("no such resource; {PREFIX}/openapi.json lists all");
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail).into_response();
+    }
+    missing(&app, Lang::from_query(query.lang.as_deref())).await
+}
+
+async fn start_page(State(app): State<App>, Params(query): Params<PageQuery>) -> Response {
+    let lang = Lang::from_query(query.lang.as_deref());
+    match app.handle.status().await {
+        Ok(status) => start::page(&status, &now(), lang).into_response(),
+        Err(error) => failed(&error, lang),
+    }
+}
+
+async fn network_page(State(app): State<App>, Params(query): Params<PageQuery>) -> Response {
+    let lang = Lang::from_query(query.lang.as_deref());
+    match app.handle.status().await {
+        Ok(status) => network::page(&status, &now(), lang).into_response(),
+        Err(error) => failed(&error, lang),
+    }
+}
+
+async fn results_page(State(app): State<App>, Params(query): Params<PageQuery>) -> Response {
+    let lang = Lang::from_query(query.lang.as_deref());
+    let asked = results::Asked { words: query.q.trim(), place: query.ort.trim(), lang };
+    let result = if asked.words.is_empty() { Ok(None) } else { public_search(&app, &asked).await.map(Some) };
+    let organisation = organisation(&app).await;
+    match result {
+        Ok(result) => results::page(&organisation, &asked, result.as_ref(), &now()).into_response(),
+        Err(problem) if problem.status == 400 => {
+            let page = results::refused(&organisation, &asked, &problem.detail);
+            (StatusCode::BAD_REQUEST, page).into_response()
+        }
+        Err(problem) => {
+            tracing::warn!(detail = %problem.detail, "search page could not be answered");
+            unavailable(lang)
+        }
+    }
+}
+
+/// Searches and keeps what everybody may see. The words are never logged.
+async fn public_search(app: &App, asked: &results::Asked<'_>) -> Result<SearchResult, Problem> {
+    let request = checked_search(SearchRequest {
+        q: asked.words.to_owned(),
+        place: Some(asked.place.to_owned()),
+        lang: Some(asked.lang.code().to_owned()),
+        limit: Some(PAGE_HITS_MAX),
+        ..SearchRequest::default()
+    })?;
+    let mut result = app.handle.search(request).await?;
+    let before = result.hits.len();
+    result.hits.retain(|hit| hit.collection == PUBLIC);
+    // How many private entries fit is nobody's business either.
+    let hidden = u64::try_from(before - result.hits.len()).unwrap_or(0);
+    result.total = if hidden > 0 { u64::try_from(result.hits.len()).unwrap_or(0) } else { result.total };
+    Ok(result)
+}
+
+async fn entry_page(State(app): State<App>, Path(id): Path<String>, Params(query): Params<PageQuery>) -> Response {
+    let lang = Lang::from_query(query.lang.as_deref());
+    let shown = match public_entry(&app, &id).await {
+        Ok(Some(shown)) => shown,
+        Ok(None) => return missing(&app, lang).await,
+        Err(error) => return failed(&error, lang),
+    };
+    let mut linked = BTreeMap::new();
+    for id in entry::references(&shown.entry).into_iter().take(OFFICES_SHOWN_MAX) {
+        // What cannot be read is not linked; the page is useful without it.
+        if let Ok(Some(shown)) = public_entry(&app, &id).await {
+            linked.insert(id, shown.entry);
+        }
+    }
+    let organisation = organisation(&app).await;
+    entry::page(&entry::View {
+        organisation: &organisation,
+        id: &id,
+        shown: &shown,
+        linked: &linked,
+        now: &now(),
+        lang,
+    })
+    .into_response()
+}
+
+/// The published entry without companions; `None` if there is none, or it is not for everybody.
+async fn public_entry(app: &App, id: &str) -> Result<Option<Shown>, NodeError> {
+    match app.handle.show(id, ShowOptions::default()).await {
+        Ok(mut shown) if is_public(&shown.meta) => {
+            shown.entry.shift_remove("companions");
+            Ok(Some(shown))
+        }
+        Ok(_) | Err(NodeError::NotFound(_) | NodeError::Invalid(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_public(meta: &EntryMeta) -> bool {
+    meta.collection == PUBLIC && meta.state == "published"
+}
+
+async fn organisation(app: &App) -> String {
+    app.handle.status().await.map(|status| status.organisation.name).unwrap_or_default()
+}
+
+fn now() -> Zoned {
+    format::local(Timestamp::now())
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "public, max-age=3600")], text).into_response()
+}
+
+async fn missing(app: &App, lang: Lang) -> Response {
+    let organisation = organisation(app).await;
+    let title = lang.pick("Hier ist nichts", "There is nothing here");
+    let text = lang.pick(
+        "Diese Adresse gibt es nicht, oder der Eintrag wurde zurückgezogen. Die Suche findet, was es gibt.",
+        "There is no such address, or the entry was withdrawn. The search finds what there is.",
+    );
+    (StatusCode::NOT_FOUND, message(&organisation, lang, title, text)).into_response()
+}
+
+fn failed(error: &NodeError, lang: Lang) -> Response {
+    tracing::warn!(%error, "page could not be answered");
+    unavailable(lang)
+}
+
+fn unavailable(lang: Lang) -> Response {
+    let title = lang.pick("Gerade nicht möglich", "Not possible right now");
+    let text = lang.pick(
+        "Der Knoten kann im Moment nicht antworten. Bitte versuchen Sie es gleich noch einmal.",
+        "The node cannot answer at the moment. Please try again shortly.",
+    );
+    (StatusCode::SERVICE_UNAVAILABLE, message("Ortsnetz", lang, title, text)).into_response()
+}
+
+fn message(organisation: &str, lang: Lang, title: &str, text: &str) -> Markup {
+    let main = html! {
+        h1 { (title) }
+        p .lead { (text) }
+        (layout::search_form(lang, "", "", false))
+    };
+    layout::render(Page { lang, title, organisation, address: "/", head: html! {}, main })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_published_entries_of_public_collections_are_shown() {
+        let meta = |collection: &str, state: &str| EntryMeta {
+            collection: collection.into(),
+            state: state.into(),
+            ..EntryMeta::default()
+        };
+        assert!(is_public(&meta("public", "published")));
+        assert!(!is_public(&meta("public", "draft")));
+        assert!(!is_public(&meta("public", "withdrawn")));
+        assert!(!is_public(&meta("partners", "published")));
+        assert!(!is_public(&meta("internal", "published")));
+    }
+}

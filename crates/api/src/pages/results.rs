@@ -1,0 +1,235 @@
+//! The results of a search.
+
+use jiff::Zoned;
+use maud::{Markup, html};
+use ortsnetz_node::dto::{Hit, PlaceInfo, SearchResult};
+
+use super::format::{ago, count};
+use super::lang::{Lang, kind};
+use super::layout::{Page, badge, render, search_form};
+use super::standing::owner;
+
+/// What was asked.
+pub(crate) struct Asked<'a> {
+    pub(crate) words: &'a str,
+    pub(crate) place: &'a str,
+    pub(crate) lang: Lang,
+}
+
+impl Asked<'_> {
+    /// The address that asks the same with another place.
+    fn address(&self, place: &str) -> String {
+        format!("/suche?q={}&ort={}", encoded(self.words), encoded(place))
+    }
+}
+
+/// The results page; without a result just the field.
+pub(crate) fn page(organisation: &str, asked: &Asked<'_>, result: Option<&SearchResult>, now: &Zoned) -> Markup {
+    let lang = asked.lang;
+    let body = html! {
+        @match result {
+            None => p .quiet { (lang.pick("Ein oder zwei Worte genügen.", "A word or two will do.")) },
+            Some(result) if result.places.len() > 1 => (choice(asked, &result.places)),
+            Some(result) if result.hits.is_empty() => (nothing(asked, result)),
+            Some(result) => (hits(asked, result, now)),
+        }
+    };
+    frame(organisation, asked, &body)
+}
+
+/// A search that could not be made as asked.
+pub(crate) fn refused(organisation: &str, asked: &Asked<'_>, reason: &str) -> Markup {
+    let title = asked.lang.pick("So lässt sich nicht suchen", "This cannot be searched for");
+    frame(organisation, asked, &html! { div .notice .warn { h2 { (title) } p { (reason) } } })
+}
+
+fn frame(organisation: &str, asked: &Asked<'_>, body: &Markup) -> Markup {
+    let lang = asked.lang;
+    let title = match asked.words {
+        "" => lang.pick("Suche", "Search").to_owned(),
+        words => lang.pick(format!("Suche: {words}"), format!("Search: {words}")),
+    };
+    let main = html! {
+        h1 { (lang.pick("Suche", "Search")) }
+        (search_form(lang, asked.words, asked.place, false))
+        (body)
+    };
+    render(Page { lang, title: &title, organisation, address: &asked.address(asked.place), head: html! {}, main })
+}
+
+fn hits(asked: &Asked<'_>, result: &SearchResult, now: &Zoned) -> Markup {
+    let lang = asked.lang;
+    let total = count(result.total, lang);
+    html! {
+        p .quiet role="status" {
+            @if result.total == 1 { (lang.pick("1 Treffer", "1 result")) } @else { (total) (lang.pick(" Treffer", " results")) }
+            @if let Some(place) = result.places.first() { (lang.pick(" für ", " for ")) strong { (place.name) } }
+        }
+        (incomplete(result, lang))
+        ol .hits {
+            @for hit in &result.hits { li { (one(hit, now, lang)) } }
+        }
+    }
+}
+
+fn one(hit: &Hit, now: &Zoned, lang: Lang) -> Markup {
+    let seen = hit.received_at.as_ref().or(hit.published_at.as_ref());
+    html! {
+        h2 { a href=(lang.link(&format!("/eintrag/{}", hit.id))) { (hit.title) } }
+        @if !hit.summary.is_empty() { p { (hit.summary) } }
+        div .facts {
+            (badge("", kind(&hit.kind, lang)))
+            (owner(&hit.organisation, lang))
+            @if let Some(remark) = &hit.remark { (badge("warn", &remark_text(remark, lang))) }
+            @if let Some(at) = &hit.published_at { span { (lang.pick("veröffentlicht ", "published ")) (ago(at, now, lang)) } }
+            @if let (Some(at), true) = (seen, hit.received_at.is_some()) {
+                span { (lang.pick("hier seit ", "here since ")) (ago(at, now, lang).trim_start_matches("vor ")) }
+            }
+        }
+    }
+}
+
+/// The node's remarks in the language of the page, where we know them.
+fn remark_text(remark: &str, lang: Lang) -> String {
+    let text = match remark {
+        "not from the responsible town" => lang.pick("nicht von der zuständigen Kommune", remark),
+        "town not yet confirmed" => lang.pick("Ort noch nicht bestätigt", remark),
+        other => other,
+    };
+    text.to_owned()
+}
+
+fn choice(asked: &Asked<'_>, places: &[PlaceInfo]) -> Markup {
+    let lang = asked.lang;
+    html! {
+        div .notice role="status" {
+            h2 { (lang.pick("Welcher Ort ist gemeint?", "Which place do you mean?")) }
+            p {
+                "„" (asked.place) "“ "
+                (lang.pick("gibt es mehrfach. Bitte wählen Sie:", "exists more than once. Please choose:"))
+            }
+        }
+        ul .choice {
+            @for place in places {
+                li {
+                    a href=(lang.link(&asked.address(&place.ars))) {
+                        strong { (place.name) }
+                        @if !place.part_of.is_empty() { span .quiet { (place.part_of) } }
+                        @if let Some(code) = place.postal_codes.first() {
+                            span .quiet { " · " (code) @if place.postal_codes.len() > 1 { " …" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn nothing(asked: &Asked<'_>, result: &SearchResult) -> Markup {
+    let lang = asked.lang;
+    html! {
+        div .notice role="status" {
+            h2 {
+                (lang.pick("Nichts gefunden für ", "Nothing found for ")) "„" (asked.words) "“"
+                @if let Some(place) = result.places.first() { (lang.pick(" in ", " in ")) (place.name) }
+            }
+            ul {
+                li { (lang.pick("Ein Wort weniger oder ein anderes Wort versuchen.", "Try fewer or other words.")) }
+                @if !asked.place.is_empty() {
+                    li { a href=(lang.link(&asked.address(""))) { (lang.pick("Überall suchen, ohne Ort", "Search everywhere, without a place")) } }
+                }
+                li { (lang.pick("Rufen Sie sonst die Behördennummer 115 an.", "Otherwise call 115, the number of all authorities.")) }
+            }
+        }
+        (incomplete(result, lang))
+    }
+}
+
+fn incomplete(result: &SearchResult, lang: Lang) -> Markup {
+    html! {
+        @if !result.completeness.missing.is_empty() {
+            div .notice .warn {
+                p {
+                    (lang.pick("Die Antwort ist unvollständig; es fehlt: ", "The answer is incomplete; missing: "))
+                    (result.completeness.missing.join(", "))
+                }
+            }
+        }
+    }
+}
+
+/// For the value of a query: everything but letters and digits is percent-encoded.
+fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::format::local;
+    use ortsnetz_node::dto::OrganisationInfo;
+
+    fn text(asked: &Asked<'_>, result: &SearchResult) -> String {
+        page("Stadt Siegburg", asked, Some(result), &local("2026-07-01T12:00:00Z".parse().expect("a time")))
+            .into_string()
+    }
+
+    fn place(ars: &str, name: &str) -> PlaceInfo {
+        PlaceInfo { ars: ars.into(), name: name.into(), part_of: "Rhein-Sieg-Kreis".into(), ..PlaceInfo::default() }
+    }
+
+    const ASKED: Asked<'_> = Asked { words: "Pass & Ausweis", place: "Bergheim", lang: Lang::De };
+
+    #[test]
+    fn an_ambiguous_place_is_a_choice_and_never_a_guess() {
+        let places = vec![place("053620008008", "Bergheim"), place("091855154118", "Bergheim")];
+        let text = text(&ASKED, &SearchResult { places, ..SearchResult::default() });
+        assert!(text.contains("Welcher Ort ist gemeint?"));
+        assert!(text.contains("href=\"/suche?q=Pass%20%26%20Ausweis&amp;ort=053620008008\""), "{text}");
+    }
+
+    #[test]
+    fn no_hit_says_what_else_to_try() {
+        let text =
+            text(&ASKED, &SearchResult { places: vec![place("053620008008", "Bergheim")], ..SearchResult::default() });
+        assert!(text.contains("Nichts gefunden für „Pass &amp; Ausweis“ in Bergheim"), "{text}");
+        assert!(text.contains("Überall suchen"));
+    }
+
+    #[test]
+    fn a_hit_names_its_owner_and_age() {
+        let hit = Hit {
+            id: "00ff".into(),
+            kind: "service".into(),
+            title: "Reisepass".into(),
+            summary: "<b>Neu</b>".into(),
+            organisation: OrganisationInfo {
+                name: "Stadt Hürth".into(),
+                standing: Some("introduced".into()),
+                introduced_by: Some("Stadt Köln".into()),
+                ..OrganisationInfo::default()
+            },
+            published_at: Some("2026-06-30T12:00:00Z".into()),
+            received_at: Some("2026-07-01T11:00:00Z".into()),
+            remark: Some("not from the responsible town".into()),
+            ..Hit::default()
+        };
+        let text = text(&ASKED, &SearchResult { hits: vec![hit], total: 1, ..SearchResult::default() });
+        for part in [
+            "1 Treffer",
+            "href=\"/eintrag/00ff\"",
+            "Stadt Hürth",
+            "vorgestellt von Stadt Köln",
+            "veröffentlicht vor 1 Tag",
+            "hier seit 1 Stunde",
+            "nicht von der zuständigen Kommune",
+            "&lt;b&gt;Neu&lt;/b&gt;",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+}

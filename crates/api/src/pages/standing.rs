@@ -1,0 +1,119 @@
+//! Whose something is and how sure that is, in plain words.
+
+use jiff::Zoned;
+use maud::{Markup, html};
+use ortsnetz_node::dto::{OrganisationInfo, PartnerStatus};
+
+use super::format::{ago, count};
+use super::lang::Lang;
+use super::layout::badge;
+
+/// Name of the organisation, with marks where a reader should be careful.
+pub(crate) fn owner(organisation: &OrganisationInfo, lang: Lang) -> Markup {
+    html! {
+        strong { (organisation.name) }
+        @if organisation.standing.as_deref() == Some("introduced") {
+            @let by = organisation.introduced_by.as_deref().unwrap_or(lang.pick("einem Partner", "a partner"));
+            (badge("", &lang.pick(format!("vorgestellt von {by}"), format!("introduced by {by}"))))
+        }
+        @match organisation.place_state.as_deref() {
+            Some("unconfirmed") => (badge("warn", lang.pick("Ort noch nicht bestätigt", "town not yet confirmed"))),
+            Some("contradicted") => (badge("bad", lang.pick("Ort wird doppelt beansprucht", "place claimed twice"))),
+            _ => {}
+        }
+    }
+}
+
+/// How things stand with a partner.
+pub(crate) fn partner_state(partner: &PartnerStatus, now: &Zoned, lang: Lang) -> Markup {
+    let (tone, text) = match (partner.connected, partner.in_sync) {
+        (true, true) => ("good", lang.pick("auf gleichem Stand", "in sync").to_owned()),
+        (true, false) if partner.behind > 0 => {
+            let behind = count(partner.behind, lang);
+            ("warn", lang.pick(format!("wird abgeglichen, {behind} fehlen noch"), format!("syncing, {behind} to go")))
+        }
+        (true, false) => ("warn", lang.pick("wird abgeglichen", "syncing").to_owned()),
+        (false, _) => ("bad", lang.pick("keine Verbindung", "not connected").to_owned()),
+    };
+    html! {
+        (badge(tone, &text))
+        @if !partner.confirmed && !partner.own_node {
+            " " (badge("warn", lang.pick("noch nicht bestätigt", "not yet confirmed")))
+        }
+        @if !partner.connected {
+            div .quiet {
+                @match &partner.last_sync_at {
+                    Some(at) => { (lang.pick("Stand von ", "as of ")) (ago(at, now, lang)) },
+                    None => { (lang.pick("noch nie abgeglichen", "never in sync yet")) },
+                }
+            }
+        }
+    }
+}
+
+/// The table of partners.
+pub(crate) fn partners_table(partners: &[&PartnerStatus], caption: &str, now: &Zoned, lang: Lang) -> Markup {
+    html! {
+        div .scroll {
+            table {
+                caption { (caption) }
+                thead {
+                    tr {
+                        th scope="col" { (lang.pick("Kommune", "Organisation")) }
+                        th scope="col" { (lang.pick("Stand", "State")) }
+                        th scope="col" .number { (lang.pick("Einträge hier", "Entries here")) }
+                        th scope="col" { (lang.pick("Zuletzt abgeglichen", "Last in sync")) }
+                    }
+                }
+                tbody {
+                    @for partner in partners {
+                        tr {
+                            th scope="row" { (partner.name) }
+                            td { (partner_state(partner, now, lang)) }
+                            td .number { (count(partner.entries, lang)) }
+                            td { (partner.last_sync_at.as_deref().map_or_else(|| "–".to_owned(), |at| ago(at, now, lang))) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::format::local;
+
+    #[test]
+    fn a_stranger_is_marked_with_who_introduced_it() {
+        let stranger = OrganisationInfo {
+            name: "Stadt Köln".into(),
+            standing: Some("introduced".into()),
+            introduced_by: Some("Stadt Bonn".into()),
+            place_state: Some("contradicted".into()),
+            ..OrganisationInfo::default()
+        };
+        let text = owner(&stranger, Lang::De).into_string();
+        assert!(text.contains("vorgestellt von Stadt Bonn"), "{text}");
+        assert!(text.contains("doppelt beansprucht"), "{text}");
+        let own = OrganisationInfo { name: "Stadt Köln".into(), standing: Some("own".into()), ..stranger };
+        let own = OrganisationInfo { place_state: Some("confirmed".into()), ..own };
+        assert_eq!(owner(&own, Lang::De).into_string(), "<strong>Stadt Köln</strong>");
+    }
+
+    #[test]
+    fn a_partner_out_of_reach_says_how_old_its_copy_is() {
+        let now = local("2026-07-01T12:00:00Z".parse().expect("a time"));
+        let partner = PartnerStatus {
+            confirmed: true,
+            last_sync_at: Some("2026-07-01T10:00:00Z".into()),
+            ..PartnerStatus::default()
+        };
+        let text = partner_state(&partner, &now, Lang::De).into_string();
+        assert!(text.contains("keine Verbindung") && text.contains("Stand von vor 2 Stunden"), "{text}");
+        let behind = PartnerStatus { connected: true, behind: 1200, ..partner };
+        let text = partner_state(&behind, &now, Lang::De).into_string();
+        assert!(text.contains("1.200 fehlen noch"), "{text}");
+    }
+}

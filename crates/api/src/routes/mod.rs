@@ -1,0 +1,51 @@
+//! The resources under `/api/v1`; each handler asks the node one question.
+
+mod entries;
+mod entry;
+mod events;
+mod partners;
+mod search;
+mod status;
+mod transfer;
+
+pub(crate) use search::checked as checked_search;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// All of them.
+pub(crate) fn all() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(status::status))
+        .routes(routes!(status::doctor))
+        .routes(routes!(status::publisher))
+        .routes(routes!(status::take_publisher))
+        .routes(routes!(status::check_sheet))
+        .routes(routes!(status::store_check))
+        .routes(routes!(status::store_export))
+        .routes(routes!(status::store_compact))
+        .routes(routes!(search::search))
+        .routes(routes!(search::places))
+        .routes(routes!(entries::list, entries::create))
+        .routes(routes!(entries::publish_many))
+        .routes(routes!(entries::conflicts))
+        .routes(routes!(entry::show, entry::patch))
+        .routes(routes!(entry::history))
+        .routes(routes!(entry::publish))
+        .routes(routes!(entry::withdraw))
+        .routes(routes!(entry::move_entry))
+        .routes(routes!(entry::adopt))
+        .routes(routes!(entry::resolve))
+        .routes(routes!(partners::list))
+        .routes(routes!(partners::show, partners::remove))
+        .routes(routes!(partners::confirm))
+        .routes(routes!(partners::compare))
+        .routes(routes!(partners::invite))
+        .routes(routes!(partners::join))
+        .routes(routes!(transfer::import))
+        .routes(routes!(transfer::export))
+        .routes(routes!(transfer::import_places))
+        .routes(routes!(events::events))
+}

@@ -1,0 +1,88 @@
+//! Finding entries and places.
+
+use axum::Json;
+use axum::extract::State;
+use ortsnetz_node::dto::{PlaceInfo, SearchRequest, SearchResult};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::extract::Params;
+use crate::limits::{HITS_DEFAULT, HITS_MAX, QUERY_CHARS_MAX};
+use crate::problem::Problem;
+
+/// Entries that fit the words, valid at the place, best first.
+///
+/// An ambiguous place is never guessed: `places` then lists the candidates and `hits` is empty.
+#[utoipa::path(
+    get,
+    path = "/search",
+    params(
+        ("q" = String, Query, description = "The words"),
+        ("place" = Option<String>, Query, description = "Name, postal code, AGS or ARS"),
+        ("kind" = Option<String>, Query, description = "Only entries of this kind"),
+        ("on" = Option<String>, Query, description = "The date the answer is for, ISO 8601"),
+        ("limit" = Option<usize>, Query, description = "At most so many hits; 20 if absent, 200 at most"),
+        ("lang" = Option<String>, Query, description = "Language of title and summary; `de` if absent"),
+        ("typing" = Option<bool>, Query, description = "The last word may be unfinished"),
+    ),
+    responses((status = 200, body = SearchResult), (status = 400, body = Problem)),
+)]
+pub(crate) async fn search(
+    State(app): State<App>,
+    Params(request): Params<SearchRequest>,
+) -> Result<Json<SearchResult>, Problem> {
+    Ok(Json(app.handle.search(checked(request)?).await?))
+}
+
+/// The request with its defaults filled in.
+///
+/// # Errors
+/// Words or a limit over the limits.
+pub(crate) fn checked(mut request: SearchRequest) -> Result<SearchRequest, Problem> {
+    for (name, text) in [("q", Some(&request.q)), ("place", request.place.as_ref())] {
+        if text.is_some_and(|text| text.chars().count() > QUERY_CHARS_MAX) {
+            return Err(Problem::invalid(format!("{name}: longer than {QUERY_CHARS_MAX} characters")));
+        }
+    }
+    let limit = request.limit.unwrap_or(HITS_DEFAULT);
+    if limit > HITS_MAX {
+        return Err(Problem::invalid(format!("limit: {limit} is more than {HITS_MAX}")));
+    }
+    request.limit = Some(limit);
+    request.place = request.place.filter(|place| !place.trim().is_empty());
+    Ok(request)
+}
+
+/// Which place is meant.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PlaceQuery {
+    q: String,
+}
+
+/// Places the text may mean.
+#[utoipa::path(
+    get,
+    path = "/places",
+    params(("q" = String, Query, description = "Name, postal code, AGS or ARS")),
+    responses((status = 200, body = Vec<PlaceInfo>)),
+)]
+pub(crate) async fn places(
+    State(app): State<App>,
+    Params(query): Params<PlaceQuery>,
+) -> Result<Json<Vec<PlaceInfo>>, Problem> {
+    Ok(Json(app.handle.places(&query.q).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_limits_are_bounded() {
+        let request = |chars: usize, limit| SearchRequest { q: "ß".repeat(chars), limit, ..SearchRequest::default() };
+        assert_eq!(checked(request(QUERY_CHARS_MAX, None)).expect("allowed").limit, Some(HITS_DEFAULT));
+        assert!(checked(request(QUERY_CHARS_MAX + 1, None)).is_err());
+        assert!(checked(request(1, Some(HITS_MAX))).is_ok());
+        assert!(checked(request(1, Some(HITS_MAX + 1))).is_err());
+    }
+}

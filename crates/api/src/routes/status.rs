@@ -1,0 +1,105 @@
+//! How the node is: status, doctor, publisher, recovery sheet, store.
+
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::extract::State;
+use ortsnetz_node::dto::{Doctor, PublisherInfo, Status, StoreCheck};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::extract::Json as Body;
+use crate::problem::Problem;
+
+/// Done; there is nothing more to say.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Done {
+    /// Always true.
+    ok: bool,
+}
+
+impl Done {
+    pub(crate) const OK: Json<Self> = Json(Self { ok: true });
+}
+
+/// The organisation, this node, its partners, entries, alarms and tasks.
+#[utoipa::path(get, path = "/status", responses((status = 200, body = Status)))]
+pub(crate) async fn status(State(app): State<App>) -> Result<Json<Status>, Problem> {
+    Ok(Json(app.handle.status().await?))
+}
+
+/// Looks at everything that commonly goes wrong.
+#[utoipa::path(get, path = "/doctor", responses((status = 200, body = Doctor)))]
+pub(crate) async fn doctor(State(app): State<App>) -> Result<Json<Doctor>, Problem> {
+    Ok(Json(app.handle.doctor().await?))
+}
+
+/// Which node publishes.
+#[utoipa::path(get, path = "/publisher", responses((status = 200, body = PublisherInfo)))]
+pub(crate) async fn publisher(State(app): State<App>) -> Result<Json<PublisherInfo>, Problem> {
+    Ok(Json(app.handle.publisher().await?))
+}
+
+/// Makes this node the publisher; needs the root key here.
+#[utoipa::path(post, path = "/publisher/take", responses((status = 200, body = PublisherInfo), (status = 403, body = Problem)))]
+pub(crate) async fn take_publisher(State(app): State<App>) -> Result<Json<PublisherInfo>, Problem> {
+    Ok(Json(app.handle.take_publisher().await?))
+}
+
+/// A recovery sheet as it was read back.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Sheet {
+    /// Text of the sheet.
+    sheet: String,
+    /// What opens it.
+    passphrase: String,
+}
+
+/// Proves that the recovery sheet and its passphrase open.
+#[utoipa::path(post, path = "/identity/sheet/check", request_body = Sheet, responses((status = 200, body = Done), (status = 400, body = Problem)))]
+pub(crate) async fn check_sheet(State(app): State<App>, body: Body<Sheet>) -> Result<Json<Done>, Problem> {
+    app.handle.check_recovery_sheet(&body.value.sheet, &body.value.passphrase).await?;
+    Ok(Done::OK)
+}
+
+/// Reads the whole store and recomputes every checksum.
+#[utoipa::path(post, path = "/store/check", responses((status = 200, body = StoreCheck)))]
+pub(crate) async fn store_check(State(app): State<App>) -> Result<Json<StoreCheck>, Problem> {
+    Ok(Json(app.handle.store_check().await?))
+}
+
+/// A file on the machine of the node.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ServerFile {
+    /// Its absolute path.
+    file: String,
+}
+
+/// Writes the whole store to a file on the machine of the node, beside the running node.
+#[utoipa::path(post, path = "/store/export", request_body = ServerFile, responses((status = 200, body = Done)))]
+pub(crate) async fn store_export(State(app): State<App>, body: Body<ServerFile>) -> Result<Json<Done>, Problem> {
+    let file = PathBuf::from(&body.value.file);
+    if !file.is_absolute() {
+        return Err(Problem::invalid("file: must be an absolute path on the machine of the node"));
+    }
+    app.handle.store_export(file).await?;
+    Ok(Done::OK)
+}
+
+/// What a compaction saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Compacted {
+    ok: bool,
+    /// Size of the store before, in bytes.
+    bytes_before: u64,
+    /// Size of the store after, in bytes.
+    bytes_after: u64,
+}
+
+/// Rewrites the store without what is no longer needed.
+#[utoipa::path(post, path = "/store/compact", responses((status = 200, body = Compacted)))]
+pub(crate) async fn store_compact(State(app): State<App>) -> Result<Json<Compacted>, Problem> {
+    let (bytes_before, bytes_after) = app.handle.store_compact().await?;
+    Ok(Json(Compacted { ok: true, bytes_before, bytes_after }))
+}

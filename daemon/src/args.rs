@@ -1,0 +1,220 @@
+//! The command line as the user types it.
+
+mod groups;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use groups::*;
+
+const EXAMPLES: &str = "\
+Examples, two towns from nothing to the same data:
+  siegburg$ ortsnetz init --name \"Stadt Siegburg\" --ars 053820060060
+  siegburg$ ortsnetz run &
+  siegburg$ ortsnetz import leistungen.jsonl --publish
+  siegburg$ ortsnetz invite
+  bonn$     ortsnetz join TOKEN
+  bonn$     ortsnetz search gewerbe anmelden --place Siegburg
+  bonn$     ortsnetz compare \"Stadt Siegburg\"
+
+Exit codes: 0 done, 1 failed (also: compare differs, import accepted nothing), 2 wrong usage, 3 no daemon running.
+To look around first: ortsnetz demo";
+
+const PATH_VALUE_HELP: &str = "\
+A path names a field, list elements by number, texts by language:
+  title.de=\"Reisepass beantragen\"      a text
+  fees.0.amount=7000                    70,00 EUR in cents; the field gives the type
+  fees.+='{\"kind\": \"fixed\", \"amount\": 3200}'   one more list element; [ and { start JSON
+  texts.notes.de=@hinweise.md           the content of a file (CommonMark)
+  texts.notes.de=                       deletes the value";
+
+/// Keeps municipal service knowledge in sync between towns, signed and without a centre.
+///
+/// Each municipality runs one daemon (`ortsnetz run`). The other commands talk to it.
+#[derive(Debug, Parser)]
+#[command(name = "ortsnetz", version, after_help = EXAMPLES, max_term_width = 110, propagate_version = true)]
+pub(crate) struct Args {
+    /// Where everything lies; default: the platform's data directory
+    #[arg(long, global = true, env = "ORTSNETZ_DATA_DIR", value_name = "DIR", hide_env_values = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print one JSON document instead of a table
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the identity of a new organisation, or of a further node of it; never asks anything
+    Init(Init),
+    /// Run the daemon until SIGTERM or Ctrl-C
+    Run(Run),
+    /// Show the organisation, partners, entries, alarms and tasks
+    Status,
+    /// Look at everything that commonly goes wrong
+    Doctor,
+    /// Start six organisations of the Cologne region on this machine and watch them sync
+    Demo(Demo),
+    /// Make an invitation for a partner, or for a further own node
+    Invite(Invite),
+    /// Accept an invitation and become its issuer's partner
+    Join(Join),
+    /// List, show, confirm or remove partners
+    #[command(subcommand)]
+    Partners(Partners),
+    /// Compare with a partner entry by entry; exit code 1 if anything differs
+    Compare {
+        /// Name, or id or its beginning
+        partner: String,
+    },
+    /// Show or change which node publishes
+    #[command(subcommand)]
+    Publisher(Publisher),
+    /// Import entries from files; what is wrong is rejected line by line
+    Import(Import),
+    /// Write published entries to a file or to standard output
+    Export(Export),
+    /// Find entries by words and place
+    Search(Search),
+    /// Make a new entry as a draft
+    #[command(after_help = PATH_VALUE_HELP)]
+    Create {
+        /// service, office, responsibility, online_service, form, life_event, notice, profile
+        kind: String,
+        /// What it says
+        #[arg(value_name = "PATH=VALUE", required = true)]
+        values: Vec<String>,
+    },
+    /// Change the draft of an entry
+    #[command(after_help = PATH_VALUE_HELP)]
+    Edit {
+        /// Entry id
+        id: String,
+        /// What to change
+        #[arg(value_name = "PATH=VALUE", required = true)]
+        values: Vec<String>,
+    },
+    /// Show an entry with its provenance
+    Show(Show),
+    /// Show who changed what and when
+    History {
+        /// Entry id
+        id: String,
+    },
+    /// Publish drafts to all readers, signed; without changes it confirms that the entry is still correct
+    Publish {
+        /// Entry ids
+        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<String>,
+        /// Everything that has a draft
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take an entry back from all readers; the draft stays
+    Withdraw {
+        /// Entry id
+        id: String,
+    },
+    /// Move an entry to another collection (public, partners, internal, ...)
+    Move {
+        /// Entry id
+        id: String,
+        /// Name of the collection
+        collection: String,
+    },
+    /// List values that own nodes wrote at the same time
+    Conflicts,
+    /// End a conflict by choosing one of its values
+    Resolve {
+        /// Entry id
+        id: String,
+        /// As `conflicts` names it
+        path: String,
+        /// Number of the value
+        n: u64,
+    },
+    /// Start an own entry from a partner's
+    Adopt(Adopt),
+    /// Import the official list of places, or look one up
+    #[command(subcommand)]
+    Places(Places),
+    /// Check, export, import or compact the store; works with and without the daemon
+    #[command(subcommand)]
+    Store(Store),
+    /// The organisation's keys
+    #[command(subcommand)]
+    Identity(Identity),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    fn parse(line: &str) -> Result<Args, ErrorKind> {
+        Args::try_parse_from(line.split(' ')).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_lines_of_the_contract_are_understood() {
+        for line in [
+            "ortsnetz init --name Siegburg --ars 053820060060 --kind service_center",
+            "ortsnetz init --join TOKEN",
+            "ortsnetz run --http 127.0.0.1:0 --listen /ip4/127.0.0.1/tcp/0 --listen /ip6/::1/tcp/0 --advertise /dns4/a/tcp/1",
+            "ortsnetz --json --data-dir /x status",
+            "ortsnetz status --json --data-dir /x",
+            "ortsnetz invite --for 053820060060 --trust --expires 7d",
+            "ortsnetz invite --node",
+            "ortsnetz join TOKEN --dial",
+            "ortsnetz partners confirm Bonn",
+            "ortsnetz compare Bonn",
+            "ortsnetz publisher take",
+            "ortsnetz import a.jsonl b.json --format dldb --collection public --valid-for 091620000000 --publish --dry-run",
+            "ortsnetz export --format csv --organisation Bonn --companions --out x",
+            "ortsnetz search gewerbe anmelden --place Bonn --kind service --on 2027-01-01 --limit 5 --lang en",
+            "ortsnetz create service title.de=X",
+            "ortsnetz edit 00ff fees.0.amount=2800 texts.notes.de=@file.md",
+            "ortsnetz show 00ff --draft",
+            "ortsnetz publish --all",
+            "ortsnetz publish 00ff 01ff",
+            "ortsnetz move 00ff internal",
+            "ortsnetz resolve 00ff texts.notes.de#ab 1",
+            "ortsnetz adopt 00ff --layer",
+            "ortsnetz places import gemeinden.csv",
+            "ortsnetz places find Bergheim",
+            "ortsnetz store compact",
+            "ortsnetz identity sheet sheet.txt --passphrase words",
+            "ortsnetz demo --no-wait --dir /tmp/x",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
+        }
+    }
+
+    #[test]
+    fn half_a_wish_is_wrong_usage() {
+        for line in [
+            "ortsnetz",
+            "ortsnetz init --name Siegburg",
+            "ortsnetz init --join T --name Siegburg",
+            "ortsnetz publish",
+            "ortsnetz publish 00ff --all",
+            "ortsnetz adopt 00ff",
+            "ortsnetz adopt 00ff --copy --layer",
+            "ortsnetz invite --expires soon",
+            "ortsnetz invite --node --trust",
+            "ortsnetz edit 00ff",
+            "ortsnetz search",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The arguments of single commands.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Subcommand, ValueEnum};
+
+use crate::values::duration_ms;
+
+/// A new identity.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ortsnetz init --name \"Stadt Siegburg\" --ars 053820060060
+  ortsnetz init --join \"$(ortsnetz --data-dir /srv/main invite --node --json | jq -r .token)\"
+
+The recovery passphrase is printed once and kept nowhere. Write it down, print the recovery sheet, and prove later that
+both fit together with `ortsnetz identity sheet`.")]
+pub(crate) struct Init {
+    /// Name as partners see it
+    #[arg(long, required_unless_present = "join")]
+    pub(crate) name: Option<String>,
+    /// Amtlicher Regionalschlüssel, 12 digits; `ortsnetz places find NAME` knows it
+    #[arg(long, required_unless_present = "join")]
+    pub(crate) ars: Option<String>,
+    /// What kind of organisation it is
+    #[arg(long, value_enum, default_value_t = OrganisationKind::Municipality)]
+    pub(crate) kind: OrganisationKind,
+    /// Become a further node of the organisation that issued this token (`ortsnetz invite --node`)
+    #[arg(long, value_name = "NODE-TOKEN", conflicts_with_all = ["name", "ars", "kind"])]
+    pub(crate) join: Option<String>,
+}
+
+/// Kinds of organisations.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OrganisationKind {
+    /// A town or community
+    Municipality,
+    /// A Kreis
+    County,
+    /// Answers for others
+    #[value(name = "service_center")]
+    ServiceCenter,
+    /// Somebody else who offers services
+    Provider,
+}
+
+impl OrganisationKind {
+    /// The word of the contract.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Municipality => "municipality",
+            Self::County => "county",
+            Self::ServiceCenter => "service_center",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+/// The daemon.
+#[derive(Debug, Group)]
+pub(crate) struct Run {
+    /// Configuration; default: ortsnetz.toml in the data directory, if there is one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where pages and API answer: a loopback address and a port, 0 for any free one [default: 127.0.0.1:8115]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<String>,
+    /// Where partners reach this node [default: /ip4/0.0.0.0/tcp/4115 and /ip6/::/tcp/4115]
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(crate) listen: Vec<String>,
+    /// What partners are told to dial, if it is not what this machine sees of itself
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(crate) advertise: Vec<String>,
+}
+
+/// The demonstration.
+#[derive(Debug, Group)]
+pub(crate) struct Demo {
+    /// Keep everything in this directory instead of a temporary one; it must be empty or not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// End as soon as all are in sync
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// An invitation.
+#[derive(Debug, Group)]
+pub(crate) struct Invite {
+    /// For a further node of the own organisation
+    #[arg(long, conflicts_with_all = ["for_ars", "trust"])]
+    pub(crate) node: bool,
+    /// ARS of the partner: its place counts as soon as it has joined with it
+    #[arg(long = "for", value_name = "ARS")]
+    pub(crate) for_ars: Option<String>,
+    /// Confirm the partner in advance, instead of comparing check words later
+    #[arg(long)]
+    pub(crate) trust: bool,
+    /// How long it can be used
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration_ms)]
+    pub(crate) expires: u64,
+}
+
+/// Accepting an invitation.
+#[derive(Debug, Group)]
+pub(crate) struct Join {
+    /// The invitation, or @FILE
+    pub(crate) token: String,
+    /// Let the inviter dial, because it cannot be dialled
+    #[arg(long)]
+    pub(crate) dial: bool,
+}
+
+/// Partners.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Partners {
+    /// All partners and own nodes
+    List,
+    /// One partner, with the check words
+    Show {
+        /// Name, or id or its beginning
+        partner: String,
+    },
+    /// A person has compared name, ARS and check words with the partner
+    Confirm {
+        /// Name, or id or its beginning
+        partner: String,
+    },
+    /// End the partnership
+    Remove {
+        /// Name, or id or its beginning
+        partner: String,
+    },
+}
+
+/// The publisher.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Publisher {
+    /// Which node publishes
+    Show,
+    /// Make this node the publisher; needs the root key here
+    Take,
+}
+
+/// Reading files in.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ortsnetz import leistungen.jsonl --publish
+  ortsnetz import services.json locations.json --format dldb --valid-for 091620000000 --dry-run
+  ortsnetz import tabelle.csv --mapping spalten.toml
+
+Importing the same file again changes nothing. Values that a person changed since the last import are kept and listed.")]
+pub(crate) struct Import {
+    /// Files; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// What the files are
+    #[arg(long, value_enum, default_value_t = ImportFormat::Auto)]
+    pub(crate) format: ImportFormat,
+    /// What the columns of a CSV file mean (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mapping: Option<PathBuf>,
+    /// Collection for all entries; default: as the line or the format says, then public
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// ARS for entries without a place of their own
+    #[arg(long, value_name = "ARS")]
+    pub(crate) valid_for: Option<String>,
+    /// Publish what was imported
+    #[arg(long)]
+    pub(crate) publish: bool,
+    /// Report what would happen and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Formats that can be read.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// Tell by name and content
+    Auto,
+    /// One entry a line
+    Jsonl,
+    /// The JSON of Berlin's and Munich's service directories
+    Dldb,
+    /// A table, with --mapping
+    Csv,
+    /// XZuFi
+    Xzufi,
+}
+
+impl ImportFormat {
+    /// The word of the contract.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Jsonl => "jsonl",
+            Self::Dldb => "dldb",
+            Self::Csv => "csv",
+            Self::Xzufi => "xzufi",
+        }
+    }
+}
+
+/// Writing a file.
+#[derive(Debug, Group)]
+pub(crate) struct Export {
+    /// What to write
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub(crate) format: ExportFormat,
+    /// Whose entries, by name or id; default: the own ones
+    #[arg(long, value_name = "ID")]
+    pub(crate) organisation: Option<String>,
+    /// With agent notes and other companions
+    #[arg(long)]
+    pub(crate) companions: bool,
+    /// File to write; default: standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Formats that can be written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One entry a line, nothing lost
+    Jsonl,
+    /// A table
+    Csv,
+}
+
+impl ExportFormat {
+    /// The word of the contract.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// Finding.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ortsnetz search reisepass --place Bonn
+  ortsnetz search auto anmelden --place 50354
+  ortsnetz search öffnungszeiten bürgeramt --kind office --json
+
+A place that is ambiguous is never guessed: the candidates are listed with their ARS.")]
+pub(crate) struct Search {
+    /// What to look for
+    #[arg(value_name = "WORDS", required = true)]
+    pub(crate) words: Vec<String>,
+    /// Name, postal code, AGS or ARS
+    #[arg(long)]
+    pub(crate) place: Option<String>,
+    /// Only this kind of entry
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// The date the answer is for
+    #[arg(long, value_name = "DATE")]
+    pub(crate) on: Option<String>,
+    /// At most so many hits
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Language of title and summary
+    #[arg(long, default_value = "de")]
+    pub(crate) lang: String,
+}
+
+/// Reading one entry.
+#[derive(Debug, Group)]
+pub(crate) struct Show {
+    /// Entry id
+    pub(crate) id: String,
+    /// The draft instead of the published state
+    #[arg(long)]
+    pub(crate) draft: bool,
+    /// With scheduled changes as of this date
+    #[arg(long, value_name = "DATE")]
+    pub(crate) on: Option<String>,
+    /// The state at these heads (comma-separated, from `history`)
+    #[arg(long, value_name = "HEADS")]
+    pub(crate) at: Option<String>,
+}
+
+/// Taking over a partner's entry.
+#[derive(Debug, Group)]
+pub(crate) struct Adopt {
+    /// Id of the partner's entry
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) how: AdoptHow,
+}
+
+/// One of the two must be said.
+#[derive(Debug, Group)]
+#[group(required = true, multiple = false)]
+pub(crate) struct AdoptHow {
+    /// Copy it; the copy goes its own way
+    #[arg(long)]
+    pub(crate) copy: bool,
+    /// Keep the partner's text as the layer below and write only additions
+    #[arg(long)]
+    pub(crate) layer: bool,
+}
+
+/// Places.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Places {
+    /// Import the official list (CSV with ars, name, plz_alle, ...)
+    Import {
+        /// The file; `-` is standard input
+        file: PathBuf,
+    },
+    /// Places that a name, postal code, AGS or ARS may mean
+    Find {
+        /// Name, postal code, AGS or ARS
+        #[arg(value_name = "PLACE", required = true)]
+        words: Vec<String>,
+    },
+}
+
+/// The store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read everything and recompute every checksum; exit code 1 on problems
+    Check,
+    /// Write the whole store to one checked file
+    Export {
+        /// File to write
+        file: PathBuf,
+    },
+    /// Read such a file into an empty data directory; the daemon must not run
+    Import {
+        /// File to read
+        file: PathBuf,
+    },
+    /// Rewrite the store without what is no longer needed
+    Compact,
+}
+
+/// Keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Identity {
+    /// Read the recovery sheet back: proves that sheet and passphrase fit together
+    Sheet {
+        /// The sheet, as it was printed or saved; `-` is standard input
+        file: PathBuf,
+        /// The passphrase, or @FILE
+        #[arg(long, env = "ORTSNETZ_PASSPHRASE", hide_env_values = true)]
+        passphrase: String,
+    },
+}

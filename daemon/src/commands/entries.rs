@@ -1,0 +1,141 @@
+//! `create`, `edit`, `publish`, `withdraw`, `move`, `conflicts`, `resolve`, `adopt`.
+
+use std::fmt::Write as _;
+
+use ortsnetz_node::dto::{ConflictInfo, Published, Written};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::args::Adopt;
+use crate::client::segment;
+use crate::failure::Failure;
+use crate::values::assignments;
+
+/// `create`
+pub(crate) fn create(context: &Context, kind: &str, values: &[String]) -> Result<(), Failure> {
+    let body = json!({"kind": kind, "values": path_values(values)?});
+    let document = context.daemon()?.post_paths("/entries", &body)?;
+    written(context, document)
+}
+
+/// `edit`
+pub(crate) fn edit(context: &Context, id: &str, values: &[String]) -> Result<(), Failure> {
+    let body = json!({"values": path_values(values)?});
+    let document = context.daemon()?.patch_paths(&format!("/entries/{}", segment(id)), &body)?;
+    written(context, document)
+}
+
+fn path_values(values: &[String]) -> Result<Value, Failure> {
+    let pairs = assignments(values)?;
+    Ok(pairs.into_iter().map(|(path, value)| json!({"path": path, "value": value})).collect())
+}
+
+fn written(context: &Context, document: Value) -> Result<(), Failure> {
+    context.output.show(document, |written: Written| {
+        let mut out = format!("{} is a {}", written.id, written.state);
+        if written.state == "draft" {
+            let _ = write!(out, "; `ortsnetz publish {}` publishes it", written.id);
+        }
+        out.push('\n');
+        for finding in &written.findings {
+            let _ = writeln!(out, "  {}: {}: {}", finding.severity, finding.path, finding.message);
+        }
+        out
+    })
+}
+
+/// `publish`
+pub(crate) fn publish(context: &Context, ids: &[String], all: bool) -> Result<(), Failure> {
+    let body = if all { json!({"all": true}) } else { json!({ "ids": ids }) };
+    let document = context.daemon()?.post("/publish", &body)?;
+    published(context, document)
+}
+
+/// `withdraw`, `move`
+pub(crate) fn act(context: &Context, id: &str, verb: &str, body: &Value) -> Result<(), Failure> {
+    let document = context.daemon()?.post(&format!("/entries/{}/{verb}", segment(id)), body)?;
+    published(context, document)
+}
+
+/// Refused entries make the command fail, also beside others that were published.
+fn published(context: &Context, document: Value) -> Result<(), Failure> {
+    let refused = document.get("refused").and_then(Value::as_array).is_some_and(|refused| !refused.is_empty());
+    context.output.show(document, |published: Published| published_lines(&published))?;
+    if refused { Err(Failure::Told) } else { Ok(()) }
+}
+
+fn published_lines(published: &Published) -> String {
+    let mut out = String::new();
+    for entry in &published.published {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{}  {} at {}", entry.id, entry.collection, entry.position);
+    }
+    for id in &published.requested {
+        let _ = writeln!(out, "{id}  requested from the publisher");
+    }
+    for refusal in &published.refused {
+        let _ = writeln!(out, "{}  REFUSED: {}", refusal.id, refusal.reason);
+    }
+    if out.is_empty() {
+        out.push_str("nothing to publish\n");
+    }
+    out
+}
+
+/// `conflicts`
+pub(crate) fn conflicts(context: &Context) -> Result<(), Failure> {
+    let document = context.daemon()?.get("/conflicts", &[])?;
+    context.output.show(document, |conflicts: Vec<ConflictInfo>| conflict_lines(&conflicts))
+}
+
+fn conflict_lines(conflicts: &[ConflictInfo]) -> String {
+    if conflicts.is_empty() {
+        return "no conflicts\n".into();
+    }
+    let mut out = String::new();
+    for conflict in conflicts {
+        let _ = writeln!(out, "{}  {}", conflict.id, conflict.path);
+        for value in &conflict.values {
+            let _ = writeln!(out, "  {}  {}  ({}, {})", value.n, value.value, value.node, value.at);
+        }
+        let _ = writeln!(out, "  choose with: ortsnetz resolve {} '{}' N\n", conflict.id, conflict.path);
+    }
+    out
+}
+
+/// `resolve`
+pub(crate) fn resolve(context: &Context, id: &str, path: &str, n: u64) -> Result<(), Failure> {
+    let body = json!({"path": path, "n": n});
+    let document = context.daemon()?.post(&format!("/entries/{}/resolve", segment(id)), &body)?;
+    written(context, document)
+}
+
+/// `adopt`
+pub(crate) fn adopt(context: &Context, args: &Adopt) -> Result<(), Failure> {
+    let body = json!({"layer": args.how.layer});
+    let document = context.daemon()?.post(&format!("/entries/{}/adopt", segment(&args.id)), &body)?;
+    written(context, document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ortsnetz_node::dto::{ConflictValueInfo, Refusal};
+
+    #[test]
+    fn a_refusal_says_why() {
+        let refusal = Refusal { id: "00ff".into(), reason: "texts.notes.de has two values".into() };
+        let text = published_lines(&Published { refused: vec![refusal], ..Published::default() });
+        assert_eq!(text, "00ff  REFUSED: texts.notes.de has two values\n");
+        assert_eq!(published_lines(&Published::default()), "nothing to publish\n");
+    }
+
+    #[test]
+    fn a_conflict_shows_all_values_and_the_way_out() {
+        let value = |n, text: &str| ConflictValueInfo { n, value: text.into(), ..ConflictValueInfo::default() };
+        let conflict =
+            ConflictInfo { id: "00ff".into(), path: "title.de".into(), values: vec![value(0, "a"), value(1, "b")] };
+        let text = conflict_lines(&[conflict]);
+        assert!(text.contains("ortsnetz resolve 00ff 'title.de' N") && text.contains("\"b\""), "{text}");
+    }
+}

@@ -1,0 +1,77 @@
+//! What each command does: one question to the daemon, and its answer as a table or as JSON.
+
+mod entries;
+mod identity;
+mod network;
+mod search;
+mod show;
+mod status;
+mod store;
+mod transfer;
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::args::{Args, Command};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::{datadir, demo, run};
+
+/// What every command gets.
+pub(crate) struct Context {
+    /// The data directory, absolute.
+    pub(crate) data_dir: PathBuf,
+    /// How to print.
+    pub(crate) output: Output,
+}
+
+impl Context {
+    /// The running daemon.
+    pub(crate) fn daemon(&self) -> Result<Client, Failure> {
+        Client::connect(&self.data_dir)
+    }
+
+    /// Prints `{"ok":true}` or the line.
+    pub(crate) fn done(&self, line: &str) -> Result<(), Failure> {
+        if self.output.json {
+            self.output.document(&json!({"ok": true}))
+        } else {
+            self.output.text(&format!("{line}\n"))
+        }
+    }
+}
+
+/// Does what was asked.
+pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
+    let context = Context { data_dir: datadir::resolve(args.data_dir)?, output: Output { json: args.json } };
+    match args.command {
+        Command::Init(args) => identity::init(&context, args),
+        Command::Run(args) => run::run(&context.data_dir, args),
+        Command::Status => status::status(&context),
+        Command::Doctor => status::doctor(&context),
+        Command::Demo(args) => demo::demo(&context, args),
+        Command::Invite(args) => network::invite(&context, &args),
+        Command::Join(args) => network::join(&context, &args),
+        Command::Partners(args) => network::partners(&context, args),
+        Command::Compare { partner } => network::compare(&context, &partner),
+        Command::Publisher(args) => status::publisher(&context, &args),
+        Command::Import(args) => transfer::import(&context, &args),
+        Command::Export(args) => transfer::export(&context, args),
+        Command::Search(args) => search::search(&context, args),
+        Command::Create { kind, values } => entries::create(&context, &kind, &values),
+        Command::Edit { id, values } => entries::edit(&context, &id, &values),
+        Command::Show(args) => show::show(&context, args),
+        Command::History { id } => show::history(&context, &id),
+        Command::Publish { ids, all } => entries::publish(&context, &ids, all),
+        Command::Withdraw { id } => entries::act(&context, &id, "withdraw", &Value::Null),
+        Command::Move { id, collection } => entries::act(&context, &id, "move", &json!({ "collection": collection })),
+        Command::Conflicts => entries::conflicts(&context),
+        Command::Resolve { id, path, n } => entries::resolve(&context, &id, &path, n),
+        Command::Adopt(args) => entries::adopt(&context, &args),
+        Command::Places(args) => search::places(&context, args),
+        Command::Store(args) => store::store(&context, args),
+        Command::Identity(args) => identity::identity(&context, args),
+    }
+}

@@ -1,0 +1,134 @@
+//! The configuration file of `ortsnetz run`. What it says, `--http`, `--listen` and `--advertise` override.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// Looked for in the data directory if `--config` says nothing.
+pub(crate) const CONFIG_FILE: &str = "ortsnetz.toml";
+
+/// Everything that can be configured; a field that is absent has its default, one that is not known is an error.
+/// `config/ortsnetz.toml` explains each and equals the defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Address on which pages and API answer: a loopback address, and a port (0: any free one).
+    pub(crate) http: String,
+    /// Host names under which a proxy on this machine passes requests on.
+    pub(crate) hosts: Vec<String>,
+    /// Multiaddresses on which partners reach this node.
+    pub(crate) listen: Vec<String>,
+    /// Multiaddresses told to partners instead of those found out.
+    pub(crate) advertise: Vec<String>,
+    /// The log on standard error.
+    pub(crate) log: Log,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// As in `ORTSNETZ_LOG`, which goes first: `info`, `debug`, `ortsnetz_net=debug,info`.
+    pub(crate) filter: String,
+    /// Text for people, or one JSON object a line.
+    pub(crate) format: LogFormat,
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http: "127.0.0.1:8115".into(),
+            hosts: Vec::new(),
+            listen: vec!["/ip4/0.0.0.0/tcp/4115".into(), "/ip6/::/tcp/4115".into()],
+            advertise: Vec::new(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".into(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// The file asked for, or that in the data directory if there is one, or the defaults.
+    pub(crate) fn load(asked: Option<&Path>, data_dir: &Path) -> Result<Self, Failure> {
+        let found = data_dir.join(CONFIG_FILE);
+        let path = match asked {
+            Some(path) => path,
+            None if found.exists() => &found,
+            None => return Ok(Self::default()),
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::Failed(format!("could not read {}: {error}", path.display())))?;
+        Self::parse(&text).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            format!("line {line}: {}", error.message())
+        })
+    }
+
+    /// The address for HTTP.
+    pub(crate) fn http_address(&self) -> Result<SocketAddr, Failure> {
+        let address: SocketAddr = self
+            .http
+            .parse()
+            .map_err(|_| Failure::Usage(format!("http: {:?} is no address and port like 127.0.0.1:8115", self.http)))?;
+        if !address.ip().to_canonical().is_loopback() {
+            return Err(Failure::Usage(format!(
+                "http: {address} can be reached from outside, and plain HTTP must not be; use 127.0.0.1:{} and a proxy with HTTPS on this machine",
+                address.port()
+            )));
+        }
+        Ok(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_example_equals_the_defaults() {
+        let shipped = include_str!("../../config/ortsnetz.toml");
+        assert_eq!(Config::parse(shipped).expect("valid"), Config::default());
+        for field in ["http =", "hosts =", "listen =", "advertise =", "filter =", "format ="] {
+            assert!(shipped.lines().any(|line| line.starts_with(field)), "{field} is not explained");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_an_error_with_its_line() {
+        let error = Config::parse("http = \"127.0.0.1:1\"\nhtpp = 1\n").expect_err("unknown");
+        assert!(error.starts_with("line 2: unknown field `htpp`"), "{error}");
+        assert!(Config::parse("[log]\nformat = \"xml\"\n").is_err());
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        let http = |text: &str| Config { http: text.into(), ..Config::default() }.http_address();
+        assert!(http("127.0.0.1:0").is_ok());
+        assert!(http("[::1]:8115").is_ok());
+        for outside in ["0.0.0.0:8115", "192.168.1.5:80", "[::]:8115", "localhost", "8115"] {
+            assert!(matches!(http(outside), Err(Failure::Usage(_))), "{outside}");
+        }
+    }
+}
