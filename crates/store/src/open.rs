@@ -13,8 +13,10 @@ use crate::engine::{Engine, EngineError, SledEngine};
 use crate::error::StoreError;
 use crate::frame::{self, Row};
 use crate::log::{self, HEADER_BYTES, Log, STORE_FORMAT};
-use crate::shared::{CURRENT_FILE, DAMAGED_FILE, IMPORTING_FILE, LOCK_FILE, OWN_LOG, REDO_FILE, check_disk};
-use crate::state::{self, FORMAT_KEY, ID_KEY, STATE_KEY, State};
+use crate::shared::{
+    CURRENT_FILE, DAMAGED_FILE, IMPORTING_FILE, LOCK_FILE, OWN_LOG, REDO_FILE, SYNCED_FILE, check_disk,
+};
+use crate::state::{self, FORMAT_KEY, ID_KEY, STATE_KEY, State, Synced};
 use crate::table::{ReadError, Table};
 use crate::types::{OpenReport, Options, Problem};
 
@@ -26,6 +28,7 @@ pub(crate) struct Opened {
     pub(crate) dictionaries: Vec<(u16, Vec<u8>)>,
     pub(crate) log: Option<Log>,
     pub(crate) redo: Option<Log>,
+    pub(crate) synced: Option<Synced>,
     pub(crate) lock: Option<File>,
     pub(crate) report: OpenReport,
 }
@@ -71,6 +74,7 @@ pub(crate) fn open(directory: &Path, options: &Options) -> Result<Opened, StoreE
             create_database(directory, options)?
         }
     };
+    notice_rollback(directory, &mut opened, &mut report)?;
     let (log, redo) = match replay(directory, &mut opened, &mut report) {
         Ok(logs) => logs,
         Err(Trouble::Stop(error)) => return Err(error),
@@ -83,8 +87,26 @@ pub(crate) fn open(directory: &Path, options: &Options) -> Result<Opened, StoreE
         }
     };
     let dictionaries = dictionaries(&opened.table).map_err(stop)?;
+    let mut synced = Synced::open(&directory.join(SYNCED_FILE))?;
+    synced.set(opened.state.change);
     let Database { table, state, id } = opened;
-    Ok(Opened { table, state, id, dictionaries, log: Some(log), redo: Some(redo), lock: Some(lock), report })
+    let (log, redo, synced, lock) = (Some(log), Some(redo), Some(synced), Some(lock));
+    Ok(Opened { table, state, id, dictionaries, log, redo, synced, lock, report })
+}
+
+/// What we wrote alone comes back from the own log; the new id says that other rows and changes may be gone.
+fn notice_rollback(directory: &Path, database: &mut Database, report: &mut OpenReport) -> Result<(), StoreError> {
+    let synced = Synced::read(&directory.join(SYNCED_FILE));
+    if database.state.change >= synced {
+        return Ok(());
+    }
+    let detail = format!("it is back at change {}, but had {synced}: its file was damaged", database.state.change);
+    tracing::error!(detail, "database lost changes");
+    report.problems.push(Problem { what: "database".to_owned(), detail });
+    database.id = rand::random();
+    let row = state::plain_row(ID_KEY, &database.id);
+    let written = database.table.apply(vec![row], None).and_then(|()| database.table.engine().barrier());
+    written.map_err(|error| StoreError::io(directory, &std::io::Error::other(error.to_string())))
 }
 
 /// What a store in memory starts with.
@@ -92,7 +114,7 @@ pub(crate) fn in_memory(engine: Arc<dyn Engine>) -> Result<Opened, StoreError> {
     let Database { table, state, id } = start_database(engine).map_err(stop)?;
     let dictionaries = dictionaries(&table).map_err(stop)?;
     let report = OpenReport::default();
-    Ok(Opened { table, state, id, dictionaries, log: None, redo: None, lock: None, report })
+    Ok(Opened { table, state, id, dictionaries, log: None, redo: None, synced: None, lock: None, report })
 }
 
 struct Database {
@@ -133,10 +155,10 @@ fn open_database(directory: &Path, options: &Options) -> Result<Database, Troubl
             .map(Some)
             .map_err(|detail| Trouble::Damaged(format!("row {}: {detail}", String::from_utf8_lossy(key)))),
     };
+    // A database becomes current only after its format is durable. sled opens some damaged files without a word, as if
+    // they were empty or older than they are.
     let Some(format) = get(FORMAT_KEY)? else {
-        // Nothing was ever written durably, else the format would be there.
-        let empty = engine.last_key(&[]).map_err(|e| trouble(e, &path))?.is_none();
-        return if empty { start_database(engine) } else { Err(Trouble::Damaged("its format is missing".to_owned())) };
+        return Err(Trouble::Damaged("its format is missing".to_owned()));
     };
     let found = format.try_into().map(u32::from_be_bytes).unwrap_or(u32::MAX);
     if found > STORE_FORMAT {
@@ -157,7 +179,9 @@ fn create_database(directory: &Path, options: &Options) -> Result<Database, Stor
     let path = directory.join(&name);
     let database = open_engine(&path, options).and_then(|engine| start_database(Arc::new(engine))).map_err(stop)?;
     set_current(directory, &name)?;
-    remove_if_there(&directory.join(DAMAGED_FILE))?;
+    for name in [DAMAGED_FILE, SYNCED_FILE] {
+        remove_if_there(&directory.join(name))?;
+    }
     Ok(database)
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
+use ortsnetz_model::{DocumentId, FeedId};
+
 use crate::dictionary::Dictionaries;
 use crate::engine::EngineError;
 use crate::error::StoreError;
@@ -23,6 +25,8 @@ pub(crate) const REDO_FILE: &str = "redo.log";
 pub(crate) const CURRENT_FILE: &str = "current";
 /// Tells the next start that the database is damaged.
 pub(crate) const DAMAGED_FILE: &str = "damaged";
+/// Says which change the database surely has.
+pub(crate) const SYNCED_FILE: &str = "synced";
 /// Here while an import runs.
 pub(crate) const IMPORTING_FILE: &str = "importing";
 
@@ -138,8 +142,28 @@ pub(crate) fn check_disk(directory: &Path, needed: u64) -> Result<(), StoreError
 /// The name of a row for people.
 pub(crate) fn describe(key: &[u8]) -> String {
     match Key::decode(key) {
-        Some(key) => format!("row {key:?}"),
+        Some(key) => name(&key),
         None if key.first() == Some(&INTERNAL) => format!("internal row {}", String::from_utf8_lossy(key)),
         None => format!("row {key:02x?}"),
+    }
+}
+
+/// Whole ids, so that one can look for them.
+fn name(key: &Key) -> String {
+    let feed = |feed: &FeedId| format!("{} of organisation {}", feed.collection, feed.organisation);
+    let of = |document: &DocumentId| {
+        format!("entry {} generation {} in {}", document.entry, document.generation, document.collection)
+    };
+    match key {
+        Key::Statement { organisation, number } => format!("statement {number} of organisation {organisation}"),
+        Key::Record { feed: id, entry } => format!("record of entry {entry} in {}", feed(id)),
+        Key::Marker { feed: id, position } => format!("record {position} in {}", feed(id)),
+        Key::Cursor(id) => format!("cursor of {}", feed(id)),
+        Key::Chunks { side, document, number } => format!("{side:?} changes {number} of {}", of(document)),
+        Key::Snapshot { side, document } => format!("{side:?} snapshot of {}", of(document)),
+        Key::Projection { side, collection, entry } => format!("{side:?} projection of entry {entry} in {collection}"),
+        Key::SetAside { feed: id, position, hash } => format!("set aside {position} {hash} in {}", feed(id)),
+        Key::Tombstone { collection, entry } => format!("tombstone of entry {entry} in {collection}"),
+        other => format!("{other:?}"),
     }
 }

@@ -1,6 +1,11 @@
 //! The rows the store keeps for itself.
 
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+
 use crate::engine::Change;
+use crate::error::StoreError;
 use crate::key::{INTERNAL, Parts};
 use crate::value::{self, Prepared};
 
@@ -64,4 +69,33 @@ pub(crate) fn is_internal(key: &[u8]) -> bool {
 pub(crate) fn plain(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, String> {
     // Plain rows are never compressed, so no dictionary is needed.
     value::open(key, bytes, &crate::dictionary::Dictionaries::new()).map(|opened| opened.1)
+}
+
+/// A file beside the database that says which change it surely has. sled opens some damaged files as if they were older,
+/// without a word; with this it is noticed. Written after each sync and not synced itself: it may only be behind.
+pub(crate) struct Synced(File);
+
+impl Synced {
+    /// Opens or makes the file.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = File::options().create(true).truncate(false).write(true).open(path);
+        file.map(Self).map_err(|e| StoreError::io(path, &e))
+    }
+
+    /// The database has this change.
+    pub(crate) fn set(&mut self, change: u64) {
+        let bytes = change.to_be_bytes();
+        let bytes = [&bytes[..], &crc32fast::hash(&bytes).to_be_bytes()].concat();
+        // Without it only a warning less is possible.
+        let _ = self.0.seek(SeekFrom::Start(0)).and_then(|_| self.0.write_all(&bytes));
+    }
+
+    /// The change the file names; 0 if it names none.
+    pub(crate) fn read(path: &Path) -> u64 {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        match bytes.split_first_chunk::<8>() {
+            Some((change, sum)) if *sum == crc32fast::hash(change).to_be_bytes() => u64::from_be_bytes(*change),
+            _ => 0,
+        }
+    }
 }

@@ -76,6 +76,7 @@ impl Store {
             log: opened.log,
             redo: opened.redo,
             state: opened.state,
+            synced: opened.synced,
             lag: None,
             watched: None,
         };

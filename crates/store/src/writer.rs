@@ -18,7 +18,7 @@ use crate::frame::{self, Row};
 use crate::log::Log;
 use crate::prepare::{PreparedBatch, PreparedOperation};
 use crate::shared::Shared;
-use crate::state::State;
+use crate::state::{State, Synced};
 use crate::types::Committed;
 
 /// Batches that may wait for the writer.
@@ -64,6 +64,7 @@ pub(crate) struct Writer {
     pub(crate) log: Option<Log>,
     pub(crate) redo: Option<Log>,
     pub(crate) state: State,
+    pub(crate) synced: Option<Synced>,
     /// Since when the database lags behind the log.
     pub(crate) lag: Option<Instant>,
     pub(crate) watched: Option<BTreeSet<Vec<u8>>>,
@@ -171,6 +172,9 @@ impl Writer {
         let engine = self.shared.table.read().unwrap_or_else(PoisonError::into_inner).engine().clone();
         engine.barrier().map_err(|error| self.shared.fail(&error))?;
         self.lag = None;
+        if let Some(synced) = &mut self.synced {
+            synced.set(self.shared.newest_change());
+        }
         Ok(())
     }
 

@@ -256,6 +256,21 @@ fn batches_are_answered_in_order_and_only_when_synced() {
 }
 
 #[test]
+fn an_own_batch_takes_one_sync_of_the_log_and_a_foreign_one_one_of_the_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for n in 0..5 {
+        let before = store.syncs();
+        store.commit(batch_of(Origin::Own, feed(1), n..n + 1)).unwrap();
+        let own = store.syncs();
+        assert_eq!(own.own_log, before.own_log + 1);
+        store.commit(batch_of(Origin::Foreign, feed(2), n..n + 1)).unwrap();
+        let foreign = store.syncs();
+        assert_eq!((foreign.own_log, foreign.database > own.database), (own.own_log, true));
+    }
+}
+
+#[test]
 fn a_full_queue_is_an_answer_and_not_a_wait() {
     let store = Store::memory();
     let (sender, answers) = channel();
