@@ -28,3 +28,35 @@ pub enum NodeError {
     #[error("{0}")]
     Unavailable(String),
 }
+
+impl From<ortsnetz_store::StoreError> for NodeError {
+    fn from(error: ortsnetz_store::StoreError) -> Self {
+        match error {
+            ortsnetz_store::StoreError::TooLarge { .. } => Self::TooLarge(error.to_string()),
+            ortsnetz_store::StoreError::Refused { .. } => Self::Conflict(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<ortsnetz_model::DocumentError> for NodeError {
+    fn from(error: ortsnetz_model::DocumentError) -> Self {
+        use ortsnetz_model::DocumentError as E;
+        match error {
+            E::UnknownVersion(_) | E::NoSuchConflict { .. } => Self::NotFound(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<ortsnetz_model::EntryError> for NodeError {
+    fn from(error: ortsnetz_model::EntryError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+impl From<ortsnetz_model::IdError> for NodeError {
+    fn from(error: ortsnetz_model::IdError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}

@@ -1,13 +1,20 @@
 //! The one way in: everything a person or program can ask of a running node.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
+use crate::driver::Input;
 use crate::dto::*;
 use crate::error::NodeError;
+use crate::shared::{Shared, stopping};
+use crate::{
+    editing, exporting, importing, joining, maintenance, metrics, partners, reading, searching, start, status,
+};
 
 /// How a node is started.
 #[derive(Debug, Clone)]
@@ -37,23 +44,29 @@ pub struct NewOrganisation {
 ///
 /// # Errors
 /// The directory already holds an identity (nothing is changed), a wrong ARS or name, I/O.
-pub fn init(data_dir: &std::path::Path, organisation: &NewOrganisation) -> Result<Initialised, NodeError> {
-    let _ = (data_dir, organisation);
-    unimplemented!()
+pub fn init(data_dir: &Path, organisation: &NewOrganisation) -> Result<Initialised, NodeError> {
+    start::init(data_dir, organisation)
 }
 
 /// Makes this directory a further node of the organisation that issued the node token. Dials the inviting node.
 ///
 /// # Errors
 /// As [`init`]; a token that is damaged, expired, used; no node reachable.
-pub async fn init_join(data_dir: &std::path::Path, token: &str) -> Result<Initialised, NodeError> {
-    let _ = (data_dir, token);
-    unimplemented!()
+pub async fn init_join(data_dir: &Path, token: &str) -> Result<Initialised, NodeError> {
+    joining::init_join(data_dir, token).await
 }
 
 /// Cloneable; asks the running node.
 #[derive(Clone)]
-pub struct Handle {}
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("node", &self.shared.own.node).finish_non_exhaustive()
+    }
+}
 
 impl Handle {
     /// Starts the node: opens the store, listens, dials partners.
@@ -61,201 +74,264 @@ impl Handle {
     /// # Errors
     /// No identity there, directory in use, newer version, occupied port, full disk: one line each.
     pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
-        let _ = config;
-        unimplemented!()
+        Ok(Self { shared: start::start(config).await? })
     }
+
     /// Stops cleanly; returns when everything is on disk.
     pub async fn shutdown(&self) {
-        unimplemented!()
+        if self.shared.stopping.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (done, wait) = oneshot::channel();
+        if self.shared.driver.send(Input::Stop(done)).is_ok() {
+            let _ = wait.await;
+        }
+        self.shared.net.shutdown().await;
+        let shared = self.shared.clone();
+        let _ = tokio::task::spawn_blocking(move || {
+            shared.search.stop();
+            if let Err(error) = shared.store.close() {
+                tracing::error!(%error, "the store could not be closed cleanly");
+            }
+        })
+        .await;
     }
+
     /// True as soon as requests can be answered fully (store open, index current).
     pub fn ready(&self) -> bool {
-        unimplemented!()
+        !self.shared.is_stopping() && self.shared.search.is_current()
     }
+
     /// What happens from now on.
     pub fn events(&self) -> broadcast::Receiver<EventInfo> {
-        unimplemented!()
+        self.shared.events.subscribe()
     }
+
     /// Numbers for Prometheus.
     pub fn metrics(&self) -> Vec<Metric> {
-        unimplemented!()
+        metrics::collect(&self.shared)
     }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Shared>) -> Result<T, NodeError> + Send + 'static,
+    ) -> Result<T, NodeError> {
+        if self.shared.is_stopping() {
+            return Err(stopping());
+        }
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || work(&shared)).await.unwrap_or_else(|error| {
+            Err(NodeError::Unavailable(format!("the request failed inside this node ({error}); see its log")))
+        })
+    }
+
     /// `status`
     pub async fn status(&self) -> Result<Status, NodeError> {
-        unimplemented!()
+        self.blocking(move |shared| status::status(shared)).await
     }
+
     /// `doctor`
     pub async fn doctor(&self) -> Result<Doctor, NodeError> {
-        unimplemented!()
+        self.blocking(move |shared| status::doctor(shared)).await
     }
+
     /// `invite`
     pub async fn invite(&self, request: InviteRequest) -> Result<Invitation, NodeError> {
-        let _ = request;
-        unimplemented!()
+        self.blocking(move |shared| joining::invite(shared, &request)).await
     }
-    /// `join TOKEN [--dial]`
-    pub async fn join(&self, token: &str, dial: bool) -> Result<Joined, NodeError> {
-        let _ = (token, dial);
-        unimplemented!()
-    }
+
     /// `partners list`
     pub async fn partners(&self) -> Result<Vec<PartnerStatus>, NodeError> {
-        unimplemented!()
+        self.blocking(move |shared| partners::list(shared)).await
     }
+
     /// `partners show NAME-OR-ID` (a name, or an id or its beginning; ambiguous is an error listing the candidates)
     pub async fn partner(&self, name_or_id: &str) -> Result<PartnerDetail, NodeError> {
-        let _ = name_or_id;
-        unimplemented!()
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| partners::show(shared, &name_or_id)).await
     }
+
     /// `partners confirm NAME-OR-ID`
     pub async fn confirm_partner(&self, name_or_id: &str) -> Result<PartnerDetail, NodeError> {
-        let _ = name_or_id;
-        unimplemented!()
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| partners::confirm(shared, &name_or_id)).await
     }
+
     /// `partners remove NAME-OR-ID`
     pub async fn remove_partner(&self, name_or_id: &str) -> Result<(), NodeError> {
-        let _ = name_or_id;
-        unimplemented!()
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| partners::remove(shared, &name_or_id)).await
     }
+
     /// `compare PARTNER`
     pub async fn compare(&self, partner: &str) -> Result<Comparison, NodeError> {
-        let _ = partner;
-        unimplemented!()
+        let partner = partner.to_owned();
+        self.blocking(move |shared| partners::compare(shared, &partner)).await
     }
+
     /// `publisher show`
     pub async fn publisher(&self) -> Result<PublisherInfo, NodeError> {
-        unimplemented!()
+        self.blocking(move |shared| status::publisher(shared)).await
     }
+
     /// `publisher take`: needs the root key on this node.
     pub async fn take_publisher(&self) -> Result<PublisherInfo, NodeError> {
-        unimplemented!()
+        self.blocking(move |shared| status::take_publisher(shared)).await
     }
+
     /// `identity sheet` read back: proves that the sheet and its passphrase open.
     pub async fn check_recovery_sheet(&self, sheet: &str, passphrase: &str) -> Result<(), NodeError> {
-        let _ = (sheet, passphrase);
-        unimplemented!()
+        let sheet = sheet.to_owned();
+        let passphrase = passphrase.to_owned();
+        self.blocking(move |shared| status::check_recovery_sheet(shared, &sheet, &passphrase)).await
     }
-    /// `import`: reads the bytes to the end on a blocking thread, in bounded memory. Blocking.
-    pub fn import(&self, request: &ImportRequest, bytes: &mut dyn Read) -> Result<ImportReport, NodeError> {
-        let _ = (request, bytes);
-        unimplemented!()
-    }
-    /// `export`: writes published entries, in bounded memory. Blocking. Returns how many.
-    pub fn export(&self, request: &ExportRequest, out: &mut dyn Write) -> Result<u64, NodeError> {
-        let _ = (request, out);
-        unimplemented!()
-    }
+
     /// `search`
     pub async fn search(&self, request: SearchRequest) -> Result<SearchResult, NodeError> {
-        let _ = request;
-        unimplemented!()
+        self.blocking(move |shared| searching::search(shared, &request, false)).await
     }
+
+    /// `search` over what everybody may read.
+    pub async fn search_public(&self, request: SearchRequest) -> Result<SearchResult, NodeError> {
+        self.blocking(move |shared| searching::search(shared, &request, true)).await
+    }
+
     /// Places that the text may mean: name, postal code, AGS or ARS.
     pub async fn places(&self, text: &str) -> Result<Vec<PlaceInfo>, NodeError> {
-        let _ = text;
-        unimplemented!()
+        let text = text.to_owned();
+        self.blocking(move |shared| Ok(searching::places(shared, &text))).await
     }
-    /// `places import`: the official list as CSV. Blocking.
-    pub fn import_places(&self, file: &str, bytes: &mut dyn Read) -> Result<PlacesReport, NodeError> {
-        let _ = (file, bytes);
-        unimplemented!()
-    }
+
     /// Rows for lists: own entries (drafts too) or another organisation's.
     pub async fn entries(&self, request: EntriesRequest) -> Result<EntryPage, NodeError> {
-        let _ = request;
-        unimplemented!()
+        self.blocking(move |shared| reading::entries(shared, &request)).await
     }
+
     /// `create KIND PATH=VALUE...`; a value is typed by its field.
     pub async fn create(&self, kind: &str, values: &[(String, String)]) -> Result<Written, NodeError> {
-        let _ = (kind, values);
-        unimplemented!()
+        let kind = kind.to_owned();
+        let values = values.to_vec();
+        self.blocking(move |shared| editing::create(shared, &kind, &values)).await
     }
+
     /// `POST /entries` with a whole entry; its `collection` (a name) chooses the home, default `public`.
     pub async fn create_entry(&self, entry: Map<String, Value>) -> Result<Written, NodeError> {
-        let _ = entry;
-        unimplemented!()
+        self.blocking(move |shared| editing::create_entry(shared, entry)).await
     }
+
     /// `edit ID PATH=VALUE...`
     pub async fn edit(&self, id: &str, values: &[(String, String)]) -> Result<Written, NodeError> {
-        let _ = (id, values);
-        unimplemented!()
+        let id = id.to_owned();
+        let values = values.to_vec();
+        self.blocking(move |shared| editing::edit(shared, &id, &values)).await
     }
+
     /// `PATCH /entries/{id}`: JSON merge patch; `if_match` are the working heads it was made against.
     pub async fn patch(&self, id: &str, patch: Value, if_match: Option<Vec<String>>) -> Result<Written, NodeError> {
-        let _ = (id, patch, if_match);
-        unimplemented!()
+        let id = id.to_owned();
+        self.blocking(move |shared| editing::patch(shared, &id, &patch, if_match.as_deref())).await
     }
+
     /// `show`
     pub async fn show(&self, id: &str, options: ShowOptions) -> Result<Shown, NodeError> {
-        let _ = (id, options);
-        unimplemented!()
+        let id = id.to_owned();
+        self.blocking(move |shared| reading::show(shared, &id, &options)).await
     }
+
     /// `history`
     pub async fn history(&self, id: &str) -> Result<Vec<HistoryStep>, NodeError> {
-        let _ = id;
-        unimplemented!()
+        let id = id.to_owned();
+        self.blocking(move |shared| reading::history(shared, &id)).await
     }
+
     /// `publish ID...`, or everything that has a draft if `ids` is `None`.
     pub async fn publish(&self, ids: Option<Vec<String>>) -> Result<Published, NodeError> {
-        let _ = ids;
-        unimplemented!()
+        self.blocking(move |shared| editing::publish(shared, ids)).await
     }
+
     /// `withdraw ID`
     pub async fn withdraw(&self, id: &str) -> Result<Published, NodeError> {
-        let _ = id;
-        unimplemented!()
+        let id = id.to_owned();
+        self.blocking(move |shared| editing::withdraw(shared, &id)).await
     }
+
     /// `move ID COLLECTION`
     pub async fn move_entry(&self, id: &str, collection: &str) -> Result<Published, NodeError> {
-        let _ = (id, collection);
-        unimplemented!()
+        let id = id.to_owned();
+        let collection = collection.to_owned();
+        self.blocking(move |shared| editing::move_entry(shared, &id, &collection)).await
     }
+
     /// `adopt ID --copy | --layer`
     pub async fn adopt(&self, id: &str, layer: bool) -> Result<Written, NodeError> {
-        let _ = (id, layer);
-        unimplemented!()
+        let id = id.to_owned();
+        self.blocking(move |shared| editing::adopt(shared, &id, layer)).await
     }
+
     /// `conflicts`
     pub async fn conflicts(&self) -> Result<Vec<ConflictInfo>, NodeError> {
-        unimplemented!()
+        self.blocking(move |shared| reading::conflicts(shared)).await
     }
+
     /// `resolve ID PATH N`
     pub async fn resolve(&self, id: &str, path: &str, n: u64) -> Result<Written, NodeError> {
-        let _ = (id, path, n);
-        unimplemented!()
+        let id = id.to_owned();
+        let path = path.to_owned();
+        self.blocking(move |shared| editing::resolve(shared, &id, &path, n)).await
     }
+
     /// `store check`
     pub async fn store_check(&self) -> Result<StoreCheck, NodeError> {
-        unimplemented!()
+        self.blocking(move |shared| maintenance::check(&shared.store)).await
     }
+
     /// `store export FILE`: the whole store as one checked file, beside the running node.
     pub async fn store_export(&self, file: PathBuf) -> Result<(), NodeError> {
-        let _ = file;
-        unimplemented!()
+        self.blocking(move |shared| maintenance::export(&shared.store, &file)).await
     }
+
     /// `store compact`; bytes before and after.
     pub async fn store_compact(&self) -> Result<(u64, u64), NodeError> {
-        unimplemented!()
+        self.blocking(move |shared| maintenance::compact(&shared.store)).await
+    }
+
+    /// `join TOKEN [--dial]`
+    pub async fn join(&self, token: &str, dial: bool) -> Result<Joined, NodeError> {
+        joining::join(&self.shared, token, dial).await
+    }
+
+    /// `import`: reads the bytes to the end on a blocking thread, in bounded memory. Blocking.
+    pub fn import(&self, request: &ImportRequest, bytes: &mut dyn Read) -> Result<ImportReport, NodeError> {
+        importing::import(&self.shared, request, bytes)
+    }
+
+    /// `export`: writes published entries, in bounded memory. Blocking. Returns how many.
+    pub fn export(&self, request: &ExportRequest, out: &mut dyn Write) -> Result<u64, NodeError> {
+        exporting::export(&self.shared, request, out)
+    }
+
+    /// `places import`: the official list as CSV. Blocking.
+    pub fn import_places(&self, file: &str, bytes: &mut dyn Read) -> Result<PlacesReport, NodeError> {
+        maintenance::import_places(&self.shared, file, bytes)
     }
 }
 
 /// `store check` without a daemon.
-pub fn store_check(data_dir: &std::path::Path) -> Result<StoreCheck, NodeError> {
-    let _ = data_dir;
-    unimplemented!()
+pub fn store_check(data_dir: &Path) -> Result<StoreCheck, NodeError> {
+    maintenance::offline_check(data_dir)
 }
+
 /// `store export` without a daemon.
-pub fn store_export(data_dir: &std::path::Path, file: &std::path::Path) -> Result<(), NodeError> {
-    let _ = (data_dir, file);
-    unimplemented!()
+pub fn store_export(data_dir: &Path, file: &Path) -> Result<(), NodeError> {
+    maintenance::export(&start::open_existing(data_dir)?, file)
 }
+
 /// `store import` into an empty data directory, without a daemon.
-pub fn store_import(data_dir: &std::path::Path, file: &std::path::Path) -> Result<(), NodeError> {
-    let _ = (data_dir, file);
-    unimplemented!()
+pub fn store_import(data_dir: &Path, file: &Path) -> Result<(), NodeError> {
+    start::import_store(data_dir, file)
 }
+
 /// `store compact` without a daemon; bytes before and after.
-pub fn store_compact(data_dir: &std::path::Path) -> Result<(u64, u64), NodeError> {
-    let _ = data_dir;
-    unimplemented!()
+pub fn store_compact(data_dir: &Path) -> Result<(u64, u64), NodeError> {
+    maintenance::compact(&start::open_existing(data_dir)?)
 }

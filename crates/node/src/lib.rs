@@ -1,8 +1,37 @@
 //! The loop that drives sync with store, net, search, and hands out one [`Handle`].
+//!
+//! *Architecture invariant*: one task owns the engine ([`driver`]); everything else talks to it through a channel. What
+//! blocks (documents, signatures, the store) runs beside the runtime.
 
+mod accepting;
+mod alarms;
+mod catalog;
+mod clock;
+mod committing;
+mod documents;
+mod drafts;
+mod driver;
 pub mod dto;
+mod editing;
 mod error;
+mod exporting;
 mod handle;
+mod identities;
+mod importing;
+mod joining;
+mod maintenance;
+mod metrics;
+mod partners;
+mod plan;
+mod publishing;
+mod reading;
+mod rows;
+mod searching;
+mod shared;
+mod start;
+mod status;
+mod storing;
+mod working;
 
 pub use error::NodeError;
 pub use handle::{

@@ -1,0 +1,168 @@
+//! Judging records and changes of others, outside the engine: signature, hash graph, operation budget, application on a
+//! clone, projection.
+
+use ortsnetz_model::{CollectionId, Document, DocumentId, EntryId, FeedId, Hash};
+use ortsnetz_store::Side;
+use ortsnetz_sync::{Item, OpId, Verdict};
+use ortsnetz_trust::accept::{AcceptError, Mode, accept_document, part_of};
+use ortsnetz_trust::record::{Body, Draft, SignedRecord};
+use rayon::prelude::*;
+
+use crate::clock;
+use crate::documents;
+use crate::driver::Input;
+use crate::shared::Shared;
+use crate::working;
+
+/// A record that was found good, with what must be written for it.
+pub(crate) struct Outcome {
+    /// The record.
+    pub record: SignedRecord,
+    /// What it brings.
+    pub content: OutcomeContent,
+}
+
+/// What a good record brings.
+pub(crate) enum OutcomeContent {
+    /// A checkpoint or a withdrawal: nothing but itself.
+    Bare,
+    /// A new state of a published document.
+    Published {
+        /// Which document.
+        document: DocumentId,
+        /// Changes that are not here yet.
+        chunks: Vec<Vec<u8>>,
+        /// The projection as JSON.
+        json: Vec<u8>,
+    },
+    /// Changes to working documents.
+    Draft {
+        /// New changes per document.
+        changes: Vec<(DocumentId, Vec<Vec<u8>>)>,
+    },
+}
+
+/// Judges all items in parallel and answers the loop. Blocks.
+pub(crate) fn accept(shared: &Shared, op: OpId, feed: FeedId, items: Vec<Item>) {
+    let now = clock::now();
+    let (verdicts, outcomes) = items.into_par_iter().map(|item| accept_one(shared, &feed, item, now)).unzip();
+    let _ = shared.driver.send(Input::Accepted(op, verdicts, outcomes));
+}
+
+fn accept_one(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> (Verdict, Option<Outcome>) {
+    match judge(shared, feed, item, now) {
+        Ok((covers, outcome)) => (Verdict::Valid { covers }, Some(outcome)),
+        Err(verdict) => (verdict, None),
+    }
+}
+
+fn judge(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> Result<(bool, Outcome), Verdict> {
+    let record = SignedRecord::from_bytes(&item.record).map_err(|error| Verdict::Invalid(error.to_string()))?;
+    if record.record().feed != *feed {
+        return Err(Verdict::Invalid("the record belongs to another feed".into()));
+    }
+    let identity = shared.identity_of(&feed.organisation).ok_or(Verdict::Unknown)?;
+    identity.verify_record(&record, now).map_err(|error| {
+        if error.is_held() { Verdict::Unknown } else { Verdict::Invalid(error.to_string()) }
+    })?;
+    let chunks = item.chunks;
+    let (document, content) = match (&record.record().body, record.record().entry) {
+        (Body::Publication { heads }, Some(entry)) => {
+            let id = DocumentId { collection: feed.collection, entry, generation: record.record().generation };
+            let (document, content) = publication(shared, &id, heads, &chunks)?;
+            (Some(document), content)
+        }
+        (Body::Draft(draft), Some(entry)) => (None, draft_changes(shared, entry, draft, &chunks)?),
+        (Body::Withdrawal { .. } | Body::Checkpoint(_) | Body::Answer(_), _) if chunks.is_empty() => {
+            (None, OutcomeContent::Bare)
+        }
+        _ => return Err(Verdict::Invalid("changes with a record that has none, or a record without its entry".into())),
+    };
+    let covers = covers(shared, feed, &record, document.as_ref())?;
+    Ok((covers, Outcome { record, content }))
+}
+
+/// Whether the record covers the one of its entry that is stored here.
+fn covers(
+    shared: &Shared,
+    feed: &FeedId,
+    record: &SignedRecord,
+    document: Option<&Document>,
+) -> Result<bool, Verdict> {
+    let Some(entry) = record.record().entry else { return Ok(true) };
+    let Some(row) = shared.store.record(feed, &entry).map_err(|_| Verdict::Damaged)? else { return Ok(true) };
+    let Ok(older) = SignedRecord::from_bytes(&row.bytes) else { return Err(Verdict::Damaged) };
+    Ok(record.record().covers(older.record(), |heads| document.is_some_and(|document| document.contains(heads))))
+}
+
+fn publication(
+    shared: &Shared,
+    id: &DocumentId,
+    heads: &[Hash],
+    chunks: &[Vec<u8>],
+) -> Result<(Document, OutcomeContent), Verdict> {
+    let held = documents::load(&shared.store, Side::Published, id).map_err(|_| Verdict::Damaged)?;
+    let accepted =
+        accept_document(held.as_ref(), heads, chunks, Mode::Exact).map_err(|error| refused(error, held.as_ref()))?;
+    let content = OutcomeContent::Published {
+        document: *id,
+        chunks: accepted.chunks.into_iter().map(|chunk| chunk.into_bytes()).collect(),
+        json: working::json(&accepted.entry),
+    };
+    Ok((accepted.document, content))
+}
+
+fn draft_changes(
+    shared: &Shared,
+    entry: EntryId,
+    draft: &Draft,
+    chunks: &[Vec<u8>],
+) -> Result<OutcomeContent, Verdict> {
+    let mut changes = Vec::new();
+    let mut used = 0;
+    for part in &draft.documents {
+        let id = DocumentId { collection: part.collection, entry, generation: part.generation };
+        let held = documents::load(&shared.store, Side::Working, &id).map_err(|_| Verdict::Damaged)?;
+        let own = part_of(&part.heads, chunks).map_err(|reason| Verdict::Invalid(reason.to_string()))?;
+        used += own.len();
+        let accepted = accept_document(held.as_ref(), &part.heads, &own, Mode::Contained)
+            .map_err(|error| refused(error, held.as_ref()))?;
+        changes.push((id, accepted.chunks.into_iter().map(|chunk| chunk.into_bytes()).collect()));
+    }
+    if used != chunks.len() {
+        return Err(Verdict::Invalid("changes that no document of the draft needs".into()));
+    }
+    Ok(OutcomeContent::Draft { changes })
+}
+
+fn refused(error: AcceptError, held: Option<&Document>) -> Verdict {
+    match error {
+        AcceptError::Incomplete { .. } => {
+            Verdict::Incomplete { have: held.map(Document::heads).unwrap_or_default() }
+        }
+        AcceptError::Invalid { reason } => Verdict::Invalid(reason.to_string()),
+    }
+}
+
+/// The collection of the home document among a draft's documents: the one that is no companion.
+pub(crate) fn home_of(organisation: &ortsnetz_model::OrgId, collections: &[CollectionId]) -> Option<CollectionId> {
+    let companion = |collection: &&CollectionId| {
+        [working::PARTNERS, working::INTERNAL]
+            .into_iter()
+            .any(|name| CollectionId::named(organisation, name) == **collection)
+    };
+    match collections {
+        [] => None,
+        [only] => Some(*only),
+        several => {
+            // Several: an entry in `partners` may still have a companion in `internal`.
+            let partners = CollectionId::named(organisation, working::PARTNERS);
+            several
+                .iter()
+                .find(|collection| !companion(collection))
+                .or_else(|| several.iter().find(|collection| **collection == partners))
+                .or_else(|| several.first())
+                .copied()
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Signing and storing what this node writes itself.
+
+use ortsnetz_store::{Batch, Origin};
+use ortsnetz_sync::{Event, Item, OpId};
+use ortsnetz_trust::record::{Body, Record, sign_batch};
+use rayon::prelude::*;
+
+use crate::driver::Input;
+use crate::plan::{Plan, PlannedItem};
+use crate::rows;
+use crate::shared::Shared;
+
+/// Signs records, stores them with everything planned in one batch, and answers the engine. `origins` names the planned
+/// item of each record. Blocks shortly.
+pub(crate) fn commit(
+    shared: &Shared,
+    op: OpId,
+    batches: Vec<Vec<Record>>,
+    origins: &[Option<(OpId, usize)>],
+    plans: Vec<(OpId, Plan)>,
+) {
+    let driver = shared.driver.clone();
+    let answer = move |items: Option<Vec<Item>>| {
+        let _ = driver.send(Input::Answer(Event::Committed { op, items }));
+    };
+    let mut batch = Batch::new(Origin::Own);
+    let mut planned: Vec<(OpId, Vec<PlannedItem>)> = Vec::new();
+    for (publish, plan) in plans {
+        batch.append(plan.batch);
+        planned.push((publish, plan.items));
+    }
+    batch.origin(Origin::Own);
+    let signed: Result<Vec<_>, _> =
+        batches.into_par_iter().map(|records| sign_batch(records, &shared.own.key)).collect();
+    let signed = match signed {
+        Ok(signed) => signed,
+        Err(error) => {
+            tracing::error!(%error, "records could not be signed");
+            answer(None);
+            return;
+        }
+    };
+    let mut items = Vec::with_capacity(origins.len());
+    for (signed, origin) in signed.into_iter().flatten().zip(origins) {
+        let record = signed.record();
+        let bytes = signed.to_bytes();
+        match record.entry {
+            Some(entry) => {
+                let document = matches!(record.body, Body::Publication { .. });
+                batch.put_record(record.feed, entry, record.position, record.generation, document, &bytes);
+            }
+            None => {
+                batch.delete_range(ortsnetz_store::Range::Markers(record.feed));
+                batch.put_marker(record.feed, record.position, &bytes);
+            }
+        }
+        if record.totals.is_some() {
+            batch.put_cursor(record.feed, &rows::encode(&record.position));
+        }
+        let chunks = origin
+            .and_then(|(publish, index)| {
+                let (_, items) = planned.iter_mut().find(|(of, _)| *of == publish)?;
+                items.get_mut(index).map(|item| std::mem::take(&mut item.chunks))
+            })
+            .unwrap_or_default();
+        items.push(Item { record: bytes.into(), chunks });
+    }
+    shared.store.submit(batch, move |result| match result {
+        Ok(_) => answer(Some(items)),
+        Err(error) => {
+            tracing::error!(%error, "records could not be stored");
+            answer(None);
+        }
+    });
+}

@@ -1,0 +1,260 @@
+//! What other own nodes write: their drafts merge into the working documents here, their requests are answered by the
+//! publisher, and publications of the publisher are noted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ortsnetz_model::{Chunk, CollectionId, Document, EntryId, FeedId, Hash, NodeId};
+use ortsnetz_store::{Batch, Origin, Side};
+use ortsnetz_trust::record::{Answer, Body, Outcome as RequestOutcome, SignedRecord};
+
+use crate::accepting::{Outcome, OutcomeContent, home_of};
+use crate::dto::EventInfo;
+use crate::error::NodeError;
+use crate::plan::{Plan, PlannedItem};
+use crate::publishing::{self, Version};
+use crate::rows::{self, OwnEntry, Published, Request};
+use crate::shared::Shared;
+use crate::working::{Working, put_projection};
+
+/// Adds to `batch` what received records of our own organisation change in the working state. The caller holds the locks
+/// of the entries.
+pub(crate) fn take_in(
+    shared: &Shared,
+    batch: &mut Batch,
+    feed: &FeedId,
+    outcomes: Vec<Outcome>,
+    now: u64,
+) -> Result<(), NodeError> {
+    for outcome in outcomes {
+        let Some(entry) = outcome.record.record().entry else { continue };
+        match (&outcome.content, &outcome.record.record().body) {
+            (OutcomeContent::Draft { changes }, Body::Draft(_)) => {
+                let mut by_document = BTreeMap::new();
+                for (document, chunks) in changes {
+                    batch.append_chunks(Side::Working, *document, chunks.clone());
+                    by_document.insert((document.collection, document.generation), chunks.clone());
+                }
+                merge(shared, batch, entry, by_document, now)?;
+            }
+            (OutcomeContent::Published { .. }, _) => noted(shared, batch, entry, feed, Published::Live, &outcome)?,
+            (OutcomeContent::Bare, Body::Withdrawal { .. }) => {
+                noted(shared, batch, entry, feed, Published::Withdrawn, &outcome)?;
+            }
+            (OutcomeContent::Bare, Body::Answer(answer)) => answered(shared, batch, answer)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+type Changes = BTreeMap<(CollectionId, u32), Vec<Vec<u8>>>;
+
+fn merge(shared: &Shared, batch: &mut Batch, entry: EntryId, changes: Changes, now: u64) -> Result<(), NodeError> {
+    let organisation = shared.own.organisation;
+    let generation = changes.keys().map(|(_, generation)| *generation).max().unwrap_or(0);
+    let collections: Vec<CollectionId> = changes.keys().map(|(collection, _)| *collection).collect();
+    let mut working = match Working::load(&shared.store, entry)? {
+        Some(working) if working.row.generation >= generation => working,
+        _ => {
+            let Some(home) = home_of(&organisation, &collections) else { return Ok(()) };
+            let mut working = Working::create(entry, home);
+            working.row.generation = generation;
+            working
+        }
+    };
+    for ((collection, of), chunks) in changes {
+        if of != working.row.generation {
+            continue;
+        }
+        let chunks: Vec<Chunk> = chunks.into_iter().map(Chunk::from_bytes).collect();
+        let document = working.documents.entry(collection).or_insert_with(|| Document::new(&shared.own.actor));
+        document.apply(&chunks)?;
+        if collection != working.row.home && !working.row.companions.contains(&collection) {
+            working.row.companions.push(collection);
+            working.row.companions.sort();
+        }
+    }
+    write_row(shared, batch, &mut working, now)
+}
+
+fn write_row(shared: &Shared, batch: &mut Batch, working: &mut Working, now: u64) -> Result<(), NodeError> {
+    working.refresh(&shared.store, &shared.own.organisation)?;
+    for (collection, document) in &working.documents {
+        put_projection(batch, Side::Working, *collection, working.entry, &document.project(), now);
+    }
+    rows::put_own_entry(batch, &working.entry, &working.row);
+    Ok(())
+}
+
+/// Notes that the publisher published or withdrew an entry of ours.
+fn noted(
+    shared: &Shared,
+    batch: &mut Batch,
+    entry: EntryId,
+    feed: &FeedId,
+    state: Published,
+    outcome: &Outcome,
+) -> Result<(), NodeError> {
+    let generation = outcome.record.record().generation;
+    let mut row = match rows::own_entry(&shared.store, &entry)? {
+        Some(row) => row,
+        None => OwnEntry { generation, ..OwnEntry::new(feed.collection) },
+    };
+    if generation < row.generation {
+        return Ok(());
+    }
+    let companion = match &outcome.content {
+        OutcomeContent::Published { json, .. } => {
+            let projection = rows::ProjectionRow { at: 0, from: None, json: json.clone() };
+            crate::catalog::is_companion(shared, feed, &projection)
+        }
+        _ => row.home != feed.collection,
+    };
+    if companion {
+        if !row.companions.contains(&feed.collection) && feed.collection != row.home {
+            row.companions.push(feed.collection);
+            row.companions.sort();
+            rows::put_own_entry(batch, &entry, &row);
+        }
+        return Ok(());
+    }
+    if generation > row.generation {
+        row = OwnEntry { companions: row.companions, ..OwnEntry::new(feed.collection) };
+        row.generation = generation;
+    }
+    if state == Published::Withdrawn && row.home != feed.collection {
+        return Ok(());
+    }
+    row.home = feed.collection;
+    row.companions.retain(|collection| *collection != feed.collection);
+    row.published = state;
+    row.draft = match (&outcome.content, rows::projection(&shared.store, Side::Working, &feed.collection, &entry)?) {
+        (OutcomeContent::Published { json, .. }, Some(working)) => working.json != *json,
+        (OutcomeContent::Published { .. }, None) => false,
+        _ => true,
+    };
+    if row.request == Request::Waiting && !row.draft {
+        row.request = Request::None;
+    }
+    rows::put_own_entry(batch, &entry, &row);
+    Ok(())
+}
+
+/// Notes the publisher's answer to a request of this node.
+fn answered(shared: &Shared, batch: &mut Batch, answer: &Answer) -> Result<(), NodeError> {
+    if answer.node != shared.own.node {
+        return Ok(());
+    }
+    let Some(mut row) = rows::own_entry(&shared.store, &answer.entry)? else { return Ok(()) };
+    let (outcome, reason) = match &answer.outcome {
+        RequestOutcome::Accepted(_) => {
+            row.request = Request::None;
+            ("published", None)
+        }
+        RequestOutcome::Refused(reason) => {
+            row.request = Request::Refused(reason.clone());
+            ("refused", Some(reason.clone()))
+        }
+    };
+    rows::put_own_entry(batch, &answer.entry, &row);
+    let _ = shared.events.send(EventInfo::Answer { id: answer.entry.to_string(), outcome: outcome.into(), reason });
+    Ok(())
+}
+
+/// Draft records of another own node are durable here: the publisher answers the requests among them.
+pub(crate) fn arrived(shared: &Arc<Shared>, writer: NodeId, feed: FeedId, entries: Vec<EntryId>) {
+    if !shared.is_publisher() || writer == shared.own.node {
+        return;
+    }
+    let shared = shared.clone();
+    // A thread of its own: it waits for the loop, which the pool also serves.
+    let _ = std::thread::Builder::new().name("requests".into()).spawn(move || {
+        for entry in entries {
+            if let Err(error) = answer_request(&shared, writer, &feed, entry) {
+                tracing::error!(%error, %entry, "a request to publish could not be answered");
+            }
+        }
+    });
+}
+
+/// Requests that came while this node was not the publisher, or was down, are answered now. Blocks.
+pub(crate) fn answer_waiting(shared: &Arc<Shared>) -> Result<(), NodeError> {
+    if !shared.is_publisher() {
+        return Ok(());
+    }
+    let nodes: Vec<NodeId> = shared.identity().nodes().map(|certificate| certificate.node).collect();
+    for node in nodes.into_iter().filter(|node| *node != shared.own.node) {
+        let feed = ortsnetz_trust::record::draft_feed(shared.own.organisation, &node);
+        let mut entries = Vec::new();
+        shared.store.records(Some(&feed), &mut |record| {
+            entries.push(record.entry);
+            true
+        })?;
+        for entry in entries {
+            answer_request(shared, node, &feed, entry)?;
+        }
+    }
+    Ok(())
+}
+
+fn answer_request(shared: &Shared, writer: NodeId, feed: &FeedId, entry: EntryId) -> Result<(), NodeError> {
+    let _locks = shared.locks.lock(&[entry]);
+    let Some(row) = shared.store.record(feed, &entry)? else { return Ok(()) };
+    let Ok(record) = SignedRecord::from_bytes(&row.bytes) else { return Ok(()) };
+    let Body::Draft(draft) = &record.record().body else { return Ok(()) };
+    let Some(requests) = &draft.publish else { return Ok(()) };
+    let mut answer = Answer {
+        node: writer,
+        entry,
+        request: record.record().position,
+        outcome: RequestOutcome::Refused(String::new()),
+    };
+    if is_answered(shared, &answer)? {
+        return Ok(());
+    }
+    let Some(mut working) = Working::load(&shared.store, entry)? else { return Ok(()) };
+    let now_writer = shared.writer();
+    let withdrawal = requests.iter().all(|request| request.heads.is_empty());
+    let requested: Vec<(CollectionId, Vec<Hash>)> =
+        requests.iter().map(|request| (request.collection, request.heads.clone())).collect();
+    let mut plan = Plan::new(Batch::new(Origin::Own));
+    if withdrawal {
+        if working.row.published == Published::Live {
+            plan = publishing::plan_withdrawal(&mut working, &now_writer, &shared.store)?;
+        }
+    } else if let Some(reason) = publishing::obstacle(&working, &shared.own.organisation) {
+        answer.outcome = RequestOutcome::Refused(cut(reason));
+        return send_answer(shared, plan, answer);
+    } else {
+        plan = publishing::plan(&mut working, &now_writer, &shared.store, &Version::Requested(&requested))?;
+    }
+    answer.outcome = RequestOutcome::Accepted(record.record().position);
+    send_answer(shared, plan, answer)
+}
+
+fn cut(mut reason: String) -> String {
+    let mut end = reason.len().min(ortsnetz_trust::limits::REASON_BYTES_MAX);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason.truncate(end);
+    reason
+}
+
+fn is_answered(shared: &Shared, answer: &Answer) -> Result<bool, NodeError> {
+    let Some(row) = shared.store.record(&shared.own.drafts, &answer.key())? else { return Ok(false) };
+    let Ok(record) = SignedRecord::from_bytes(&row.bytes) else { return Ok(false) };
+    Ok(matches!(&record.record().body, Body::Answer(given) if given.request >= answer.request))
+}
+
+fn send_answer(shared: &Shared, mut plan: Plan, answer: Answer) -> Result<(), NodeError> {
+    plan.items.push(PlannedItem {
+        feed: shared.own.drafts,
+        entry: answer.key(),
+        generation: 0,
+        body: Body::Answer(answer),
+        chunks: Vec::new(),
+    });
+    shared.commit(plan).map(|_| ())
+}

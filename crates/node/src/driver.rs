@@ -1,0 +1,359 @@
+//! The loop around the engine: what happened goes in, what the engine wants is done. Dull on purpose.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ortsnetz_model::{EntryId, FeedId, NodeId, OrgId};
+use ortsnetz_net::{Events, NetEvent, Priority, SendError};
+use ortsnetz_store::{Batch, Key, Origin};
+use ortsnetz_sync::{CompareError, Comparison, Effect, Engine, Event, Lane, OpId, Peer};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::accepting::{self, Outcome};
+use crate::alarms;
+use crate::clock;
+use crate::committing;
+use crate::drafts;
+use crate::dto::EventInfo;
+use crate::error::NodeError;
+use crate::identities;
+use crate::plan::{OpIds, Pending};
+use crate::rows;
+use crate::shared::{Shared, read, stopping, write};
+use crate::storing;
+
+/// What reaches the loop beside the network.
+pub(crate) enum Input {
+    /// Write and sign something.
+    Publish(Pending),
+    /// Compare with a connected node.
+    Compare(NodeId, oneshot::Sender<Result<Vec<Comparison>, CompareError>>),
+    /// The statements of an organisation changed.
+    Organisation(OrgId),
+    /// The partnership with an organisation ended.
+    Removed(OrgId),
+    /// Records and changes were judged.
+    Accepted(OpId, Vec<ortsnetz_sync::Verdict>, Vec<Option<Outcome>>),
+    /// An answer to an effect.
+    Answer(Event),
+    /// A look at the engine.
+    Ask(Box<dyn FnOnce(&Engine) + Send>),
+    /// Say goodbye; answered when the engine has.
+    Stop(oneshot::Sender<()>),
+}
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(200);
+
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    engine: Engine,
+    ops: OpIds,
+    pending: BTreeMap<OpId, Pending>,
+    compares: BTreeMap<OpId, oneshot::Sender<Result<Vec<Comparison>, CompareError>>>,
+    accepted: BTreeMap<OpId, (NodeId, Vec<Option<Outcome>>)>,
+    accepting: BTreeMap<OpId, NodeId>,
+    unsent: BTreeMap<NodeId, VecDeque<(Vec<u8>, Priority)>>,
+    connected: BTreeMap<NodeId, OrgId>,
+    wake_at: Option<u64>,
+}
+
+impl Driver {
+    pub fn new(shared: Arc<Shared>, engine: Engine) -> Self {
+        Self {
+            shared,
+            engine,
+            ops: OpIds::default(),
+            pending: BTreeMap::new(),
+            compares: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            accepting: BTreeMap::new(),
+            unsent: BTreeMap::new(),
+            connected: BTreeMap::new(),
+            wake_at: None,
+        }
+    }
+
+    /// Runs until it is stopped.
+    pub async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>, mut net: Events) {
+        self.handle(Event::Wake);
+        loop {
+            self.perform_all();
+            let wait = self.wake_at.map_or(Duration::from_secs(3600), |at| {
+                Duration::from_millis(at.saturating_sub(clock::now()))
+            });
+            tokio::select! {
+                biased;
+                input = inputs.recv() => match input {
+                    None => return,
+                    Some(Input::Stop(done)) => {
+                        self.handle(Event::Stopping);
+                        self.perform_all();
+                        tokio::time::sleep(GOODBYE).await;
+                        let _ = done.send(());
+                        self.refuse_everything();
+                        return;
+                    }
+                    Some(input) => self.input(input),
+                },
+                event = net.recv() => match event {
+                    None => return,
+                    Some(event) => self.network(event),
+                },
+                () = tokio::time::sleep(wait) => {
+                    self.wake_at = None;
+                    self.handle(Event::Wake);
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.engine.handle(clock::now(), event);
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Publish(pending) => {
+                let op = self.ops.next();
+                let items = pending.plan.publish_items();
+                self.pending.insert(op, pending);
+                self.handle(Event::Publish { op, items });
+            }
+            Input::Compare(node, reply) => {
+                let op = self.ops.next();
+                self.compares.insert(op, reply);
+                self.handle(Event::Compare { op, node });
+            }
+            Input::Organisation(id) => {
+                if let Some(organisation) = self.shared.identity_of(&id) {
+                    self.handle(Event::Organisation { organisation });
+                }
+            }
+            Input::Removed(organisation) => self.handle(Event::Removed { organisation }),
+            Input::Accepted(op, verdicts, outcomes) => {
+                let node = self.accepting.remove(&op).unwrap_or(self.shared.own.node);
+                self.accepted.insert(op, (node, outcomes));
+                self.handle(Event::Accepted { op, verdicts });
+            }
+            Input::Answer(event) => self.handle(event),
+            Input::Ask(ask) => ask(&self.engine),
+            Input::Stop(_) => {}
+        }
+    }
+
+    fn network(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Connected { peer, remote, .. } => {
+                let Some(organisation) = self.shared.organisation_of(&peer) else {
+                    self.shared.net.close(peer, "no certificate");
+                    return;
+                };
+                tracing::info!(%peer, organisation = self.shared.organisation_name(&organisation), remote, "connected");
+                self.connected.insert(peer, organisation);
+                self.handle(Event::Connected { peer: Peer { node: peer, organisation } });
+                self.tell_partner(organisation, true, false);
+            }
+            NetEvent::Disconnected { peer, reason } => {
+                tracing::info!(%peer, %reason, "disconnected");
+                self.unsent.remove(&peer);
+                if let Some(organisation) = self.connected.remove(&peer) {
+                    self.handle(Event::Disconnected { node: peer });
+                    self.tell_partner(organisation, false, false);
+                }
+            }
+            NetEvent::Frame { peer, bytes } => self.handle(Event::Frame { node: peer, bytes }),
+            NetEvent::Writable { peer } => self.send_waiting(peer),
+            NetEvent::Refused { node, address, reason } => {
+                tracing::warn!(%node, address, reason, "a node was turned away");
+            }
+            NetEvent::DialFailed { peer, reason } => {
+                tracing::debug!(%peer, reason, "a node could not be reached");
+            }
+            NetEvent::Join { node, remote, stream } => {
+                tracing::info!(%node, remote, "a node answers an invitation");
+                let shared = self.shared.clone();
+                tokio::spawn(async move { crate::joining::answer(shared, stream).await });
+            }
+            NetEvent::Listening { address } => tracing::info!(address, "listening for peers"),
+            NetEvent::ObservedAddress { .. } => {}
+        }
+    }
+
+    fn tell_partner(&self, organisation: OrgId, connected: bool, in_sync: bool) {
+        let _ = self.shared.events.send(EventInfo::Partner {
+            id: organisation.to_string(),
+            name: self.shared.organisation_name(&organisation),
+            connected,
+            in_sync,
+        });
+    }
+
+    fn perform_all(&mut self) {
+        while let Some(effect) = self.engine.poll_effect() {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send { node, frame, lane } => {
+                let priority = if lane == Lane::Bulk { Priority::Bulk } else { Priority::Control };
+                let waiting = self.unsent.entry(node).or_default();
+                waiting.push_back((frame, priority));
+                if waiting.len() == 1 || priority == Priority::Control {
+                    self.send_waiting(node);
+                }
+            }
+            Effect::Close { node, reason } => self.shared.net.close(node, format!("{reason:?}")),
+            Effect::Commit { op, batches, origins } => {
+                let mut plans = Vec::new();
+                for (publish, _) in origins.iter().flatten() {
+                    if plans.iter().all(|(of, _)| of != publish)
+                        && let Some(pending) = self.pending.get_mut(publish)
+                    {
+                        plans.push((*publish, pending.plan.take()));
+                    }
+                }
+                let shared = self.shared.clone();
+                rayon::spawn(move || committing::commit(&shared, op, batches, &origins, plans));
+            }
+            Effect::Published { op, result } => {
+                if let Some(pending) = self.pending.remove(&op) {
+                    let _ = pending.reply.send(result.map_err(publish_error));
+                }
+            }
+            Effect::Accept { op, node, feed, items } => {
+                self.accepting.insert(op, node);
+                let shared = self.shared.clone();
+                rayon::spawn(move || accepting::accept(&shared, op, feed, items));
+            }
+            Effect::Store { op, batch } => {
+                let (node, outcomes) = match batch.accept.and_then(|accept| self.accepted.remove(&accept)) {
+                    Some((node, outcomes)) => (Some(node), outcomes),
+                    None => (None, Vec::new()),
+                };
+                storing::store(&self.shared, op, node, batch, outcomes);
+            }
+            Effect::Load { op, feed, query } => {
+                let shared = self.shared.clone();
+                rayon::spawn(move || storing::load(&shared, op, feed, &query));
+            }
+            Effect::TakeIn { op, node, organisation, statements } => {
+                let shared = self.shared.clone();
+                rayon::spawn(move || identities::take_in(&shared, op, node, organisation, &statements));
+            }
+            Effect::Returned { op, node, feed, items } => {
+                let shared = self.shared.clone();
+                rayon::spawn(move || storing::keep_returned(&shared, op, node, feed, &items));
+            }
+            Effect::Remember { node, taken } => {
+                let mut batch = Batch::new(Origin::Foreign);
+                batch.put(Key::Custom { table: TAKEN.into(), key: node.0.to_vec() }, taken.to_vec());
+                self.shared.store.submit(batch, |_| {});
+                if let Some(organisation) = self.connected.get(&node).copied() {
+                    self.in_sync(organisation);
+                }
+            }
+            Effect::Compared { op, result } => {
+                if let Some(reply) = self.compares.remove(&op) {
+                    let _ = reply.send(result);
+                }
+            }
+            Effect::Applied { node, feed, entries } => self.applied(node, feed, entries),
+            Effect::Alarm(alarm) => alarms::raise(&self.shared, &alarm),
+            Effect::WakeAt { at } => self.wake_at = Some(at),
+        }
+    }
+
+    fn in_sync(&self, organisation: OrgId) {
+        let now = clock::now();
+        if let Some(partner) = write(&self.shared.partners).get_mut(&organisation) {
+            partner.last_sync_at = now;
+            let mut batch = Batch::new(Origin::Own);
+            batch.put(Key::Partner(organisation), rows::encode(partner));
+            self.shared.store.submit(batch, |_| {});
+        }
+        self.tell_partner(organisation, true, true);
+    }
+
+    fn applied(&mut self, node: Option<NodeId>, feed: FeedId, entries: Vec<EntryId>) {
+        let now = clock::now();
+        self.shared.last_change_at.store(now, Ordering::Relaxed);
+        if !read(&self.shared.feeds).contains(&feed) {
+            write(&self.shared.feeds).insert(feed);
+        }
+        self.shared.search.changed(feed, entries.clone(), self.shared.store.change());
+        if let Some(writer) = self.shared.identity().draft_node(&feed.collection)
+            && feed.organisation == self.shared.own.organisation
+        {
+            if node.is_some() {
+                drafts::arrived(&self.shared, writer, feed, entries.clone());
+            }
+        }
+        let collection = self.shared.collection_name(&feed);
+        for entry in entries {
+            let withdrawn = self.engine.row(&feed, &entry).is_some_and(|row| row.withdrawn);
+            let _ = self.shared.events.send(EventInfo::Entry {
+                id: entry.to_string(),
+                organisation: feed.organisation.to_string(),
+                collection: collection.clone(),
+                state: if withdrawn { "withdrawn" } else { "published" }.into(),
+                at: clock::rfc3339(now),
+            });
+        }
+    }
+
+    /// Sends what waits for a peer, as far as there is room; small frames overtake pages.
+    fn send_waiting(&mut self, node: NodeId) {
+        let Some(waiting) = self.unsent.get_mut(&node) else { return };
+        let mut kept = VecDeque::new();
+        let mut full = [false; 2];
+        while let Some((frame, priority)) = waiting.pop_front() {
+            let lane = usize::from(priority == Priority::Bulk);
+            if full[lane] {
+                kept.push_back((frame, priority));
+                continue;
+            }
+            match self.shared.net.send(node, frame, priority) {
+                Ok(()) => {}
+                Err(SendError::Full(frame)) => {
+                    full[lane] = true;
+                    kept.push_back((frame, priority));
+                }
+                Err(SendError::NotConnected) => {
+                    kept.clear();
+                    waiting.clear();
+                }
+                Err(error @ SendError::TooLong { .. }) => {
+                    tracing::error!(%node, %error, "a frame could not be sent");
+                }
+            }
+        }
+        *waiting = kept;
+        if waiting.is_empty() {
+            self.unsent.remove(&node);
+        }
+    }
+
+    fn refuse_everything(&mut self) {
+        for (_, pending) in std::mem::take(&mut self.pending) {
+            let _ = pending.reply.send(Err(stopping()));
+        }
+    }
+}
+
+/// Table of what is remembered of peers: key is the node, value the hash of its last offer we took in.
+pub(crate) const TAKEN: &str = "taken";
+
+fn publish_error(error: ortsnetz_sync::PublishError) -> NodeError {
+    use ortsnetz_sync::PublishError as E;
+    match error {
+        E::NotPublisher => NodeError::Forbidden(format!("{error}; see `ortsnetz publisher show`")),
+        E::Frozen | E::Generation(_) => NodeError::Conflict(error.to_string()),
+        E::Batch | E::Full => NodeError::TooLarge(error.to_string()),
+        E::Busy | E::NotStored => NodeError::Unavailable(format!("{error}; nothing was written")),
+    }
+}

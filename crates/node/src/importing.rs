@@ -1,0 +1,353 @@
+//! `import`: records of a file become working entries, batch by batch, each batch whole or not at all.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use ortsnetz_exchange::{Format, Imported, Mapping, Options, Resolver, read};
+use ortsnetz_model::{Ars, CollectionId, Entry, EntryId, Finding, Ids, Severity, check, merge_import};
+use ortsnetz_store::Key;
+use rayon::prelude::*;
+
+use crate::dto::{FindingInfo, ImportReport, ImportRequest, Kept, Rejection};
+use crate::editing::require_editor;
+use crate::error::NodeError;
+use crate::plan::Plan;
+use crate::publishing::{self, Version};
+use crate::rows::{self, Published, Request};
+use crate::shared::{Shared, lock};
+use crate::working::{Working, Writer, known_kind};
+
+/// Entries written in one state change.
+const BATCH: usize = ortsnetz_trust::limits::BATCH_RECORDS_MAX;
+/// Findings, rejections and kept values told one by one; more are counted. A file may have ten million lines.
+pub(crate) const REPORT_ROWS_MAX: usize = 10_000;
+
+/// The last import of an entry, as kept to tell what a person changed since.
+#[derive(minicbor::Encode, minicbor::Decode)]
+struct Source {
+    /// The collection it asked for.
+    #[n(0)]
+    collection: String,
+    /// The entry as it came, as JSON.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    json: Vec<u8>,
+}
+
+/// What became of one record.
+enum Outcome {
+    Rejected(Rejection),
+    Unchanged { findings: Vec<FindingInfo>, kept: Vec<Kept> },
+    Written(Box<Change>),
+}
+
+struct Change {
+    created: bool,
+    published: bool,
+    requested: bool,
+    plan: Plan,
+    findings: Vec<FindingInfo>,
+    kept: Vec<Kept>,
+}
+
+/// Reads entries from `bytes` to the end. Records that cannot be taken in are rejected one by one. Blocks.
+pub(crate) fn import(
+    shared: &Shared,
+    request: &ImportRequest,
+    bytes: &mut dyn Read,
+) -> Result<ImportReport, NodeError> {
+    require_editor(shared)?;
+    let _one_at_a_time = lock(&shared.importing);
+    let records = read(bytes, options(shared, request)?).map_err(|error| NodeError::Invalid(error.to_string()))?;
+    let mut report = Report::default();
+    let mut batch: Vec<Imported> = Vec::with_capacity(BATCH);
+    let mut ids = BTreeSet::new();
+    for record in records {
+        match record {
+            Err(rejected) => report.reject(Rejection {
+                file: rejected.file,
+                line: rejected.line,
+                reason: rejected.reason,
+            }),
+            Ok(imported) => {
+                if batch.len() == BATCH || ids.contains(&imported.id) {
+                    write(shared, request, std::mem::take(&mut batch), &mut report)?;
+                    ids.clear();
+                }
+                ids.insert(imported.id);
+                batch.push(imported);
+            }
+        }
+    }
+    write(shared, request, batch, &mut report)?;
+    Ok(report.finish(&request.file))
+}
+
+fn options(shared: &Shared, request: &ImportRequest) -> Result<Options, NodeError> {
+    let mut options = Options::new(Resolver::new(shared.own.organisation), &request.file);
+    options.format = match request.format.as_str() {
+        "" | "auto" => None,
+        name => Some(name.parse::<Format>().map_err(NodeError::Invalid)?),
+    };
+    options.mapping = request
+        .mapping
+        .as_deref()
+        .map(|text| text.parse::<Mapping>().map_err(|error| NodeError::Invalid(format!("--mapping: {error}"))))
+        .transpose()?;
+    if let Some(name) = &request.collection {
+        shared.own_collection(name)?;
+        options.collection = Some(name.clone());
+    }
+    options.valid_for = request
+        .valid_for
+        .as_deref()
+        .map(|text| text.parse::<Ars>().map_err(|error| NodeError::Invalid(format!("--valid-for: {error}"))))
+        .transpose()?;
+    Ok(options)
+}
+
+fn write(
+    shared: &Shared,
+    request: &ImportRequest,
+    batch: Vec<Imported>,
+    report: &mut Report,
+) -> Result<(), NodeError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<EntryId> = batch.iter().map(|imported| imported.id).collect();
+    let _locks = shared.locks.lock(&ids);
+    let publisher = shared.is_publisher();
+    let writer = shared.writer();
+    let outcomes: Vec<Result<Outcome, NodeError>> =
+        batch.into_par_iter().map(|imported| prepare(shared, request, &writer, publisher, imported)).collect();
+    let mut plan: Option<Plan> = None;
+    let mut written = Vec::new();
+    for outcome in outcomes {
+        match outcome? {
+            Outcome::Rejected(rejection) => report.reject(rejection),
+            Outcome::Unchanged { findings, kept } => {
+                report.report.unchanged += 1;
+                report.doubts(findings, kept);
+            }
+            Outcome::Written(change) => {
+                let Change { plan: part, created, published, requested, findings, kept } = *change;
+                match &mut plan {
+                    None => plan = Some(part),
+                    Some(plan) => plan.append(part),
+                }
+                written.push((created, published, requested));
+                report.doubts(findings, kept);
+            }
+        }
+    }
+    if let Some(plan) = plan
+        && !request.dry_run
+    {
+        shared.commit(plan)?;
+    }
+    for (created, published, requested) in written {
+        if created {
+            report.report.created += 1;
+        } else {
+            report.report.updated += 1;
+        }
+        report.report.published += u64::from(published);
+        report.report.requested += u64::from(requested);
+    }
+    Ok(())
+}
+
+/// Works out what a record changes. Touches nothing.
+fn prepare(
+    shared: &Shared,
+    request: &ImportRequest,
+    writer: &Writer<'_>,
+    publisher: bool,
+    imported: Imported,
+) -> Result<Outcome, NodeError> {
+    let reject = |reason: String| {
+        Ok(Outcome::Rejected(Rejection { file: request.file.clone(), line: imported.line, reason }))
+    };
+    let id = imported.id;
+    if let Err(error) = known_kind(imported.entry.kind().as_str()) {
+        return reject(error.to_string());
+    }
+    let home = match shared.own_collection(&imported.collection) {
+        Ok(home) => home,
+        Err(error) => return reject(error.to_string()),
+    };
+    let mut findings = imported.findings.clone();
+    for finding in check(&imported.entry) {
+        if finding.severity == Severity::Error {
+            return reject(format!("{}: {}", finding.path, finding.message));
+        }
+        findings.push(finding);
+    }
+    let findings = infos(&id, findings);
+    let source = source_row(shared, &id)?;
+    let json = serde_json::to_vec(imported.entry.as_map()).unwrap_or_default();
+    let existing = Working::load(&shared.store, id)?;
+    let created = existing.is_none();
+    let (mut working, kept, mut changed, moved) = match existing {
+        None => {
+            let mut working = Working::create(id, home);
+            if let Err(error) = working.set(writer, &imported.entry, &mut Ids::Imported(id)) {
+                return reject(error.to_string());
+            }
+            (working, Vec::new(), true, None)
+        }
+        Some(working) => match update(shared, writer, working, &imported, source.as_ref(), home)? {
+            Ok(updated) => updated,
+            Err(reason) => return reject(reason),
+        },
+    };
+    let kept: Vec<Kept> = kept.into_iter().map(|path| Kept { id: id.to_string(), path }).collect();
+    let source_changed = source.as_ref().is_none_or(|source| source.json != json || source.collection != imported.collection);
+    let publish = request.publish && (changed || working.row.published == Published::Never);
+    if !changed && !publish && !source_changed {
+        return Ok(Outcome::Unchanged { findings, kept });
+    }
+    let mut plan = moved.unwrap_or_else(|| Plan::new(ortsnetz_store::Batch::new(ortsnetz_store::Origin::Own)));
+    let source = Source { collection: imported.collection.clone(), json };
+    plan.batch.put(Key::ImportSource(id), rows::encode(&source));
+    let mut published = false;
+    let mut requested = false;
+    if publish {
+        if let Some(reason) = publishing::obstacle(&working, &writer.organisation) {
+            return reject(format!("not published: {reason}"));
+        }
+        changed = true;
+        if publisher {
+            plan.append(publishing::plan(&mut working, writer, &shared.store, &Version::Present)?);
+            published = true;
+        } else {
+            working.row.request = Request::Waiting;
+            requested = true;
+        }
+    }
+    if changed {
+        let heads = requested.then(|| working.heads());
+        // After the publication, so that the row says what is published.
+        let draft = working.row.draft;
+        let mut part = working.plan(writer, &shared.store, heads)?;
+        if published {
+            working.row.draft = draft;
+            rows::put_own_entry(&mut part.batch, &id, &working.row);
+        }
+        plan.append(part);
+    }
+    Ok(Outcome::Written(Box::new(Change { created, published, requested, plan, findings, kept })))
+}
+
+type Updated = (Working, Vec<String>, bool, Option<Plan>);
+
+/// Merges a record into an entry that is here already.
+fn update(
+    shared: &Shared,
+    writer: &Writer<'_>,
+    mut working: Working,
+    imported: &Imported,
+    source: Option<&Source>,
+    home: CollectionId,
+) -> Result<Result<Updated, String>, NodeError> {
+    let last = source
+        .and_then(|source| serde_json::from_slice(&source.json).ok())
+        .and_then(|value| Entry::from_json(value).ok());
+    let current = working.joined(&writer.organisation);
+    let (merged, kept) = merge_import(last.as_ref(), &imported.entry, &current);
+    let changed = match working.set(writer, &merged, &mut Ids::Imported(imported.id)) {
+        Ok(changed) => changed,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let source_moved = source.is_some_and(|source| {
+        source.collection != imported.collection
+            && CollectionId::named(&writer.organisation, &source.collection) == working.row.home
+    });
+    if source_moved && working.row.home != home {
+        if working.row.published == Published::Live && !shared.is_publisher() {
+            return Ok(Err("its collection changed, and only the publisher moves a published entry".into()));
+        }
+        let (moved, plan) =
+            publishing::plan_move(&working, writer, &shared.store, home, &mut Ids::Imported(imported.id))?;
+        return Ok(Ok((moved, kept, true, Some(plan))));
+    }
+    Ok(Ok((working, kept, changed, None)))
+}
+
+fn source_row(shared: &Shared, id: &EntryId) -> Result<Option<Source>, NodeError> {
+    shared.store.get(&Key::ImportSource(*id))?.map(|bytes| rows::decode("the last import", &bytes)).transpose()
+}
+
+fn infos(id: &EntryId, findings: Vec<Finding>) -> Vec<FindingInfo> {
+    findings
+        .into_iter()
+        .map(|finding| FindingInfo {
+            id: id.to_string(),
+            path: finding.path,
+            severity: if finding.severity == Severity::Error { "error" } else { "warning" }.into(),
+            message: finding.message,
+        })
+        .collect()
+}
+
+/// The report as it grows, with bounded lists.
+#[derive(Default)]
+struct Report {
+    report: ImportReport,
+    more_rejected: u64,
+    more_findings: u64,
+}
+
+impl Report {
+    fn reject(&mut self, rejection: Rejection) {
+        if self.report.rejected.len() < REPORT_ROWS_MAX {
+            self.report.rejected.push(rejection);
+        } else {
+            self.more_rejected += 1;
+        }
+    }
+
+    fn doubts(&mut self, findings: Vec<FindingInfo>, kept: Vec<Kept>) {
+        let room = REPORT_ROWS_MAX.saturating_sub(self.report.findings.len());
+        self.more_findings += findings.len().saturating_sub(room) as u64;
+        self.report.findings.extend(findings.into_iter().take(room));
+        let room = REPORT_ROWS_MAX.saturating_sub(self.report.kept.len());
+        self.report.kept.extend(kept.into_iter().take(room));
+    }
+
+    fn finish(mut self, file: &str) -> ImportReport {
+        if self.more_rejected > 0 {
+            self.report.rejected.push(Rejection {
+                file: file.to_owned(),
+                line: 0,
+                reason: format!("and {} more records; only the first {REPORT_ROWS_MAX} are listed", self.more_rejected),
+            });
+        }
+        if self.more_findings > 0 {
+            self.report.findings.push(FindingInfo {
+                id: String::new(),
+                path: String::new(),
+                severity: "warning".into(),
+                message: format!("and {} more findings; only the first {REPORT_ROWS_MAX} are listed", self.more_findings),
+            });
+        }
+        self.report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_lists_up_to_its_limit_and_counts_the_rest() {
+        let rejection = || Rejection { file: "f".into(), line: 1, reason: "r".into() };
+        for (given, listed) in [(REPORT_ROWS_MAX, REPORT_ROWS_MAX), (REPORT_ROWS_MAX + 2, REPORT_ROWS_MAX + 1)] {
+            let mut report = Report::default();
+            (0..given).for_each(|_| report.reject(rejection()));
+            let report = report.finish("f");
+            assert_eq!(report.rejected.len(), listed);
+            assert_eq!(report.rejected.last().is_some_and(|last| last.reason.contains("and 2 more")), given > listed - 1 && listed > REPORT_ROWS_MAX);
+        }
+    }
+}

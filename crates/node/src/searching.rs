@@ -1,0 +1,454 @@
+//! Finding: a thread that feeds the index with what was stored, and the questions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use ortsnetz_model::dates;
+use ortsnetz_model::{Ars, Entry, EntryId, FeedId, Kind, OrgId, as_of, due_dates};
+use ortsnetz_search::{
+    Change, District, Document, Index, OpenState, PlaceCandidate, PlaceFilter, PlaceKind, Places, Query, Reader, Standing,
+};
+use ortsnetz_store::{Batch, Key, Range, Side};
+
+use crate::catalog;
+use crate::clock;
+use crate::dto::{Completeness, Hit, PlaceInfo, SearchRequest, SearchResult};
+use crate::error::NodeError;
+use crate::reading::parse_on;
+use crate::rows;
+use crate::shared::{Shared, read};
+use crate::working::PUBLIC;
+
+/// Memory in which the index collects changes, in bytes.
+const HEAP_BYTES: usize = 30 << 20;
+/// A change is found at the latest after this time.
+const COMMIT_AFTER: Duration = Duration::from_millis(400);
+/// So many changes are committed at once at the latest.
+const COMMIT_CHANGES: usize = 2000;
+/// Table of entries that change by themselves: key is the date (10 bytes), then feed and entry.
+const DUE: &str = "due";
+
+/// What the index thread is told.
+enum Job {
+    /// These entries of a feed changed with this change of the store.
+    Changed(FeedId, Vec<EntryId>, u64),
+    /// Places changed: districts of profiles must be read again.
+    Stop(Sender<()>),
+}
+
+/// The way to the index.
+pub(crate) struct Search {
+    reader: Reader,
+    jobs: Sender<Job>,
+    waiting: std::sync::Mutex<Option<(Index, OpenState, Receiver<Job>)>>,
+    current: Arc<AtomicBool>,
+}
+
+impl Search {
+    /// Opens the index of this store; [`Search::run`] starts feeding it.
+    pub fn open(dir: &std::path::Path, store: &ortsnetz_store::Store) -> Result<Self, NodeError> {
+        let opened = Index::open(dir, store.id(), store.change(), HEAP_BYTES)
+            .map_err(|error| NodeError::Unavailable(error.to_string()))?;
+        let (jobs, receiver) = channel();
+        Ok(Self {
+            reader: opened.index.reader(),
+            jobs,
+            waiting: std::sync::Mutex::new(Some((opened.index, opened.state, receiver))),
+            current: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    /// Starts the thread.
+    pub fn run(shared: &Arc<Shared>) {
+        let Some((index, state, jobs)) = crate::shared::lock(&shared.search.waiting).take() else { return };
+        let feeder = Feeder {
+            shared: shared.clone(),
+            index,
+            dirty: BTreeMap::new(),
+            cursor: shared.store.change(),
+            current: shared.search.current.clone(),
+        };
+        // The thread ends with `Stop`; without it nothing would be found, so a failure to start one is told by `status`.
+        let _ = std::thread::Builder::new().name("search".into()).spawn(move || feeder.run(state, &jobs));
+    }
+
+    /// Tells that entries changed.
+    pub fn changed(&self, feed: FeedId, entries: Vec<EntryId>, change: u64) {
+        let _ = self.jobs.send(Job::Changed(feed, entries, change));
+    }
+
+    /// Whether everything stored can be found.
+    pub fn is_current(&self) -> bool {
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// Entries in the index.
+    pub fn entries(&self) -> u64 {
+        self.reader.entries()
+    }
+
+    /// Commits and stops. Blocks.
+    pub fn stop(&self) {
+        let (done, wait) = channel();
+        if self.jobs.send(Job::Stop(done)).is_ok() {
+            let _ = wait.recv_timeout(Duration::from_secs(10));
+        }
+    }
+}
+
+struct Feeder {
+    shared: Arc<Shared>,
+    index: Index,
+    dirty: BTreeMap<FeedId, BTreeSet<EntryId>>,
+    cursor: u64,
+    current: Arc<AtomicBool>,
+}
+
+impl Feeder {
+    fn run(mut self, state: OpenState, jobs: &Receiver<Job>) {
+        if let Err(error) = self.catch_up(state) {
+            tracing::error!(%error, "the search index could not be brought up to date");
+        }
+        self.current.store(true, Ordering::Relaxed);
+        let mut deadline: Option<Instant> = None;
+        let mut midnight = dates::next_midnight(clock::now());
+        loop {
+            let wait = deadline.map_or(Duration::from_secs(30), |at| at.saturating_duration_since(Instant::now()));
+            match jobs.recv_timeout(wait) {
+                Ok(Job::Changed(feed, entries, change)) => {
+                    self.dirty.entry(feed).or_default().extend(entries);
+                    self.cursor = self.cursor.max(change);
+                    deadline.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
+                }
+                Ok(Job::Stop(done)) => {
+                    self.flush();
+                    let _ = done.send(());
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.flush();
+                    return;
+                }
+            }
+            let many = self.dirty.values().map(BTreeSet::len).sum::<usize>() >= COMMIT_CHANGES;
+            if many || deadline.is_some_and(|at| at <= Instant::now()) {
+                self.flush();
+                deadline = None;
+            }
+            if clock::now() >= midnight {
+                midnight = dates::next_midnight(clock::now());
+                self.due();
+                deadline = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Feeds what the index does not have yet.
+    fn catch_up(&mut self, state: OpenState) -> Result<(), NodeError> {
+        let shared = self.shared.clone();
+        let mut seen: Vec<(FeedId, EntryId)> = Vec::new();
+        match state {
+            OpenState::Ready { cursor } => {
+                shared.store.changed_since(cursor, &mut |feed, entry, _| {
+                    seen.push((feed, entry));
+                    true
+                })?;
+            }
+            OpenState::NeedsRebuild(reason) => {
+                tracing::info!(?reason, "the search index is built anew");
+                shared.store.records(None, &mut |record| {
+                    seen.push((record.feed, record.entry));
+                    true
+                })?;
+            }
+        }
+        for (feed, entry) in seen {
+            self.dirty.entry(feed).or_default().insert(entry);
+            if self.dirty.values().map(BTreeSet::len).sum::<usize>() >= COMMIT_CHANGES {
+                self.feed_dirty();
+            }
+        }
+        self.due();
+        self.flush();
+        Ok(())
+    }
+
+    /// Entries whose day has come are read again.
+    fn due(&mut self) {
+        let today = dates::today(clock::now()).to_string();
+        let range = Range::Custom(DUE.into());
+        let mut batch = Batch::new(ortsnetz_store::Origin::Foreign);
+        let Ok(rows) = self.shared.store.scan(&range, None, 100_000) else { return };
+        for (key, value) in rows {
+            let Key::Custom { key: bytes, .. } = &key else { continue };
+            if bytes.get(..10).is_some_and(|date| date > today.as_bytes()) {
+                break;
+            }
+            if let Ok((feed, entry)) = rows::decode::<(FeedId, EntryId)>("a due entry", &value) {
+                self.dirty.entry(feed).or_default().insert(entry);
+            }
+            batch.delete(key);
+        }
+        if !batch.is_empty() {
+            let _ = self.shared.store.commit(batch);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.feed_dirty();
+        if let Err(error) = self.index.commit(self.cursor) {
+            tracing::error!(%error, "the search index could not be written");
+        }
+    }
+
+    fn feed_dirty(&mut self) {
+        for (feed, entries) in std::mem::take(&mut self.dirty) {
+            if catalog::is_draft_feed(&self.shared, &feed) {
+                continue;
+            }
+            for entry in entries {
+                if let Err(error) = self.update(&feed, &entry) {
+                    tracing::error!(%error, %entry, "an entry could not be indexed");
+                }
+            }
+        }
+    }
+
+    fn update(&mut self, feed: &FeedId, id: &EntryId) -> Result<(), NodeError> {
+        let shared = self.shared.clone();
+        let failed = |error: ortsnetz_search::SearchError| NodeError::Unavailable(error.to_string());
+        let held = catalog::find_of(&shared, &feed.organisation, id)?;
+        let live = held.as_ref().filter(|held| held.home.is_some());
+        if live.is_none_or(|held| held.feed != *feed) {
+            let delete = Change::Delete(feed.organisation, feed.collection, *id);
+            self.index.update(&[delete]).map_err(failed)?;
+        }
+        let Some(held) = live else { return Ok(()) };
+        let Some(entry) = held.entry(id, false)? else { return Ok(()) };
+        let now = clock::now();
+        self.note_due(&held.feed, id, &entry);
+        let entry = as_of(&entry, dates::today(now));
+        if entry.kind() == Kind::Profile {
+            learn_districts(&shared, &held.feed.organisation, &entry);
+        }
+        if matches!(entry.kind(), Kind::Unknown(_) | Kind::Journal) {
+            return Ok(());
+        }
+        let names = office_names(&shared, &held.feed, &entry)?;
+        let notes: Vec<String> = held
+            .companions
+            .iter()
+            .filter_map(|(_, row)| catalog::read_entry(id, &row.json).ok())
+            .filter_map(|companion| companion.get("agent_note").map(|note| note.to_string()))
+            .collect();
+        let own = held.feed.organisation == shared.own.organisation;
+        let document = Document {
+            organisation: held.feed.organisation,
+            collection: held.feed.collection,
+            id: *id,
+            entry: &entry,
+            notes: notes.iter().map(String::as_str).collect(),
+            office_names: names.iter().map(String::as_str).collect(),
+            default_area: claim(&shared, &held.feed.organisation),
+            published_at: Some(held.record.record().at),
+            received_at: if own { None } else { held.home.as_ref().map(|row| row.at) },
+        };
+        self.index.update(&[Change::Upsert(document)]).map_err(failed)
+    }
+
+    fn note_due(&self, feed: &FeedId, id: &EntryId, entry: &Entry) {
+        let today = dates::today(clock::now());
+        let mut batch = Batch::new(ortsnetz_store::Origin::Foreign);
+        for date in due_dates(entry).into_iter().filter(|date| *date > today) {
+            let mut key = date.to_string().into_bytes();
+            key.extend_from_slice(&feed.collection.0);
+            key.extend_from_slice(&id.0);
+            batch.put(Key::Custom { table: DUE.into(), key }, rows::encode(&(*feed, *id)));
+        }
+        if !batch.is_empty() {
+            let _ = self.shared.store.commit(batch);
+        }
+    }
+}
+
+fn office_names(shared: &Shared, feed: &FeedId, entry: &Entry) -> Result<Vec<String>, NodeError> {
+    let mut names = Vec::new();
+    for (path, office) in entry.references() {
+        if !path.starts_with("office") {
+            continue;
+        }
+        if let Some(row) = rows::projection(&shared.store, Side::Published, &feed.collection, &office)?
+            && let Some(title) = catalog::read_entry(&office, &row.json)?.title("de")
+        {
+            names.push(title.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn learn_districts(shared: &Shared, organisation: &OrgId, profile: &Entry) {
+    let Some(ars) = claim(shared, organisation) else { return };
+    let districts: Vec<District> =
+        profile.get("districts").and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default();
+    if districts.is_empty() {
+        return;
+    }
+    let mut places = crate::shared::write(&shared.places);
+    let mut table = Places::clone(&places);
+    table.set_districts(ars, &districts);
+    *places = Arc::new(table);
+}
+
+/// The place an organisation claims.
+pub(crate) fn claim(shared: &Shared, organisation: &OrgId) -> Option<Ars> {
+    shared.identity_of(organisation)?.ars().parse().ok()
+}
+
+/// Places we answer for: our own and those of confirmed partners.
+pub(crate) fn served(shared: &Shared) -> Vec<Ars> {
+    let partners = read(&shared.partners);
+    std::iter::once(&shared.own.organisation)
+        .chain(partners.iter().filter(|(_, partner)| partner.confirmed && !partner.ended).map(|(id, _)| id))
+        .filter_map(|organisation| claim(shared, organisation))
+        .collect()
+}
+
+/// How an organisation stands to a place, or to us.
+pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Ars>) -> Standing {
+    let speaks = place.is_none_or(|place| claim(shared, organisation).is_some_and(|claim| claim.covers(place)));
+    if !speaks {
+        return Standing::Elsewhere;
+    }
+    if *organisation == shared.own.organisation {
+        return Standing::Own;
+    }
+    match read(&shared.partners).get(organisation) {
+        Some(partner) if partner.ended => Standing::Introduced,
+        Some(partner) if partner.confirmed => Standing::Partner,
+        Some(_) => Standing::Unconfirmed,
+        None => Standing::Introduced,
+    }
+}
+
+/// `search`. Blocks.
+pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool) -> Result<SearchResult, NodeError> {
+    let started = Instant::now();
+    let mut query = Query::new(&request.q);
+    query.on = Some(parse_on(request.on.as_deref())?.unwrap_or_else(|| dates::today(clock::now())));
+    query.typing = request.typing;
+    query.notes = !public_only;
+    if let Some(limit) = request.limit {
+        query.limit = limit;
+    }
+    if let Some(language) = &request.lang {
+        query.language.clone_from(language);
+    }
+    if let Some(kind) = request.kind.as_deref().filter(|kind| !kind.is_empty()) {
+        query.kind = Some(crate::working::known_kind(kind)?);
+    }
+    let mut result = SearchResult::default();
+    let mut place = None;
+    if let Some(text) = request.place.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        let answer = read(&shared.places).resolve(text, &served(shared));
+        result.places = answer.candidates.iter().map(|candidate| place_info(shared, candidate)).collect();
+        match answer.candidates.as_slice() {
+            [] => {
+                return Err(NodeError::NotFound(format!(
+                    "no place {text:?} is known; try its postal code or its 12-digit ARS, or import the official list with `ortsnetz places import FILE`"
+                )));
+            }
+            [only] if answer.total == 1 => {
+                place = Some(only.ars);
+                query.place = Some(PlaceFilter { ars: only.ars, district: only.district.clone() });
+            }
+            _ => {
+                result.took_ms = started.elapsed().as_secs_f64() * 1000.0;
+                return Ok(result);
+            }
+        }
+    }
+    let allowed = |feed: &FeedId| {
+        if public_only && shared.collection_name(feed) != PUBLIC {
+            return None;
+        }
+        Some(standing(shared, &feed.organisation, place.as_ref()))
+    };
+    let hits = shared.search.reader.search(&query, &allowed).map_err(|error| NodeError::Unavailable(error.to_string()))?;
+    result.total = hits.total as u64;
+    result.hits = hits.hits.into_iter().map(|hit| shown(shared, hit, place.as_ref())).collect();
+    result.completeness = completeness(shared);
+    result.took_ms = started.elapsed().as_secs_f64() * 1000.0;
+    Ok(result)
+}
+
+fn completeness(shared: &Shared) -> Completeness {
+    let mut completeness = Completeness { asked: 1, answered: 1, missing: Vec::new() };
+    if !shared.search.is_current() {
+        completeness.answered = 0;
+        completeness.missing.push("this node's index is being rebuilt".into());
+    }
+    completeness
+}
+
+fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit {
+    let feed = FeedId { organisation: hit.organisation, collection: hit.collection };
+    let claim = claim(shared, &hit.organisation);
+    let organisation = shared.organisation_info(&hit.organisation);
+    let elsewhere = match place {
+        Some(_) => hit.standing == Standing::Elsewhere,
+        None => !hit.valid_for.is_empty()
+            && !claim.is_some_and(|claim| hit.valid_for.iter().any(|ars| claim.covers(ars) || ars.covers(&claim))),
+    };
+    let remark = if elsewhere {
+        Some("not from the responsible town")
+    } else if hit.standing == Standing::Unconfirmed || hit.standing == Standing::Introduced {
+        Some("town not yet confirmed")
+    } else {
+        None
+    };
+    Hit {
+        id: hit.id.to_string(),
+        kind: hit.kind.as_str().to_owned(),
+        title: hit.title,
+        summary: hit.summary,
+        organisation,
+        collection: shared.collection_name(&feed),
+        valid_for: hit.valid_for.iter().map(Ars::to_string).collect(),
+        published_at: hit.published_at.map(clock::rfc3339),
+        received_at: hit.received_at.map(clock::rfc3339),
+        next_review: hit.next_review,
+        score: hit.score,
+        remark: remark.map(str::to_owned),
+    }
+}
+
+/// Places that a text may mean.
+pub(crate) fn places(shared: &Shared, text: &str) -> Vec<PlaceInfo> {
+    let answer = read(&shared.places).resolve(text, &served(shared));
+    answer.candidates.iter().map(|candidate| place_info(shared, candidate)).collect()
+}
+
+fn place_info(shared: &Shared, candidate: &PlaceCandidate) -> PlaceInfo {
+    let place = read(&shared.places).by_ars(&candidate.ars);
+    PlaceInfo {
+        ars: candidate.ars.to_string(),
+        name: match &candidate.district {
+            Some(district) => format!("{district} ({})", candidate.name),
+            None => candidate.name.clone(),
+        },
+        kind: match candidate.kind {
+            PlaceKind::Municipality => "municipality",
+            PlaceKind::District => "district",
+            PlaceKind::County => "county",
+            PlaceKind::State => "state",
+        }
+        .into(),
+        part_of: if candidate.county.is_empty() { candidate.state.clone() } else { candidate.county.clone() },
+        postal_codes: place.map(|place| place.postal_codes).unwrap_or_default(),
+        inhabitants: candidate.inhabitants.into(),
+    }
+}

@@ -1,0 +1,233 @@
+//! What every part of the node works with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use ortsnetz_model::{Actor, CollectionId, EntryId, FeedId, NodeId, OrgId};
+use ortsnetz_search::Places;
+use ortsnetz_store::Store;
+use ortsnetz_trust::{Identity, NodeKey, RootKey};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::clock;
+use crate::driver::Input;
+use crate::dto::{EventInfo, OrganisationInfo};
+use crate::error::NodeError;
+use crate::plan::{Pending, Plan};
+use crate::rows::{IntroducedRow, PartnerRow};
+use crate::searching::Search;
+use crate::working::Writer;
+
+/// Who this node is.
+pub(crate) struct Own {
+    /// Our organisation.
+    pub organisation: OrgId,
+    /// This node.
+    pub node: NodeId,
+    /// Its key.
+    pub key: NodeKey,
+    /// The organisation's root key, if it is kept here.
+    pub root: Option<RootKey>,
+    /// Milliseconds since 1970 when this process started; later than any process of this node before.
+    pub epoch: u64,
+    /// Who writes in documents in this process.
+    pub actor: Actor,
+    /// This node's draft feed.
+    pub drafts: FeedId,
+}
+
+/// Locks of entries by the first byte of a hash of their id; an import holds all of them.
+pub(crate) struct EntryLocks {
+    stripes: Vec<Mutex<()>>,
+}
+
+const STRIPES: usize = 64;
+
+impl EntryLocks {
+    fn new() -> Self {
+        Self { stripes: (0..STRIPES).map(|_| Mutex::new(())).collect() }
+    }
+
+    /// Waits until nobody else changes these entries.
+    pub fn lock<'a>(&'a self, entries: &[EntryId]) -> Vec<MutexGuard<'a, ()>> {
+        let stripes: BTreeSet<usize> = entries.iter().map(|entry| usize::from(entry.0[15]) % STRIPES).collect();
+        stripes.into_iter().map(|stripe| lock(&self.stripes[stripe])).collect()
+    }
+}
+
+/// A lock that survives a panic of another holder: what it guards is always whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// As [`lock`].
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// As [`lock`].
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Everything the parts of a running node share.
+pub(crate) struct Shared {
+    /// Who we are.
+    pub own: Own,
+    /// Address of HTTP, for `status`.
+    pub http: String,
+    /// The store.
+    pub store: Store,
+    /// The network.
+    pub net: ortsnetz_net::Handle,
+    /// All organisations we know, ourselves included.
+    pub identities: RwLock<BTreeMap<OrgId, Arc<Identity>>>,
+    /// Our partners, past ones too.
+    pub partners: RwLock<BTreeMap<OrgId, PartnerRow>>,
+    /// Who introduced whom.
+    pub introduced: RwLock<BTreeMap<OrgId, IntroducedRow>>,
+    /// Feeds that have anything here.
+    pub feeds: RwLock<BTreeSet<FeedId>>,
+    /// To the loop around the engine.
+    pub driver: mpsc::UnboundedSender<Input>,
+    /// What happens.
+    pub events: broadcast::Sender<EventInfo>,
+    /// The search index.
+    pub search: Search,
+    /// The table of places.
+    pub places: RwLock<Arc<Places>>,
+    /// Locks of own entries.
+    pub locks: EntryLocks,
+    /// One import at a time.
+    pub importing: Mutex<()>,
+    /// Set when the node stops.
+    pub stopping: AtomicBool,
+    /// When anything last changed here, milliseconds since 1970.
+    pub last_change_at: std::sync::atomic::AtomicU64,
+    /// Identities are changed by one caller at a time.
+    pub identity_changes: Mutex<()>,
+    /// Invitations being answered.
+    pub joins: Mutex<()>,
+}
+
+impl Shared {
+    /// Locks of entries, for the constructor.
+    pub fn entry_locks() -> EntryLocks {
+        EntryLocks::new()
+    }
+
+    /// Who writes now.
+    pub fn writer(&self) -> Writer<'_> {
+        Writer {
+            organisation: self.own.organisation,
+            drafts: self.own.drafts,
+            actor: &self.own.actor,
+            now: clock::now(),
+        }
+    }
+
+    /// What is known of our own organisation.
+    pub fn identity(&self) -> Arc<Identity> {
+        // Our own identity is there before the node starts and never removed.
+        self.identity_of(&self.own.organisation).unwrap_or_else(|| unreachable!("our own identity is always known"))
+    }
+
+    /// What is known of an organisation.
+    pub fn identity_of(&self, organisation: &OrgId) -> Option<Arc<Identity>> {
+        read(&self.identities).get(organisation).cloned()
+    }
+
+    /// Whether this node is the publisher of our organisation.
+    pub fn is_publisher(&self) -> bool {
+        self.identity().current_term().is_some_and(|(_, node)| node == self.own.node)
+    }
+
+    /// Name of a collection, as far as known here.
+    pub fn collection_name(&self, feed: &FeedId) -> String {
+        self.identity_of(&feed.organisation)
+            .and_then(|identity| identity.collection(&feed.collection).map(|collection| collection.name.clone()))
+            .unwrap_or_else(|| feed.collection.to_string())
+    }
+
+    /// Our collection of this name.
+    pub fn own_collection(&self, name: &str) -> Result<CollectionId, NodeError> {
+        let id = CollectionId::named(&self.own.organisation, name);
+        if self.identity().collection(&id).is_some() {
+            return Ok(id);
+        }
+        let names: Vec<String> = self.identity().collections().into_iter().map(|collection| collection.name.clone()).collect();
+        Err(NodeError::NotFound(format!("there is no collection {name:?} here; there are: {}", names.join(", "))))
+    }
+
+    /// Name of an organisation, or the beginning of its id.
+    pub fn organisation_name(&self, organisation: &OrgId) -> String {
+        self.identity_of(organisation)
+            .map_or_else(|| organisation.to_string()[..12].to_owned(), |identity| identity.name().to_owned())
+    }
+
+    /// How an organisation is shown.
+    pub fn organisation_info(&self, organisation: &OrgId) -> OrganisationInfo {
+        let mut info = OrganisationInfo { id: organisation.to_string(), ..OrganisationInfo::default() };
+        if let Some(identity) = self.identity_of(organisation) {
+            info.name = identity.name().to_owned();
+            info.ars = identity.ars().to_owned();
+        }
+        if *organisation == self.own.organisation {
+            info.standing = Some("own".into());
+            info.place_state = Some("confirmed".into());
+        } else if let Some(partner) = read(&self.partners).get(organisation).filter(|partner| !partner.ended) {
+            info.standing = Some("partner".into());
+            info.place_state = Some(if partner.confirmed { "confirmed" } else { "unconfirmed" }.into());
+        } else {
+            info.standing = Some("introduced".into());
+            info.place_state = Some("unconfirmed".into());
+            info.introduced_by =
+                read(&self.introduced).get(organisation).and_then(|row| row.by.first()).map(|by| self.organisation_name(by));
+        }
+        info
+    }
+
+    /// Name of the organisation a node belongs to, or its own name within ours.
+    pub fn node_name(&self, node: &NodeId) -> String {
+        match self.organisation_of(node) {
+            Some(organisation) if organisation == self.own.organisation => self
+                .identity()
+                .certificate(node)
+                .map_or_else(|| node.to_string(), |certificate| certificate.name.clone()),
+            Some(organisation) => self.organisation_name(&organisation),
+            None => node.to_string(),
+        }
+    }
+
+    /// The organisation that certified a node.
+    pub fn organisation_of(&self, node: &NodeId) -> Option<OrgId> {
+        let identities = read(&self.identities);
+        identities.iter().find(|(_, identity)| identity.certificate(node).is_some()).map(|(id, _)| *id)
+    }
+
+    /// Sends a plan through the engine and waits until it is durable. Blocks: never on a task of the runtime.
+    pub fn commit(&self, plan: Plan) -> Result<Vec<ortsnetz_sync::Published>, NodeError> {
+        self.submit(plan)?.blocking_recv().unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Sends a plan through the engine; the answer comes when it is durable.
+    pub fn submit(
+        &self,
+        plan: Plan,
+    ) -> Result<oneshot::Receiver<Result<Vec<ortsnetz_sync::Published>, NodeError>>, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.driver.send(Input::Publish(Pending { plan, reply })).map_err(|_| stopping())?;
+        Ok(answer)
+    }
+
+    /// Whether the node is on its way down.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// The answer of a node that stops.
+pub(crate) fn stopping() -> NodeError {
+    NodeError::Unavailable("this node is stopping; try again when it runs".into())
+}

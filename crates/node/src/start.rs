@@ -1,0 +1,422 @@
+//! From a data directory to a running node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, RwLock};
+
+use ortsnetz_model::{Actor, FeedId, NodeId, OrgId, Position};
+use ortsnetz_search::Places;
+use ortsnetz_store::{Batch, Key, Options, Origin, Range, Store};
+use ortsnetz_sync::{Config, Engine, Snapshot};
+use ortsnetz_trust::identity::{Founding, Identity, Slot};
+use ortsnetz_trust::record::{SignedRecord, draft_feed};
+use ortsnetz_trust::statement::OrganisationKind;
+use ortsnetz_trust::sheet::{Sheet, WORK_FACTOR};
+use ortsnetz_trust::{NodeKey, RootKey, words};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::clock;
+use crate::driver::{Driver, TAKEN};
+use crate::dto::{Initialised, NodeInfo, OrganisationInfo, Recovery};
+use crate::error::NodeError;
+use crate::handle::{NewOrganisation, NodeConfig};
+use crate::identities;
+use crate::partners;
+use crate::rows::{self, INTRODUCED};
+use crate::searching::Search;
+use crate::shared::{Own, Shared};
+use crate::storing::FROZEN;
+
+/// Below the data directory.
+const STORE_DIR: &str = "store";
+const SEARCH_DIR: &str = "search";
+const SHEET_FILE: &str = "recovery-sheet.txt";
+/// Names of single values in the store.
+const NODE_KEY: &str = "node_key";
+const ROOT_KEY: &str = "root_key";
+const ORGANISATION: &str = "organisation";
+const EPOCH: &str = "epoch";
+pub(crate) const PLACES: &str = "places";
+pub(crate) const RECOVERY_CHECKED: &str = "recovery_checked";
+/// zstd level of pages: small matters on the line of a town hall, and it is fast enough.
+const ZSTD_LEVEL: i32 = 6;
+/// Events a slow listener may lag behind.
+const EVENTS: usize = 4096;
+/// Names the environment variable that makes sheets quickly, for tests only: a number below the usual work factor.
+const WORK_FACTOR_VARIABLE: &str = "ORTSNETZ_TEST_SHEET_WORK_FACTOR";
+
+/// Opens the store of a data directory.
+pub(crate) fn open_store(data_dir: &Path) -> Result<Store, NodeError> {
+    let (store, report) = Store::open(&data_dir.join(STORE_DIR), Options::default())?;
+    if let Some(broken) = &report.rebuilt {
+        tracing::warn!(moved_to = %broken.display(), "the database was damaged; it is rebuilt from the own log and the partners");
+    }
+    for problem in &report.problems {
+        tracing::warn!(%problem, "found while opening the store");
+    }
+    if report.replayed > 0 {
+        tracing::info!(batches = report.replayed, "replayed from the own log");
+    }
+    Ok(store)
+}
+
+/// Whether this directory holds an identity.
+fn is_initialised(store: &Store) -> Result<bool, NodeError> {
+    Ok(store.meta(ORGANISATION)?.is_some())
+}
+
+fn already(data_dir: &Path) -> NodeError {
+    NodeError::Conflict(format!(
+        "{} holds an identity already, nothing was changed; choose another --data-dir, or start it with `ortsnetz run`",
+        data_dir.display()
+    ))
+}
+
+/// Makes a new organisation.
+pub(crate) fn init(data_dir: &Path, new: &NewOrganisation) -> Result<Initialised, NodeError> {
+    let invalid = |error: ortsnetz_trust::EncodingError| NodeError::Invalid(error.to_string());
+    let kind = match new.kind.as_str() {
+        "municipality" | "" => OrganisationKind::Municipality,
+        "county" => OrganisationKind::County,
+        "service_center" => OrganisationKind::ServiceCenter,
+        "provider" => OrganisationKind::Provider,
+        other => {
+            return Err(NodeError::Invalid(format!(
+                "--kind: {other:?} is none of municipality, county, service_center, provider"
+            )));
+        }
+    };
+    if !(new.ars.is_empty() && kind == OrganisationKind::Provider) {
+        new.ars
+            .parse::<ortsnetz_model::Ars>()
+            .map_err(|error| NodeError::Invalid(format!("--ars: {error}; look it up with `ortsnetz places find NAME`")))?;
+    }
+    let root = RootKey::from_secret(&clock::random());
+    let key = NodeKey::from_secret(&clock::random());
+    let founding = Founding {
+        name: new.name.trim().to_owned(),
+        ars: new.ars.clone(),
+        kind,
+        node_name: host_name(),
+        addresses: Vec::new(),
+        at: clock::now(),
+        random: clock::random(),
+    };
+    // Checked before anything is written.
+    let identity = Identity::found(founding, &root, &key).map_err(invalid)?;
+    std::fs::create_dir_all(data_dir)
+        .map_err(|error| NodeError::Unavailable(format!("cannot create {}: {error}", data_dir.display())))?;
+    restrict(data_dir)?;
+    let store = open_store(data_dir)?;
+    if is_initialised(&store)? {
+        return Err(already(data_dir));
+    }
+    let passphrase = words::passphrase(&clock::random());
+    let genesis = identity.statement(&Slot::Genesis).cloned().ok_or_else(|| NodeError::Unavailable("no genesis".into()))?;
+    let sheet = Sheet { root: root.clone(), genesis, partners: Vec::new(), at: clock::now() };
+    let text = sheet
+        .to_text(&passphrase, sheet_work_factor())
+        .map_err(|error| NodeError::Unavailable(error.to_string()))?;
+    let file = data_dir.join(SHEET_FILE);
+    write_private(&file, text.as_bytes())?;
+    keep_identity(&store, &identity, &key, Some(&root))?;
+    store.close()?;
+    Ok(Initialised {
+        organisation: organisation_info(&identity),
+        node: NodeInfo { id: key.id().to_string(), addresses: Vec::new() },
+        recovery: Some(Recovery { file: file.display().to_string(), passphrase }),
+    })
+}
+
+/// Keeps a node's identity in an empty store.
+pub(crate) fn keep_identity(
+    store: &Store,
+    identity: &Identity,
+    key: &NodeKey,
+    root: Option<&RootKey>,
+) -> Result<(), NodeError> {
+    let mut batch = Batch::new(Origin::Own);
+    batch.put(Key::Meta(NODE_KEY.into()), key.secret().to_vec());
+    if let Some(root) = root {
+        batch.put(Key::Meta(ROOT_KEY.into()), root.secret().to_vec());
+    }
+    identities::put_chain(store, &mut batch, identity, true)?;
+    batch.origin(Origin::Own);
+    batch.put(Key::Meta(ORGANISATION.into()), identity.id().0.to_vec());
+    store.commit(batch)?;
+    Ok(())
+}
+
+/// Refuses a directory that has an identity; returns its open store.
+pub(crate) fn open_empty(data_dir: &Path) -> Result<Store, NodeError> {
+    std::fs::create_dir_all(data_dir)
+        .map_err(|error| NodeError::Unavailable(format!("cannot create {}: {error}", data_dir.display())))?;
+    restrict(data_dir)?;
+    let store = open_store(data_dir)?;
+    if is_initialised(&store)? { Err(already(data_dir)) } else { Ok(store) }
+}
+
+pub(crate) fn organisation_info(identity: &Identity) -> OrganisationInfo {
+    OrganisationInfo {
+        id: identity.id().to_string(),
+        name: identity.name().to_owned(),
+        ars: identity.ars().to_owned(),
+        ..OrganisationInfo::default()
+    }
+}
+
+/// What people call this machine.
+pub(crate) fn host_name() -> String {
+    std::fs::read_to_string("/etc/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty() && name.len() <= 64)
+        .unwrap_or_else(|| "node".into())
+}
+
+fn sheet_work_factor() -> u8 {
+    let wanted = std::env::var(WORK_FACTOR_VARIABLE).ok().and_then(|text| text.parse().ok());
+    wanted.unwrap_or(WORK_FACTOR).min(WORK_FACTOR)
+}
+
+fn restrict(dir: &Path) -> Result<(), NodeError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+            .map_err(|error| NodeError::Unavailable(format!("cannot protect {}: {error}", dir.display())))?;
+    }
+    Ok(())
+}
+
+fn write_private(file: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+    use std::io::Write;
+    let failed = |error: std::io::Error| NodeError::Unavailable(format!("cannot write {}: {error}", file.display()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut out = options.open(file).map_err(failed)?;
+    out.write_all(bytes).and_then(|()| out.sync_all()).map_err(failed)
+}
+
+/// Starts a node.
+pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> {
+    let data_dir = config.data_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || open(&data_dir))
+        .await
+        .map_err(|error| NodeError::Unavailable(format!("the store could not be opened: {error}")))??;
+    let Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search } = opened;
+    let mut net_config = ortsnetz_net::Config::new(*own.key.secret(), config.listen.clone());
+    net_config.advertise.clone_from(&config.advertise);
+    let (net, events) = ortsnetz_net::Network::start(net_config)
+        .await
+        .map_err(|error| NodeError::Unavailable(error.to_string()))?;
+    let (driver, inputs) = mpsc::unbounded_channel();
+    let engine = Engine::new(
+        Config { node: own.node, organisation: own.organisation, started_at: own.epoch, zstd_level: ZSTD_LEVEL },
+        u64::from_be_bytes(clock::random()),
+        snapshot,
+    );
+    let shared = Arc::new(Shared {
+        own,
+        http: config.http.clone(),
+        store,
+        net,
+        identities: RwLock::new(identities),
+        partners: RwLock::new(partners),
+        introduced: RwLock::new(introduced),
+        feeds: RwLock::new(feeds),
+        driver,
+        events: broadcast::channel(EVENTS).0,
+        search,
+        places: RwLock::new(Arc::new(places)),
+        locks: Shared::entry_locks(),
+        importing: Mutex::new(()),
+        stopping: AtomicBool::new(false),
+        last_change_at: AtomicU64::new(0),
+        identity_changes: Mutex::new(()),
+        joins: Mutex::new(()),
+    });
+    tokio::spawn(Driver::new(shared.clone(), engine).run(inputs, events));
+    let starting = shared.clone();
+    let advertise = config.advertise;
+    tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
+        partners::tell_addresses(&starting, &advertise)?;
+        partners::apply_allow_list(&starting)?;
+        Search::run(&starting);
+        Ok(())
+    })
+    .await
+    .map_err(|error| NodeError::Unavailable(format!("the node could not be started: {error}")))??;
+    let answering = shared.clone();
+    let _ = std::thread::Builder::new().name("requests".into()).spawn(move || {
+        if let Err(error) = crate::drafts::answer_waiting(&answering) {
+            tracing::error!(%error, "waiting requests could not be answered");
+        }
+    });
+    Ok(shared)
+}
+
+struct Opened {
+    store: Store,
+    own: Own,
+    identities: BTreeMap<OrgId, Arc<Identity>>,
+    partners: BTreeMap<OrgId, rows::PartnerRow>,
+    introduced: BTreeMap<OrgId, rows::IntroducedRow>,
+    snapshot: Snapshot,
+    feeds: BTreeSet<FeedId>,
+    places: Places,
+    search: Search,
+}
+
+fn open(data_dir: &Path) -> Result<Opened, NodeError> {
+    if !data_dir.join(STORE_DIR).exists() {
+        return Err(no_identity(data_dir));
+    }
+    let store = open_store(data_dir)?;
+    let own = own(&store, data_dir)?;
+    let mut identities = BTreeMap::new();
+    for id in store.organisations()? {
+        if let Some(identity) = identities::load(&store, &id)? {
+            identities.insert(id, Arc::new(identity));
+        }
+    }
+    if !identities.contains_key(&own.organisation) {
+        return Err(NodeError::Unavailable(
+            "the organisation's own statements are missing; restore a backup, or rebuild from the recovery sheet".into(),
+        ));
+    }
+    let mut partners = BTreeMap::new();
+    for (key, bytes) in store.scan(&Range::Partners, None, usize::MAX)? {
+        if let Key::Partner(id) = key {
+            partners.insert(id, rows::decode("a partner", &bytes)?);
+        }
+    }
+    let mut introduced = BTreeMap::new();
+    for (key, bytes) in store.scan(&Range::Custom(INTRODUCED.into()), None, usize::MAX)? {
+        if let Key::Custom { key, .. } = key
+            && let Some(id) = OrgId::from_slice(&key)
+        {
+            introduced.insert(id, rows::decode("an introduction", &bytes)?);
+        }
+    }
+    let snapshot = snapshot(&store, &identities)?;
+    let feeds = store.feeds()?.into_iter().collect();
+    let places = match store.meta(PLACES)? {
+        Some(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| NodeError::Unavailable(format!("the table of places is damaged: {error}")))?,
+        None => Places::built_in(),
+    };
+    let search = Search::open(&data_dir.join(SEARCH_DIR), &store)?;
+    Ok(Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search })
+}
+
+fn no_identity(data_dir: &Path) -> NodeError {
+    NodeError::Invalid(format!(
+        "{} holds no identity yet; make one with `ortsnetz init --name NAME --ars ARS`, or join your organisation with `ortsnetz init --join NODE-TOKEN`",
+        data_dir.display()
+    ))
+}
+
+fn own(store: &Store, data_dir: &Path) -> Result<Own, NodeError> {
+    let organisation = store
+        .meta(ORGANISATION)?
+        .and_then(|bytes| OrgId::from_slice(&bytes))
+        .ok_or_else(|| no_identity(data_dir))?;
+    let secret = |name: &str| -> Result<Option<[u8; 32]>, NodeError> {
+        Ok(store.meta(name)?.and_then(|bytes| bytes.try_into().ok()))
+    };
+    let key = NodeKey::from_secret(&secret(NODE_KEY)?.ok_or_else(|| no_identity(data_dir))?);
+    let root = secret(ROOT_KEY)?.map(|secret| RootKey::from_secret(&secret));
+    let last = store.meta(EPOCH)?.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0);
+    let epoch = clock::now().max(last + 1);
+    let mut batch = Batch::new(Origin::Own);
+    batch.put(Key::Meta(EPOCH.into()), epoch.to_be_bytes().to_vec());
+    store.commit(batch)?;
+    let node = key.id();
+    Ok(Own {
+        organisation,
+        node,
+        key,
+        root,
+        epoch,
+        actor: Actor::of_node(&node, epoch),
+        drafts: draft_feed(organisation, &node),
+    })
+}
+
+/// What the engine starts from: rows of records, no documents.
+fn snapshot(store: &Store, identities: &BTreeMap<OrgId, Arc<Identity>>) -> Result<Snapshot, NodeError> {
+    let mut snapshot = Snapshot::default();
+    for identity in identities.values() {
+        snapshot.organisation(identity.clone());
+    }
+    store.records(None, &mut |row| {
+        match SignedRecord::from_bytes(&row.bytes) {
+            Ok(signed) => snapshot.record(signed.record()),
+            Err(error) => tracing::error!(entry = %row.entry, %error, "a stored record cannot be read"),
+        }
+        true
+    })?;
+    for feed in store.feeds()? {
+        for (_, bytes) in store.markers(&feed)? {
+            if let Ok(signed) = SignedRecord::from_bytes(&bytes) {
+                snapshot.record(signed.record());
+            }
+        }
+        if let Some(bytes) = store.cursor(&feed)? {
+            snapshot.cursor(feed, rows::decode::<Position>("a cursor", &bytes)?);
+        }
+    }
+    for (key, bytes) in store.scan(&Range::Custom(FROZEN.into()), None, usize::MAX)? {
+        if let Key::Custom { key, .. } = key {
+            snapshot.frozen(rows::decode("a feed", &key)?, rows::decode("a position", &bytes)?);
+        }
+    }
+    for (key, bytes) in store.scan(&Range::AllSetAside, None, usize::MAX)? {
+        if let Key::SetAside { feed, position, .. } = key
+            && let Ok(record) = SignedRecord::from_bytes(&bytes)
+            && let Some(entry) = record.record().entry
+        {
+            snapshot.aside(feed, entry, position);
+        }
+    }
+    for (key, bytes) in store.scan(&Range::Custom(TAKEN.into()), None, usize::MAX)? {
+        if let Key::Custom { key, .. } = key
+            && let (Some(node), Ok(taken)) = (node_id(&key), bytes.as_slice().try_into())
+        {
+            snapshot.taken(node, taken);
+        }
+    }
+    Ok(snapshot)
+}
+
+fn node_id(bytes: &[u8]) -> Option<NodeId> {
+    bytes.try_into().ok().map(NodeId)
+}
+
+/// Opens the store of a directory that has one, without a daemon.
+pub(crate) fn open_existing(data_dir: &Path) -> Result<Store, NodeError> {
+    if !data_dir.join(STORE_DIR).exists() {
+        return Err(no_identity(data_dir));
+    }
+    open_store(data_dir)
+}
+
+/// Fills an empty data directory from an exported file.
+pub(crate) fn import_store(data_dir: &Path, file: &Path) -> Result<(), NodeError> {
+    let store = data_dir.join(STORE_DIR);
+    if store.exists() {
+        return Err(already(data_dir));
+    }
+    std::fs::create_dir_all(data_dir)
+        .map_err(|error| NodeError::Unavailable(format!("cannot create {}: {error}", data_dir.display())))?;
+    restrict(data_dir)?;
+    Store::import(file, &store, Options::default())?;
+    Ok(())
+}

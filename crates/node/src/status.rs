@@ -1,0 +1,177 @@
+//! `status`, `doctor`, `publisher` and the recovery sheet. All of it blocks.
+
+use std::sync::atomic::Ordering;
+
+use ortsnetz_store::{Batch, Key, Origin};
+use ortsnetz_trust::sheet::Sheet;
+
+use crate::alarms;
+use crate::catalog;
+use crate::clock;
+use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Status, TaskInfo};
+use crate::error::NodeError;
+use crate::identities;
+use crate::partners::{self, look};
+use crate::rows::{self, Request};
+use crate::shared::Shared;
+use crate::start::RECOVERY_CHECKED;
+
+/// Tasks listed in `status`; more are counted in the last line.
+const TASKS_MAX: usize = 100;
+
+/// `status`
+pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
+    let feeds = look(shared, ortsnetz_sync::Engine::feeds)?;
+    let own = shared.own.organisation;
+    let mut entries = EntryCounts::default();
+    let mut tasks = Vec::new();
+    rows::each_own_entry(&shared.store, None, &mut |id, row| {
+        entries.own += u64::from(row.published == rows::Published::Live);
+        entries.drafts += u64::from(row.draft && row.published != rows::Published::Withdrawn);
+        if row.conflicts {
+            tasks.push(TaskInfo {
+                kind: "conflict".into(),
+                entry: Some(id.to_string()),
+                message: format!("entry {id} has conflicting values; see `ortsnetz conflicts`"),
+            });
+        }
+        if let Request::Refused(reason) = &row.request {
+            tasks.push(TaskInfo {
+                kind: "publish_refused".into(),
+                entry: Some(id.to_string()),
+                message: format!("the publisher refused entry {id}: {reason}"),
+            });
+        }
+        Ok(true)
+    })?;
+    entries.replicated = feeds
+        .iter()
+        .filter(|feed| feed.feed.organisation != own && !catalog::is_draft_feed(shared, &feed.feed))
+        .map(|feed| feed.live)
+        .sum();
+    for feed in feeds.iter().filter(|feed| feed.aside > 0) {
+        tasks.push(TaskInfo {
+            kind: "set_aside".into(),
+            entry: None,
+            message: format!(
+                "{} records of {} ({}) were set aside because their owner does not count them any more",
+                feed.aside,
+                shared.organisation_name(&feed.feed.organisation),
+                shared.collection_name(&feed.feed)
+            ),
+        });
+    }
+    if tasks.len() > TASKS_MAX {
+        let more = tasks.len() - TASKS_MAX;
+        tasks.truncate(TASKS_MAX);
+        tasks.push(TaskInfo { kind: "more".into(), entry: None, message: format!("and {more} more") });
+    }
+    let term = shared.identity().current_term();
+    let last_change = shared.last_change_at.load(Ordering::Relaxed);
+    Ok(Status {
+        organisation: shared.organisation_info(&own),
+        node: NodeInfo { id: shared.own.node.to_string(), addresses: partners::own_addresses(shared, &[]) },
+        http: shared.http.clone(),
+        publisher: shared.is_publisher(),
+        publisher_node: term.map(|(_, node)| shared.node_name(&node)).unwrap_or_default(),
+        term: term.map_or(0, |(number, _)| number),
+        partners: partners::list(shared)?,
+        entries,
+        alarms: alarms::all(shared)?,
+        tasks,
+        recovery_checked: shared.own.root.is_none() || shared.store.meta(RECOVERY_CHECKED)?.is_some(),
+        search: if shared.search.is_current() { "current" } else { "rebuilding" }.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        last_change_at: (last_change > 0).then(|| clock::rfc3339(last_change)),
+    })
+}
+
+/// `publisher show`
+pub(crate) fn publisher(shared: &Shared) -> Result<PublisherInfo, NodeError> {
+    let (term, node) = shared
+        .identity()
+        .current_term()
+        .ok_or_else(|| NodeError::NotFound("no node is the publisher; take it with `ortsnetz publisher take`".into()))?;
+    Ok(PublisherInfo { node: node.to_string(), term, here: node == shared.own.node })
+}
+
+/// `publisher take`: a new term for this node.
+pub(crate) fn take_publisher(shared: &Shared) -> Result<PublisherInfo, NodeError> {
+    let Some(root) = &shared.own.root else {
+        return Err(NodeError::Forbidden(
+            "the root key is not on this node, and only root appoints the publisher; run this where the organisation was founded".into(),
+        ));
+    };
+    identities::extend(shared, |identity| {
+        identity
+            .appoint(shared.own.node, clock::now(), root)
+            .map(|signed| vec![signed])
+            .map_err(|error| NodeError::Invalid(error.to_string()))
+    })?;
+    publisher(shared)
+}
+
+/// Proves that the recovery sheet and its passphrase open, and that it is ours.
+pub(crate) fn check_recovery_sheet(shared: &Shared, text: &str, passphrase: &str) -> Result<(), NodeError> {
+    let invalid = |error: ortsnetz_trust::sheet::SheetError| NodeError::Invalid(error.to_string());
+    let sheet = Sheet::from_text(text, passphrase).map_err(invalid)?;
+    if sheet.identity().map_err(invalid)?.id() != shared.own.organisation {
+        return Err(NodeError::Invalid("this sheet belongs to another organisation".into()));
+    }
+    let mut batch = Batch::new(Origin::Own);
+    batch.put(Key::Meta(RECOVERY_CHECKED.into()), clock::now().to_be_bytes().to_vec());
+    shared.store.commit(batch)?;
+    Ok(())
+}
+
+/// `doctor`
+pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
+    let mut checks = Vec::new();
+    let mut line = |check: &str, result: &str, message: String| {
+        checks.push(DoctorLine { check: check.into(), result: result.into(), message });
+    };
+    match shared.store.check(ortsnetz_store::Check::Fast, None) {
+        Ok(problems) if problems.is_empty() => line("store", "ok", "every row has its checksum".into()),
+        Ok(problems) => {
+            line("store", "failed", format!("{} problems; run `ortsnetz store check` and follow it", problems.len()));
+        }
+        Err(error) => line("store", "failed", error.to_string()),
+    }
+    if let Ok(usage) = shared.store.usage() {
+        let (result, hint) =
+            if usage.compact_advised { ("warning", "; run `ortsnetz store compact`") } else { ("ok", "") };
+        line("disk use", result, format!("{} bytes on disk, {:.1} for each byte held{hint}", usage.disk_bytes, usage.amplification));
+    }
+    if shared.search.is_current() {
+        line("search index", "ok", format!("{} entries can be found", shared.search.entries()));
+    } else {
+        line("search index", "warning", "it is being rebuilt; answers are incomplete until then".into());
+    }
+    let listening = shared.net.listening();
+    if listening.is_empty() {
+        line("listening", "warning", "this node only dials out; partners cannot reach it. Set --listen".into());
+    } else {
+        line("listening", "ok", listening.join(", "));
+    }
+    for warning in shared.identity().expiry_warnings(clock::now()) {
+        let result = if warning.days == 0 { "failed" } else { "warning" };
+        let until = clock::rfc3339(warning.not_after);
+        line("certificate", result, format!("the certificate of {} ends {until}; a node with the root key renews it when it starts", warning.name));
+    }
+    for partner in partners::list(shared)? {
+        let name = format!("partner {}", partner.name);
+        match (&partner.connected, partner.in_sync) {
+            (true, true) => line(&name, "ok", "connected, in sync".into()),
+            (true, false) => line(&name, "warning", format!("connected, {} records behind", partner.behind)),
+            (false, _) => {
+                let why = partner.problem.unwrap_or_else(|| "it has not called, and no address of it is known".into());
+                line(&name, "warning", format!("not connected: {why}"));
+            }
+        }
+    }
+    if shared.own.root.is_some() && shared.store.meta(RECOVERY_CHECKED)?.is_none() {
+        line("recovery sheet", "warning", "it was never read back; do it once with `ortsnetz identity sheet --check FILE`".into());
+    }
+    let ok = checks.iter().all(|line| line.result != "failed");
+    Ok(Doctor { ok, checks })
+}

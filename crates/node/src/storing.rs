@@ -1,0 +1,231 @@
+//! Writing what the engine accepted, and reading what it serves.
+
+use std::sync::Arc;
+
+use ortsnetz_model::{DocumentId, EntryId, FeedId, NodeId, Position};
+use ortsnetz_store::{Batch, Key, Origin, Range, Side};
+use ortsnetz_sync::{Event, Item, OpId, Query, StoreBatch};
+use ortsnetz_trust::record::{Body, SignedRecord};
+
+use crate::accepting::{Outcome, OutcomeContent};
+use crate::clock;
+use crate::documents;
+use crate::drafts;
+use crate::driver::Input;
+use crate::rows::{self, ProjectionRow};
+use crate::shared::Shared;
+
+/// Table of feeds that stand because of an equivocation: key is the feed, value the position.
+pub(crate) const FROZEN: &str = "frozen";
+
+/// Writes an accepted batch, whole or not at all, and answers the engine when it is durable.
+pub(crate) fn store(shared: &Arc<Shared>, op: OpId, node: Option<NodeId>, batch: StoreBatch, outcomes: Vec<Option<Outcome>>) {
+    let shared = shared.clone();
+    let own = batch.feed.is_some_and(|feed| feed.organisation == shared.own.organisation);
+    let write = move || {
+        let locks_on: Vec<EntryId> = if own {
+            outcomes.iter().flatten().filter_map(|outcome| outcome.record.record().entry).collect()
+        } else {
+            Vec::new()
+        };
+        let guards = shared.locks.lock(&locks_on);
+        let rows = rows_of(&shared, node, &batch, outcomes, own);
+        let result = match rows {
+            Ok(rows) if guards.is_empty() => {
+                let driver = shared.driver.clone();
+                shared.store.submit(rows, move |result| {
+                    if let Err(error) = &result {
+                        tracing::error!(%error, "received records could not be stored");
+                    }
+                    let _ = driver.send(Input::Answer(Event::Stored { op, ok: result.is_ok() }));
+                });
+                return;
+            }
+            Ok(rows) => shared.store.commit(rows).map(|_| ()).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        drop(guards);
+        if let Err(error) = &result {
+            tracing::error!(%error, "received records could not be stored");
+        }
+        let _ = shared.driver.send(Input::Answer(Event::Stored { op, ok: result.is_ok() }));
+    };
+    rayon::spawn(write);
+}
+
+fn rows_of(
+    shared: &Shared,
+    node: Option<NodeId>,
+    wanted: &StoreBatch,
+    mut outcomes: Vec<Option<Outcome>>,
+    own: bool,
+) -> Result<Batch, crate::error::NodeError> {
+    let origin = if own { Origin::Own } else { Origin::Foreign };
+    let mut batch = Batch::new(origin);
+    let now = clock::now();
+    let Some(feed) = wanted.feed else { return Ok(batch) };
+    for (entry, position) in &wanted.set_aside {
+        if let Some(row) = shared.store.record(&feed, entry)?.filter(|row| row.position == *position) {
+            let hash = ortsnetz_model::Hash::of(&row.bytes);
+            batch.put(Key::SetAside { feed, position: *position, hash }, row.bytes);
+            batch.delete(Key::Record { feed, entry: *entry });
+            batch.delete(Key::Projection { side: Side::Published, collection: feed.collection, entry: *entry });
+        }
+    }
+    for (entry, position) in &wanted.settled {
+        for (key, bytes) in shared.store.scan(&Range::SetAside(feed), None, 10_000)? {
+            let same = matches!(&key, Key::SetAside { position: at, .. } if at == position)
+                && SignedRecord::from_bytes(&bytes).is_ok_and(|record| record.record().entry == Some(*entry));
+            if same {
+                batch.delete(key);
+            }
+        }
+    }
+    for index in &wanted.aside {
+        if let Some(outcome) = outcomes.get(*index).and_then(Option::as_ref) {
+            let bytes = outcome.record.to_bytes();
+            let hash = ortsnetz_model::Hash::of(&bytes);
+            batch.put(Key::SetAside { feed, position: outcome.record.record().position, hash }, bytes);
+        }
+    }
+    if let Some(evidence) = &wanted.evidence {
+        let bytes = rows::encode(evidence);
+        let key = Key::SetAside { feed, position: evidence.position(), hash: ortsnetz_model::Hash::of(&bytes) };
+        batch.put(key, bytes);
+    }
+    let mut draft_outcomes = Vec::new();
+    for index in &wanted.keep {
+        let Some(outcome) = outcomes.get_mut(*index).and_then(Option::take) else { continue };
+        keep(shared, &mut batch, &feed, node, now, &outcome)?;
+        if own {
+            draft_outcomes.push(outcome);
+        }
+    }
+    if own {
+        drafts::take_in(shared, &mut batch, &feed, draft_outcomes, now)?;
+    }
+    if let Some(cursor) = &wanted.cursor {
+        batch.put_cursor(feed, &rows::encode(cursor));
+    }
+    match &wanted.frozen {
+        Some(Some(position)) => {
+            batch.put(Key::Custom { table: FROZEN.into(), key: rows::encode(&feed) }, rows::encode(position));
+        }
+        Some(None) => {
+            batch.delete(Key::Custom { table: FROZEN.into(), key: rows::encode(&feed) });
+        }
+        None => {}
+    }
+    Ok(batch)
+}
+
+fn keep(
+    shared: &Shared,
+    batch: &mut Batch,
+    feed: &FeedId,
+    node: Option<NodeId>,
+    now: u64,
+    outcome: &Outcome,
+) -> Result<(), crate::error::NodeError> {
+    let record = outcome.record.record();
+    let bytes = outcome.record.to_bytes();
+    let Some(entry) = record.entry else {
+        // Only the newest checkpoint counts.
+        batch.delete_range(Range::Markers(*feed));
+        batch.put_marker(*feed, record.position, &bytes);
+        return Ok(());
+    };
+    match &outcome.content {
+        OutcomeContent::Published { document, chunks, json } => {
+            let older = shared.store.record(feed, &entry)?.filter(|row| row.document);
+            if let Some(row) = older.filter(|row| row.generation != document.generation) {
+                batch.delete_document(Side::Published, DocumentId { generation: row.generation, ..*document });
+            }
+            batch.append_chunks(Side::Published, *document, chunks.clone());
+            let row = ProjectionRow { at: now, from: node, json: json.clone() };
+            batch.put_projection(Side::Published, feed.collection, entry, rows::encode(&row));
+            batch.put_record(*feed, entry, record.position, record.generation, true, &bytes);
+        }
+        OutcomeContent::Bare => {
+            if matches!(record.body, Body::Withdrawal { .. }) {
+                batch.delete_range(Range::EntryDocuments(Side::Published, feed.collection, entry));
+                batch.delete(Key::Projection { side: Side::Published, collection: feed.collection, entry });
+            }
+            batch.put_record(*feed, entry, record.position, record.generation, false, &bytes);
+        }
+        OutcomeContent::Draft { .. } => {
+            batch.put_record(*feed, entry, record.position, record.generation, false, &bytes);
+        }
+    }
+    Ok(())
+}
+
+/// Reads what the engine wants to send, and answers it. Blocks.
+pub(crate) fn load(shared: &Shared, op: OpId, feed: FeedId, query: &Query) {
+    let items = match query {
+        Query::Records { entries, .. } => {
+            use rayon::prelude::*;
+            entries.par_iter().map(|entry| item(shared, &feed, *entry, &[])).collect()
+        }
+        Query::Difference { entry, have } => vec![item(shared, &feed, Some(*entry), have)],
+        Query::Aside { records } => records.iter().map(|(entry, position)| aside(shared, &feed, *entry, *position)).collect(),
+    };
+    let _ = shared.driver.send(Input::Answer(Event::Loaded { op, items }));
+}
+
+fn item(shared: &Shared, feed: &FeedId, entry: Option<EntryId>, have: &[ortsnetz_model::Hash]) -> Option<Item> {
+    let Some(entry) = entry else {
+        let (_, bytes) = shared.store.markers(feed).ok()?.pop()?;
+        return Some(Item { record: bytes.into(), chunks: Vec::new() });
+    };
+    let (row, stored) = shared.store.record_with_document(feed, &entry).ok()??;
+    let record = SignedRecord::from_bytes(&row.bytes).ok()?;
+    let chunks = match &record.record().body {
+        Body::Publication { .. } if have.is_empty() => stored.chunks,
+        Body::Publication { .. } => {
+            let document = documents::from_stored(stored).ok()??;
+            document.changes_since(have).into_iter().map(|chunk| chunk.into_bytes()).collect()
+        }
+        Body::Draft(draft) => {
+            let mut chunks = Vec::new();
+            for part in &draft.documents {
+                let id = DocumentId { collection: part.collection, entry, generation: part.generation };
+                let document = documents::load(&shared.store, Side::Working, &id).ok()??;
+                let newer: Vec<Vec<u8>> = document.changes_since(have).into_iter().map(|chunk| chunk.into_bytes()).collect();
+                chunks.extend(ortsnetz_trust::accept::part_of(&part.heads, &newer).ok()?);
+            }
+            chunks
+        }
+        _ => Vec::new(),
+    };
+    Some(Item { record: row.bytes.into(), chunks })
+}
+
+fn aside(shared: &Shared, feed: &FeedId, entry: EntryId, position: Position) -> Option<Item> {
+    let rows = shared.store.scan(&Range::SetAside(*feed), None, 10_000).ok()?;
+    rows.into_iter().find_map(|(key, bytes)| match key {
+        Key::SetAside { position: at, .. } if at == position => {
+            let record = SignedRecord::from_bytes(&bytes).ok()?;
+            (record.record().entry == Some(entry)).then(|| Item { record: bytes.into(), chunks: Vec::new() })
+        }
+        _ => None,
+    })
+}
+
+/// Keeps records of our own that somebody gave back and that do not count here any more, and answers the engine.
+pub(crate) fn keep_returned(shared: &Shared, op: OpId, node: NodeId, feed: FeedId, items: &[Item]) {
+    let mut batch = Batch::new(Origin::Own);
+    for item in items {
+        let Ok(record) = SignedRecord::from_bytes(&item.record) else { continue };
+        if shared.identity().verify_record(&record, clock::now()).is_err() {
+            continue;
+        }
+        let hash = ortsnetz_model::Hash::of(&item.record);
+        batch.put(Key::SetAside { feed, position: record.record().position, hash }, item.record.to_vec());
+    }
+    tracing::warn!(%node, records = batch.len(), "a partner gave back records that no longer count here");
+    let driver = shared.driver.clone();
+    shared.store.submit(batch, move |result| {
+        let _ = driver.send(Input::Answer(Event::Stored { op, ok: result.is_ok() }));
+    });
+}

@@ -1,0 +1,303 @@
+//! An own entry as people edit it: its working documents, joined, changed and turned into a state change.
+
+use std::collections::BTreeMap;
+
+use ortsnetz_model::{
+    Actor, CollectionId, Document, DocumentId, Entry, EntryId, FeedId, Hash, Ids, Kind, OrgId, check, limits,
+};
+use ortsnetz_store::{Batch, Origin, Side, Store};
+
+use crate::documents;
+use crate::error::NodeError;
+use crate::plan::{Plan, PlannedDraft};
+use crate::rows::{self, OwnEntry, ProjectionRow, Published};
+
+/// Names of collections that exist from the start.
+pub(crate) const PUBLIC: &str = "public";
+/// Readable by all confirmed partners.
+pub(crate) const PARTNERS: &str = "partners";
+/// Readable by own nodes only.
+pub(crate) const INTERNAL: &str = "internal";
+
+/// An own entry, loaded.
+#[derive(Clone)]
+pub(crate) struct Working {
+    /// Which one.
+    pub entry: EntryId,
+    /// Its row.
+    pub row: OwnEntry,
+    /// Working documents by collection.
+    pub documents: BTreeMap<CollectionId, Document>,
+    /// What changed since it was loaded, by collection.
+    changed: BTreeMap<CollectionId, Vec<Vec<u8>>>,
+    is_new: bool,
+}
+
+/// Who writes, and when.
+pub(crate) struct Writer<'a> {
+    /// Our organisation.
+    pub organisation: OrgId,
+    /// The draft feed of this node.
+    pub drafts: FeedId,
+    /// The actor of this process.
+    pub actor: &'a Actor,
+    /// Milliseconds since 1970.
+    pub now: u64,
+}
+
+impl Working {
+    /// A new entry with a home collection.
+    pub fn create(entry: EntryId, home: CollectionId) -> Self {
+        Self {
+            entry,
+            row: OwnEntry::new(home),
+            documents: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            is_new: true,
+        }
+    }
+
+    /// Loads an own entry; `None` if there is no such entry of ours.
+    pub fn load(store: &Store, entry: EntryId) -> Result<Option<Self>, NodeError> {
+        let Some(row) = rows::own_entry(store, &entry)? else { return Ok(None) };
+        let mut documents = BTreeMap::new();
+        let mut changed = BTreeMap::new();
+        for collection in row.collections() {
+            let id = DocumentId { collection, entry, generation: row.generation };
+            let mut document = documents::load(store, Side::Working, &id)?;
+            if document.is_none()
+                && let Some(published) = documents::load(store, Side::Published, &id)?
+            {
+                // Known only as published so far: the history people edit on begins with what was published.
+                let chunks = published.changes_since(&[]).into_iter().map(|chunk| chunk.into_bytes()).collect();
+                changed.insert(collection, chunks);
+                document = Some(published);
+            }
+            if let Some(document) = document {
+                documents.insert(collection, document);
+            }
+        }
+        Ok(Some(Self { entry, row, documents, changed, is_new: false }))
+    }
+
+    /// The identity of its document in a collection.
+    pub fn document_id(&self, collection: CollectionId) -> DocumentId {
+        DocumentId { collection, entry: self.entry, generation: self.row.generation }
+    }
+
+    /// The entry as it stands in the working documents, companions joined.
+    pub fn joined(&self, organisation: &OrgId) -> Entry {
+        let mut entry = self.documents.get(&self.row.home).map(Document::project).unwrap_or_default();
+        entry.set_id(&self.entry);
+        for collection in &self.row.companions {
+            if let Some(document) = self.documents.get(collection) {
+                entry.join_companion(&companion_name(organisation, collection), &document.project());
+            }
+        }
+        entry
+    }
+
+    /// Makes the working documents say what `target` says. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// A companion that is not narrower than the home, an entry over its limits: nothing has changed then.
+    pub fn set(&mut self, writer: &Writer<'_>, target: &Entry, ids: &mut Ids<'_>) -> Result<bool, NodeError> {
+        let size = serde_json::to_vec(target.as_map()).map_or(usize::MAX, |json| json.len());
+        if size > limits::ENTRY_BYTES_MAX {
+            return Err(NodeError::TooLarge(format!(
+                "entry {}: {size} bytes, at most {} are possible; split the text or move parts into another entry",
+                self.entry,
+                limits::ENTRY_BYTES_MAX
+            )));
+        }
+        let mut home = target.clone();
+        let companions = home.split_companions();
+        let mut targets = BTreeMap::from([(self.row.home, home)]);
+        for (name, companion) in companions {
+            let collection = CollectionId::named(&writer.organisation, &name);
+            if !is_companion_name(&name) || collection == self.row.home {
+                return Err(NodeError::Invalid(format!(
+                    "companions.{name}: an entry can have companions in `partners` and `internal`, beside its home"
+                )));
+            }
+            targets.insert(collection, companion);
+        }
+        let kind = target.kind();
+        for collection in self.row.companions.clone() {
+            targets.entry(collection).or_insert_with(|| Entry::empty(&kind));
+        }
+        let mut changed = false;
+        for (collection, target) in targets {
+            let document = self.documents.entry(collection).or_insert_with(|| Document::new(writer.actor));
+            document.set_actor(writer.actor);
+            if let Some(chunk) = document.update(&target, writer.now, ids)? {
+                changed = true;
+                self.changed.entry(collection).or_default().push(chunk.into_bytes());
+            }
+            if collection != self.row.home && !self.row.companions.contains(&collection) {
+                self.row.companions.push(collection);
+                self.row.companions.sort();
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Decides a conflict. `path` may begin with `companions.<name>.`.
+    pub fn resolve(&mut self, writer: &Writer<'_>, path: &str, n: usize) -> Result<(), NodeError> {
+        let (collection, inner) = match path.strip_prefix("companions.").and_then(|rest| rest.split_once('.')) {
+            Some((name, inner)) => (CollectionId::named(&writer.organisation, name), inner),
+            None => (self.row.home, path),
+        };
+        let Some(document) = self.documents.get_mut(&collection) else {
+            return Err(NodeError::NotFound(format!("{path}: entry {} has no such document", self.entry)));
+        };
+        document.set_actor(writer.actor);
+        let chunk = document.resolve(inner, n, writer.now)?;
+        self.changed.entry(collection).or_default().push(chunk.into_bytes());
+        Ok(())
+    }
+
+    /// Conflicts of all working documents, with paths as `resolve` takes them.
+    pub fn conflicts(&self, organisation: &OrgId) -> Vec<ortsnetz_model::Conflict> {
+        let mut all = Vec::new();
+        for (collection, document) in &self.documents {
+            let mut conflicts = document.conflicts();
+            if *collection != self.row.home {
+                let name = companion_name(organisation, collection);
+                for conflict in &mut conflicts {
+                    conflict.path = format!("companions.{name}.{}", conflict.path);
+                }
+            }
+            all.extend(conflicts);
+        }
+        all
+    }
+
+    /// Heads of the working documents, sorted: home first, then companions.
+    pub fn heads(&self) -> Vec<(CollectionId, Vec<Hash>)> {
+        self.row
+            .collections()
+            .filter_map(|collection| Some((collection, self.documents.get(&collection)?.heads())))
+            .collect()
+    }
+
+    /// Heads as one list, for `If-Match` and display.
+    pub fn all_heads(&self) -> Vec<Hash> {
+        self.heads().into_iter().flat_map(|(_, heads)| heads).collect()
+    }
+
+    /// What was changed and must be written.
+    pub fn is_changed(&self) -> bool {
+        self.is_new || !self.changed.is_empty()
+    }
+
+    /// Recomputes whether the working documents are ahead of the published ones.
+    pub fn refresh(&mut self, store: &Store, organisation: &OrgId) -> Result<(), NodeError> {
+        self.row.conflicts = !self.conflicts(organisation).is_empty();
+        self.row.draft = self.row.published != Published::Live;
+        for (collection, document) in &self.documents {
+            if self.row.draft {
+                break;
+            }
+            let working = document.project();
+            let published = rows::projection(store, Side::Published, collection, &self.entry)?;
+            self.row.draft = match published {
+                Some(row) => row.json != json(&working),
+                None => !is_empty(&working),
+            };
+        }
+        Ok(())
+    }
+
+    /// Rows and draft record that make the change durable. `publish` is what a publisher is asked to publish.
+    pub fn plan(
+        &mut self,
+        writer: &Writer<'_>,
+        store: &Store,
+        publish: Option<Vec<(CollectionId, Vec<Hash>)>>,
+    ) -> Result<Plan, NodeError> {
+        self.refresh(store, &writer.organisation)?;
+        let mut batch = Batch::new(Origin::Own);
+        let mut chunks = Vec::new();
+        for (collection, new) in std::mem::take(&mut self.changed) {
+            chunks.extend(new.iter().cloned());
+            batch.append_chunks(Side::Working, self.document_id(collection), new);
+        }
+        for (collection, document) in &self.documents {
+            put_projection(&mut batch, Side::Working, *collection, self.entry, &document.project(), writer.now);
+        }
+        rows::put_own_entry(&mut batch, &self.entry, &self.row);
+        self.is_new = false;
+        let home = DocumentId { collection: self.row.home, entry: self.entry, generation: self.row.generation };
+        let based_on = match self.row.published {
+            Published::Live => documents::load(store, Side::Published, &home)?.map(|document| document.heads()),
+            Published::Never | Published::Withdrawn => None,
+        };
+        let mut plan = Plan::new(batch);
+        plan.draft(
+            writer.drafts,
+            PlannedDraft {
+                entry: self.entry,
+                generation: self.row.generation,
+                documents: self.heads(),
+                based_on: based_on.unwrap_or_default(),
+                publish,
+                chunks,
+            },
+        );
+        Ok(plan)
+    }
+
+    /// Doubts about the entry as it stands.
+    pub fn findings(&self, organisation: &OrgId) -> Vec<ortsnetz_model::Finding> {
+        check(&self.joined(organisation))
+    }
+}
+
+/// Whether an entry may have a companion in the collection of this name.
+pub(crate) fn is_companion_name(name: &str) -> bool {
+    name == PARTNERS || name == INTERNAL
+}
+
+/// Name of a companion's collection.
+pub(crate) fn companion_name(organisation: &OrgId, collection: &CollectionId) -> String {
+    [PARTNERS, INTERNAL]
+        .into_iter()
+        .find(|name| CollectionId::named(organisation, name) == *collection)
+        .map_or_else(|| collection.to_string(), str::to_owned)
+}
+
+/// Whether a document says nothing beside its kind.
+pub(crate) fn is_empty(entry: &Entry) -> bool {
+    entry.as_map().keys().all(|name| name == "id" || name == "kind")
+}
+
+/// An entry as JSON bytes, canonical.
+pub(crate) fn json(entry: &Entry) -> Vec<u8> {
+    // A map of JSON values can always be written.
+    serde_json::to_vec(entry.as_map()).unwrap_or_default()
+}
+
+/// Writes a projection made here.
+pub(crate) fn put_projection(
+    batch: &mut Batch,
+    side: Side,
+    collection: CollectionId,
+    entry: EntryId,
+    value: &Entry,
+    now: u64,
+) {
+    let row = ProjectionRow { at: now, from: None, json: json(value) };
+    batch.put_projection(side, collection, entry, rows::encode(&row));
+}
+
+/// The kind, or why there is none.
+pub(crate) fn known_kind(name: &str) -> Result<Kind, NodeError> {
+    match Kind::from(name) {
+        Kind::Unknown(_) => Err(NodeError::Invalid(format!(
+            "{name:?} is no kind of entry; kinds are: {}",
+            Kind::ALL.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>().join(", ")
+        ))),
+        kind => Ok(kind),
+    }
+}

@@ -1,0 +1,191 @@
+//! Real nodes in one process, over loopback: joining, publishing, replication, finding.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ortsnetz_node::dto::{ImportRequest, InviteRequest, SearchRequest, ShowOptions};
+use ortsnetz_node::{Handle, NewOrganisation, NodeConfig, init, init_join};
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn config(dir: &Path) -> NodeConfig {
+    NodeConfig {
+        data_dir: dir.to_owned(),
+        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        advertise: Vec::new(),
+        http: String::new(),
+    }
+}
+
+async fn town(dir: &Path, name: &str, ars: &str) -> Handle {
+    // SAFETY of speed: a cheap sheet, this is a test.
+    let organisation = NewOrganisation { name: name.into(), ars: ars.into(), kind: "municipality".into() };
+    init(dir, &organisation).expect("init");
+    Handle::start(config(dir)).await.expect("start")
+}
+
+/// Waits until `check` holds, trying again whenever something happened at the node.
+async fn eventually<F, Fut>(node: &Handle, what: &str, mut check: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let mut events = node.events();
+    let wait = async {
+        while !check().await {
+            let _ = tokio::time::timeout(Duration::from_millis(100), events.recv()).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, wait).await.is_err() {
+        let status = node.status().await.expect("status");
+        panic!("{what} did not happen; status: {status:#?}");
+    }
+}
+
+async fn join(inviter: &Handle, ars: &str, joiner: &Handle) {
+    let request = InviteRequest { for_ars: Some(ars.into()), trust: true, ..InviteRequest::default() };
+    let token = inviter.invite(request).await.expect("invite").token;
+    let joined = joiner.join(&token, false).await.expect("join");
+    assert_eq!(joined.check_words.len(), 6);
+    assert!(joined.confirmed);
+}
+
+async fn in_sync(node: &Handle, partner: &str) -> bool {
+    node.partner(partner).await.is_ok_and(|detail| detail.status.in_sync)
+}
+
+fn values(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_town_publishes_the_other_reads_finds_and_can_prove() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let siegburg = town(&dir.path().join("siegburg"), "Stadt Siegburg", "053820060060").await;
+    let koeln = town(&dir.path().join("koeln"), "Stadt Köln", "053150000000").await;
+    join(&koeln, "053820060060", &siegburg).await;
+
+    let created = siegburg
+        .create("service", &values(&[("title.de", "Hundesteuer anmelden"), ("fees.+", r#"{"kind":"fixed","amount":9600,"currency":"EUR"}"#), ("texts.summary.de", "Melden Sie Ihren Hund an."), ("valid_for.+", "053820060060"), ("companions.partners.agent_note.de", "Rückfragen an das Steueramt")]))
+        .await
+        .expect("create");
+    assert_eq!(created.state, "draft");
+    let published = siegburg.publish(Some(vec![created.id.clone()])).await.expect("publish");
+    assert!(published.refused.is_empty(), "{published:?}");
+    assert_eq!(published.published.len(), 1);
+
+    eventually(&koeln, "the entry arrives", || async {
+        koeln.show(&created.id, ShowOptions::default()).await.is_ok_and(|shown| shown.entry.get("companions").is_some())
+    })
+    .await;
+    let shown = koeln.show(&created.id, ShowOptions::default()).await.expect("show");
+    assert_eq!(shown.entry["title"]["de"], "Hundesteuer anmelden");
+    assert_eq!(shown.entry["fees"][0]["amount"], 9600);
+    assert_eq!(shown.entry["companions"]["partners"]["agent_note"]["de"], "Rückfragen an das Steueramt");
+    assert_eq!(shown.meta.organisation.name, "Stadt Siegburg");
+    assert_eq!(shown.meta.organisation.standing.as_deref(), Some("partner"));
+    assert!(shown.meta.verified && shown.meta.published_at.is_some() && shown.meta.received_at.is_some());
+
+    eventually(&koeln, "it is found", || async {
+        let request = SearchRequest { q: "Hund anmelden".into(), place: Some("53721".into()), ..SearchRequest::default() };
+        koeln.search(request).await.is_ok_and(|result| result.hits.first().is_some_and(|hit| hit.id == created.id))
+    })
+    .await;
+
+    siegburg.edit(&created.id, &values(&[("fees.0.amount", "9800")])).await.expect("edit");
+    assert_eq!(koeln.show(&created.id, ShowOptions::default()).await.expect("show").entry["fees"][0]["amount"], 9600);
+    siegburg.publish(None).await.expect("publish all");
+    eventually(&koeln, "the correction arrives", || async {
+        koeln.show(&created.id, ShowOptions::default()).await.is_ok_and(|shown| shown.entry["fees"][0]["amount"] == 9800)
+    })
+    .await;
+    eventually(&siegburg, "both are in sync", || async {
+        in_sync(&siegburg, "Stadt Köln").await && in_sync(&koeln, "Stadt Siegburg").await
+    })
+    .await;
+    let compared = koeln.compare("Stadt Siegburg").await.expect("compare");
+    assert!(compared.identical, "{compared:?}");
+
+    siegburg.withdraw(&created.id).await.expect("withdraw");
+    eventually(&koeln, "it disappears", || async {
+        koeln.show(&created.id, ShowOptions::default()).await.is_ok_and(|shown| shown.meta.state == "withdrawn")
+    })
+    .await;
+    assert!(koeln.show(&created.id, ShowOptions::default()).await.expect("show").entry.get("title").is_none());
+
+    for node in [&siegburg, &koeln] {
+        assert!(node.store_check().await.expect("check").ok);
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_of_a_town_merge_and_the_publisher_answers_requests() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let hall = town(&dir.path().join("hall"), "Stadt Hürth", "053620028028").await;
+    let token = hall.invite(InviteRequest { node: true, ..InviteRequest::default() }).await.expect("invite").token;
+    let laptop_dir = dir.path().join("laptop");
+    let joined = init_join(&laptop_dir, &token).await.expect("init --join");
+    assert_eq!(joined.organisation.name, "Stadt Hürth");
+    let laptop = Handle::start(config(&laptop_dir)).await.expect("start");
+
+    let id = laptop
+        .create("service", &values(&[("title.de", "Sperrmüll"), ("texts.notes.de", "Erster Absatz.\n\nZweiter Absatz.")]))
+        .await
+        .expect("create")
+        .id;
+    let asked = laptop.publish(Some(vec![id.clone()])).await.expect("publish");
+    assert_eq!(asked.requested, vec![id.clone()]);
+    eventually(&laptop, "the publisher publishes it", || async {
+        laptop.show(&id, ShowOptions::default()).await.is_ok_and(|shown| shown.meta.state == "published")
+    })
+    .await;
+    eventually(&laptop, "the request is answered", || async {
+        laptop.show(&id, ShowOptions::default()).await.is_ok_and(|shown| shown.meta.request == "none")
+    })
+    .await;
+
+    // Cut from each other, both edit.
+    laptop.shutdown().await;
+    hall.edit(&id, &values(&[("texts.notes.de", "Erster Absatz, geändert.\n\nZweiter Absatz.")])).await.expect("edit");
+    let laptop_config = config(&laptop_dir);
+    hall.shutdown().await;
+    let laptop = Handle::start(laptop_config).await.expect("start again");
+    laptop.edit(&id, &values(&[("texts.notes.de", "Erster Absatz.\n\nZweiter Absatz, ergänzt."), ("keywords.de", r#"["Abfall"]"#)])).await.expect("edit");
+    let hall = Handle::start(config(&dir.path().join("hall"))).await.expect("start again");
+    let merged = "Erster Absatz, geändert.\n\nZweiter Absatz, ergänzt.";
+    for node in [&hall, &laptop] {
+        eventually(node, "both edits are there", || async {
+            let options = ShowOptions { draft: true, ..ShowOptions::default() };
+            node.show(&id, options).await.is_ok_and(|shown| {
+                shown.entry["texts"]["notes"]["de"].as_str() == Some(merged) && shown.entry.get("keywords").is_some()
+            })
+        })
+        .await;
+        assert!(node.conflicts().await.expect("conflicts").is_empty());
+        assert!(node.store_check().await.expect("check").ok);
+    }
+    hall.shutdown().await;
+    laptop.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_published_and_a_second_one_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let town = town(&dir.path().join("town"), "Stadt Bonn", "053140000000").await;
+    let lines: String = (0..150)
+        .map(|n| format!("{{\"kind\":\"service\",\"identifier\":{{\"agency\":\"b\",\"scheme\":\"LB\",\"value\":\"{n}\"}},\"title\":{{\"de\":\"Leistung {n}\"}}}}\n"))
+        .collect();
+    let request = ImportRequest { file: "entries.jsonl".into(), publish: true, ..ImportRequest::default() };
+    let import = |text: String| {
+        let (node, request) = (town.clone(), request.clone());
+        tokio::task::spawn_blocking(move || node.import(&request, &mut text.as_bytes()))
+    };
+    let first = import(lines.clone()).await.expect("runs").expect("import");
+    assert_eq!((first.created, first.published, first.rejected.len()), (150, 150, 0), "{:?}", first.rejected.first());
+    let second = import(lines).await.expect("runs").expect("import");
+    assert_eq!((second.unchanged, second.created, second.updated, second.published), (150, 0, 0, 0));
+    assert_eq!(town.status().await.expect("status").entries.own, 150);
+    town.shutdown().await;
+}
