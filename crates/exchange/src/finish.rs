@@ -1,6 +1,5 @@
 //! The last steps every format shares: id, references, place, canonical form, checks.
 
-use ortsnetz_model::limits::ENTRY_BYTES_MAX;
 use ortsnetz_model::{Entry, EntryId, Finding, Hash, Identifier, Kind, Severity, check};
 use serde_json::{Map, Value};
 
@@ -62,13 +61,9 @@ pub(crate) fn finish(draft: Draft, options: &Options) -> Result<Imported, String
     }
     place(&mut fields, &kind, options);
     let mut entry = Entry::from_json(Value::Object(fields)).map_err(|error| error.to_string())?;
-    let bytes = serde_json::to_vec(entry.as_map()).map_err(|error| error.to_string())?;
-    if bytes.len() > ENTRY_BYTES_MAX {
-        return Err(format!("the entry has {} bytes, {ENTRY_BYTES_MAX} are allowed", bytes.len()));
-    }
     let id = id.unwrap_or_else(|| {
         findings.push(warning("identifier", "missing: when this record changes it will be read as another entry"));
-        let content = Hash::of(&bytes).to_string();
+        let content = Hash::of(entry.to_json().to_string().as_bytes()).to_string();
         EntryId::imported(options.resolver.organisation(), "", "content", &content)
     });
     entry.set_id(&id);

@@ -92,7 +92,8 @@ fn small_things_are_forgiven() {
 
 #[test]
 fn options_fill_in_and_override() {
-    let responsibility = json!({"kind": "responsibility", "leika": ["99050012104000"], "collection": "partners"});
+    let responsibility = json!({"kind": "responsibility", "leika": ["99050012104000"], "collection": "partners",
+        "references": {"office": {"agency": "A", "scheme": "OE", "value": "1"}}});
     let own = json!({"kind": "service", "title": {"de": "b"}, "valid_for": ["053150000000"]});
     let text = format!("{}\n{responsibility}\n{own}\n", service("a"));
     let mut with = options("a.jsonl");
@@ -185,7 +186,7 @@ fn scripts_go_and_are_named() {
 fn tables_of_all_sorts() {
     let mapping = "kind = \"office\"\n[identifier]\nagency = \"A\"\nscheme = \"OE\"\ncolumn = \"Nr\"\n\
         [[columns]]\nname = \"Name\"\npath = \"title.de\"\nrequired = true\n\
-        [[columns]]\nname = \"Aufzug\"\npath = \"elevator\"\nas = \"flag\"\n\
+        [[columns]]\nname = \"Aufzug\"\npath = \"address.elevator\"\nas = \"flag\"\n\
         [[columns]]\nname = \"Amt\"\npath = \"parent\"\nreference = { scheme = \"OE\" }\n";
     let table = |bytes: &[u8]| {
         let mut options = options("a.csv");
@@ -198,7 +199,7 @@ fn tables_of_all_sorts() {
     );
     let first = items[0].as_ref().unwrap();
     assert_eq!((first.line, first.entry.title("de")), (2, Some("Bürger;\namt")));
-    assert_eq!(first.entry.get("elevator"), Some(&json!(true)));
+    assert_eq!(first.entry.at_path("address.elevator"), Some(&json!(true)));
     assert_eq!(first.entry.references()[0].0, "parent");
     assert_eq!(items[1].as_ref().unwrap_err().to_string(), "a.csv:4: title.de: the column \"Name\" is empty");
     assert!(items[2].as_ref().unwrap().findings[0].message.contains("vielleicht"));

@@ -45,6 +45,7 @@ fn sample() -> String {
     let office = EntryId([5; 16]);
     let lines = [
         json!({"kind": "responsibility", "identifier": {"agency": "A", "scheme": "Z", "value": "1"}, "collection": "partners",
+            "area": ["053820060060"],
             "references": {"service": {"agency": "A", "scheme": "LB", "value": "7"},
                 "office": {"agency": HERE.to_string(), "scheme": "ortsnetz", "value": office.to_string()}}}),
         json!({"kind": "service", "identifier": {"agency": "A", "scheme": "LB", "value": "7"}, "title": {"de": "Ausweis"},

@@ -83,7 +83,7 @@ fn inline(runs: &[Run]) -> String {
             None => {
                 let next = after.first().map(|_| '[');
                 spans(&mut out, group, next);
-                if after.first().is_some() && out.ends_with('!') {
+                if !after.is_empty() && out.ends_with('!') {
                     // Or the link would become an image.
                     out.insert(out.len() - 1, '\\');
                 }
