@@ -36,16 +36,23 @@ pub(crate) fn run(data_dir: &Path, args: Run) -> Result<(), Failure> {
         config.advertise = args.advertise;
     }
     let address = config.http_address()?;
+    let while_stdin_is_open = args.while_stdin_is_open;
     start_log(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(data_dir, config, address));
+    let result = runtime.block_on(serve(data_dir, config, address, while_stdin_is_open));
     // A request that did not end in time must not keep the process.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(data_dir: &Path, config: Config, address: SocketAddr) -> Result<(), Failure> {
-    let stop = stop_signal()?;
+async fn serve(data_dir: &Path, config: Config, address: SocketAddr, while_stdin_is_open: bool) -> Result<(), Failure> {
+    let signal = stop_signal()?;
+    let stop = async move {
+        tokio::select! {
+            () = signal => (),
+            () = stdin_closed(), if while_stdin_is_open => (),
+        }
+    };
     let listener = listen(address).await?;
     let http = listener.local_addr()?.to_string();
     let handle = Handle::start(NodeConfig {
@@ -95,7 +102,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Done when SIGTERM or Ctrl-C arrives. Listens from now on, so that no early signal is lost.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -113,6 +120,17 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
         // Without signals there is nothing to wait for.
         let _ = tokio::signal::ctrl_c().await;
     })
+}
+
+/// Done when standard input has ended. Reads on a thread of its own, which nobody needs to wait for.
+async fn stdin_closed() {
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        // An error is an end too.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(ended);
+    });
+    let _ = end.await;
 }
 
 fn start_log(config: &Config) -> Result<(), Failure> {

@@ -71,6 +71,9 @@ pub(crate) struct Run {
     /// What partners are told to dial, if it is not what this machine sees of itself
     #[arg(long, value_name = "MULTIADDR")]
     pub(crate) advertise: Vec<String>,
+    /// Stop when standard input ends: for programs that start a daemon and must not leave it behind
+    #[arg(long, hide = true)]
+    pub(crate) while_stdin_is_open: bool,
 }
 
 /// The demonstration.

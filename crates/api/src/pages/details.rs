@@ -139,15 +139,17 @@ fn web_link_of(entry: &Map<String, Value>, lang: Lang) -> Markup {
     html! { @if !url.is_empty() && is_safe(url) { a href=(url) rel="noreferrer" { (title) } } @else { (title) } }
 }
 
-/// A deadline by its note, or by its days.
+/// A deadline by its days or date, and its note.
 pub(crate) fn deadline(deadline: &Value, lang: Lang) -> String {
     let note = text(deadline.get("note"), lang);
-    let days = ["days", "max_days", "duration_days"].into_iter().find_map(|name| deadline.get(name)?.as_i64());
-    match (days, note.is_empty()) {
-        (Some(days), true) => lang.pick(format!("{days} Tage"), format!("{days} days")),
-        (Some(days), false) => lang.pick(format!("{days} Tage; {note}"), format!("{days} days; {note}")),
-        (None, _) => note.to_owned(),
-    }
+    let date = deadline.get("date").and_then(Value::as_str).and_then(|date| date.parse().ok());
+    let when = match (deadline.get("days").and_then(Value::as_i64), date) {
+        (Some(1), _) => lang.pick("1 Tag", "1 day").to_owned(),
+        (Some(days), _) => lang.pick(format!("{days} Tage"), format!("{days} days")),
+        (None, Some(date)) => super::format::date(date, lang),
+        (None, None) => return note.to_owned(),
+    };
+    if note.is_empty() { when } else { format!("{when} {note}") }
 }
 
 fn responsibility(view: &View<'_>) -> Markup {
@@ -239,7 +241,7 @@ fn profile(entry: &Map<String, Value>, lang: Lang) -> Markup {
 fn notice(entry: &Map<String, Value>, lang: Lang) -> Markup {
     let until = entry.get("until").and_then(Value::as_str);
     html! {
-        @if let Some(until) = until { p { (badge("warn", &lang.pick("gilt bis ", "valid until ").to_owned())) (super::format::moment(until, lang)) } }
+        @if let Some(until) = until { p { (badge("warn", lang.pick("gilt bis ", "valid until "))) (super::format::moment(until, lang)) } }
     }
 }
 
@@ -273,8 +275,9 @@ mod tests {
 
     #[test]
     fn a_deadline_says_days_and_note() {
-        assert_eq!(deadline(&json!({"days": 14, "note": {"de": "nach Einzug"}}), Lang::De), "14 Tage; nach Einzug");
+        assert_eq!(deadline(&json!({"days": 14, "note": {"de": "nach Einzug"}}), Lang::De), "14 Tage nach Einzug");
         assert_eq!(deadline(&json!({"note": {"de": "sofort"}}), Lang::De), "sofort");
+        assert_eq!(deadline(&json!({"date": "2027-01-19"}), Lang::De), "19. Januar 2027");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(crate) fn grouped(number: u64, separator: char) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(separator);
         }
         out.push(digit);
@@ -83,6 +83,10 @@ pub(crate) fn fee(fee: &Value, lang: Lang) -> String {
         (Some("free"), ..) => lang.pick("gebührenfrei", "free of charge").to_owned(),
         (_, Some(low), Some(high)) if low != high => {
             format!("{low} {} {high}", lang.pick("bis", "to"))
+        }
+        // From nothing upwards: only the note can say more.
+        (Some("variable"), ..) if fee.get("amount").and_then(Value::as_i64) == Some(0) => {
+            lang.pick("unterschiedlich", "varies").to_owned()
         }
         (Some("variable"), Some(low), None) => format!("{} {low}", lang.pick("ab", "from")),
         (_, Some(amount), _) => amount,

@@ -78,8 +78,11 @@ pub(crate) fn phrase(today: &Today, lang: Lang) -> String {
     }
 }
 
-/// `08:00`.
+/// `08:00`; the end of the day is `24:00`.
 pub(crate) fn clock(time: Time) -> String {
+    if time == Time::MAX {
+        return "24:00".to_owned();
+    }
     format!("{:02}:{:02}", time.hour(), time.minute())
 }
 
@@ -104,7 +107,10 @@ fn on_day(rule: &Value, day: &str) -> bool {
 }
 
 fn span(rule: &Value) -> Option<(Time, Time)> {
-    let time = |name: &str| rule.get(name)?.as_str()?.parse::<Time>().ok();
+    let time = |name: &str| match rule.get(name)?.as_str()? {
+        "24:00" => Some(Time::MAX),
+        text => text.parse::<Time>().ok(),
+    };
     Some((time("opens")?, time("closes")?))
 }
 
@@ -164,6 +170,14 @@ mod tests {
         check("2026-12-24T09:00:00", Today::Closed);
         check("2026-07-06T10:30:00", Today::Open { until: at("11:00") });
         check("2026-07-06T15:00:00", Today::Closed);
+    }
+
+    #[test]
+    fn the_day_may_end_at_midnight() {
+        let night = json!({"opening_hours": [{"days": ["mo"], "opens": "18:00", "closes": "24:00"}]});
+        let night = night.as_object().cloned().expect("an object");
+        let late = today(&night, "2026-07-06T23:59:00".parse().expect("a local time"));
+        assert_eq!(phrase(&late, Lang::De), "jetzt geöffnet bis 24:00 Uhr");
     }
 
     #[test]
