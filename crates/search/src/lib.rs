@@ -9,12 +9,21 @@
 //! *Architecture invariant*: `search` computes nothing that is not in its arguments: it knows no clock, no partner and
 //! no signature. Who may read what, and who speaks for a place, comes in with every question.
 
+mod area;
 mod document;
+mod fields;
+mod fold;
 mod index;
+mod lexicon;
 pub mod limits;
 mod places;
+mod plan;
 mod query;
+mod rank;
 mod reader;
+mod tokenizer;
+mod vocabulary;
+mod word;
 
 pub use document::{Change, Document};
 pub use index::{Index, OpenState, Opened, RebuildReason, SearchError};

@@ -42,3 +42,9 @@ pub const PLACES_MAX: usize = 50_000;
 pub const PLACE_CHARS_MAX: usize = 120;
 /// Most rejected lines of a table of places that are told one by one; the others are only counted.
 pub const PLACE_REJECTS_MAX: usize = 1_000;
+/// Largest file with a table of places, in bytes. The official one has 1.3 MB.
+pub const PLACE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most postal codes of one municipality. Berlin has about 190.
+pub const POSTAL_CODES_MAX: usize = 500;
+/// Most districts of one municipality.
+pub const DISTRICTS_MAX: usize = 200;

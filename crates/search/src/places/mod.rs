@@ -1,9 +1,14 @@
 //! The table of places: municipalities, their counties and states, and districts told by profiles.
 
-use std::io::Read;
+mod built_in;
+mod read;
+mod resolve;
+mod table;
 
 use ortsnetz_model::Ars;
 use serde::{Deserialize, Serialize};
+
+pub use table::Places;
 
 /// What sort of place it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,44 +164,7 @@ pub enum PlaceError {
     /// More places than Germany has.
     #[error("the table has more than {0} places")]
     TooMany(usize),
-}
-
-/// The table. Serialises compactly (about 60 bytes a municipality) and rebuilds its lookups when read.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Places {}
-
-impl Places {
-    /// The small table of the demo region: Köln, Bonn, Leverkusen, Siegburg, Hürth, München, with counties and states.
-    pub fn built_in() -> Self {
-        Self::default()
-    }
-
-    /// Reads the official list as CSV (header `ars,ags,name,textkennzeichen,land,kreis,gemeindeverband,plz_sitz,
-    /// plz_alle,einwohner,lon,lat`, any order, optional `former_names` separated by `;`).
-    pub fn read_csv(reader: impl Read) -> Result<Imported, PlaceError> {
-        let _ = reader;
-        Err(PlaceError::Column("ars"))
-    }
-
-    /// Replaces what is known of the districts of a municipality, as its profile tells them.
-    pub fn set_districts(&mut self, municipality: Ars, districts: &[District]) {
-        let _ = (municipality, districts);
-    }
-
-    /// The places a text may mean. `served` are the places we answer for.
-    pub fn resolve(&self, text: &str, served: &[Ars]) -> PlaceAnswer {
-        let _ = (text, served);
-        PlaceAnswer::default()
-    }
-
-    /// The place with exactly this key.
-    pub fn by_ars(&self, ars: &Ars) -> Option<Place> {
-        let _ = ars;
-        None
-    }
-
-    /// How many municipalities it holds.
-    pub fn municipalities(&self) -> usize {
-        0
-    }
+    /// A table from elsewhere breaks a rule.
+    #[error("the table of places is not valid: {0}")]
+    Invalid(String),
 }

@@ -1,0 +1,319 @@
+//! The table itself: rows, lookups, and the compact form that is stored and passed on.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ortsnetz_model::Ars;
+use serde::{Deserialize, Serialize};
+
+use super::{District, Place, PlaceError, PlaceKind, built_in};
+use crate::fold;
+use crate::limits::{DISTRICTS_MAX, PLACE_CHARS_MAX, PLACES_MAX, POSTAL_CODES_MAX};
+
+/// The table. Serialises compactly (about 60 bytes a municipality) and rebuilds its lookups when read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Packed", into = "Packed")]
+pub struct Places {
+    /// Municipalities, counties and states, sorted by key.
+    pub(super) rows: Vec<Row>,
+    /// Each word of each name and its row, sorted.
+    pub(super) words: Vec<(Box<str>, u32)>,
+    /// Each postal code and its row, sorted.
+    pub(super) postal_codes: Vec<(u32, u32)>,
+    /// Parts of municipalities.
+    pub(super) districts: Vec<DistrictRow>,
+}
+
+/// A place of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    pub ars: Ars,
+    pub kind: PlaceKind,
+    pub name: Box<str>,
+    /// What follows the name in the official list: `Stadt`.
+    pub addition: Box<str>,
+    pub former_names: Vec<Box<str>>,
+    pub postal_codes: Vec<u32>,
+    pub inhabitants: u32,
+    pub lon_lat: Option<(f64, f64)>,
+    pub county: Box<str>,
+    pub state: Box<str>,
+    /// The name, folded.
+    pub folded: Box<str>,
+    /// Everything else that may stand beside the name: addition, county, state; folded.
+    pub context: Box<str>,
+}
+
+/// A part of a municipality.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct DistrictRow {
+    pub ars: Ars,
+    pub district: District,
+    pub folded: Box<str>,
+}
+
+/// A municipality as it is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Municipality(
+    /// Key.
+    pub Ars,
+    /// Name without addition.
+    pub String,
+    /// Addition.
+    pub String,
+    /// Former names.
+    pub Vec<String>,
+    /// Postal codes.
+    pub Vec<u32>,
+    /// Inhabitants.
+    pub u32,
+    /// Degrees east and north.
+    pub Option<(f64, f64)>,
+);
+
+/// The form that is stored and passed on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Packed {
+    /// Names of counties by the first five digits.
+    pub counties: BTreeMap<String, String>,
+    pub municipalities: Vec<Municipality>,
+    #[serde(default)]
+    pub districts: Vec<(Ars, Vec<District>)>,
+}
+
+/// The states by the first two digits of the key.
+const STATES: [&str; 16] = [
+    "Schleswig-Holstein",
+    "Hamburg",
+    "Niedersachsen",
+    "Bremen",
+    "Nordrhein-Westfalen",
+    "Hessen",
+    "Rheinland-Pfalz",
+    "Baden-Württemberg",
+    "Bayern",
+    "Saarland",
+    "Berlin",
+    "Brandenburg",
+    "Mecklenburg-Vorpommern",
+    "Sachsen",
+    "Sachsen-Anhalt",
+    "Thüringen",
+];
+
+/// The name of the state of a key; `None` if there is no such state.
+pub(super) fn state_of(digits: &str) -> Option<&'static str> {
+    let number: usize = digits.get(..2)?.parse().ok()?;
+    STATES.get(number.checked_sub(1)?).copied()
+}
+
+/// The key with these first digits and zeros after them.
+pub(super) fn padded(digits: &str) -> Option<Ars> {
+    format!("{digits:0<12}").parse().ok()
+}
+
+impl Places {
+    /// The small table of the demo region: Köln, Bonn, Leverkusen, Siegburg, Hürth, München, with counties and states.
+    pub fn built_in() -> Self {
+        built_in::places()
+    }
+
+    /// Replaces what is known of the districts of a municipality, as its profile tells them; the first
+    /// [`DISTRICTS_MAX`] count.
+    pub fn set_districts(&mut self, municipality: Ars, districts: &[District]) {
+        self.districts.retain(|row| row.ars != municipality);
+        let rows = districts.iter().take(DISTRICTS_MAX).filter_map(|district| {
+            let folded = fold::fold(&district.name).into_boxed_str();
+            let fits = !folded.is_empty() && district.name.chars().count() <= PLACE_CHARS_MAX;
+            fits.then(|| DistrictRow { ars: municipality, district: district.clone(), folded })
+        });
+        self.districts.extend(rows);
+    }
+
+    /// The place with exactly this key.
+    pub fn by_ars(&self, ars: &Ars) -> Option<Place> {
+        self.rows[self.position(ars).ok()?].place()
+    }
+
+    /// How many municipalities it holds.
+    pub fn municipalities(&self) -> usize {
+        self.rows.iter().filter(|row| row.kind == PlaceKind::Municipality).count()
+    }
+
+    pub(super) fn position(&self, ars: &Ars) -> Result<usize, usize> {
+        self.rows.binary_search_by(|row| row.ars.cmp(ars))
+    }
+
+    /// The table of these municipalities, with their counties and states.
+    pub(super) fn build(
+        municipalities: Vec<Municipality>,
+        counties: &BTreeMap<String, String>,
+    ) -> Result<Self, PlaceError> {
+        if municipalities.len() > PLACES_MAX {
+            return Err(PlaceError::TooMany(PLACES_MAX));
+        }
+        let mut rows: Vec<Row> = Vec::with_capacity(municipalities.len() + counties.len() + STATES.len());
+        let mut sums: BTreeMap<Ars, u32> = BTreeMap::new();
+        for municipality in municipalities {
+            for digits in [2, 5] {
+                if let Some(above) = padded(&municipality.0.as_str()[..digits]) {
+                    let sum = sums.entry(above).or_default();
+                    *sum = sum.saturating_add(municipality.5);
+                }
+            }
+            rows.push(Row::municipality(municipality, counties));
+        }
+        let known: HashSet<Ars> = rows.iter().map(|row| row.ars).collect();
+        if known.len() < rows.len() {
+            return Err(PlaceError::Invalid("two municipalities have the same key".to_owned()));
+        }
+        for (ars, inhabitants) in sums.into_iter().filter(|(ars, _)| !known.contains(ars)) {
+            rows.extend(Row::above(ars, inhabitants, counties));
+        }
+        rows.sort_unstable_by_key(|row| row.ars);
+        Ok(Self::indexed(rows))
+    }
+
+    fn indexed(rows: Vec<Row>) -> Self {
+        let mut words = Vec::with_capacity(rows.len() * 2);
+        let mut postal_codes = Vec::with_capacity(rows.len() * 2);
+        for (index, row) in (0..).zip(&rows) {
+            words.extend(row.folded.split(' ').map(|word| (Box::from(word), index)));
+            for name in &row.former_names {
+                fold::each_word(name, |word| words.push((Box::from(word), index)));
+            }
+            postal_codes.extend(row.postal_codes.iter().map(|&code| (code, index)));
+        }
+        words.sort_unstable();
+        postal_codes.sort_unstable();
+        Self { rows, words, postal_codes, districts: Vec::new() }
+    }
+}
+
+impl Row {
+    fn municipality(municipality: Municipality, counties: &BTreeMap<String, String>) -> Self {
+        let Municipality(ars, name, addition, former_names, mut postal_codes, inhabitants, lon_lat) = municipality;
+        let is_its_own_county = ars.as_str().ends_with("0000000");
+        let county = if is_its_own_county { None } else { counties.get(&ars.as_str()[..5]) };
+        let county = county.map(|county| county_name(county, ars.as_str())).unwrap_or_default();
+        let state = state_of(ars.as_str()).unwrap_or_default();
+        postal_codes.sort_unstable();
+        postal_codes.dedup();
+        Self {
+            folded: fold::fold(&name).into(),
+            context: fold::fold(&format!("{addition} {county} {state}")).into(),
+            kind: PlaceKind::Municipality,
+            name: name.into(),
+            addition: addition.into(),
+            former_names: former_names.into_iter().map(String::into_boxed_str).collect(),
+            county: county.into(),
+            state: state.into(),
+            ars,
+            postal_codes,
+            inhabitants,
+            lon_lat,
+        }
+    }
+
+    /// The county or state with this key.
+    fn above(ars: Ars, inhabitants: u32, counties: &BTreeMap<String, String>) -> Option<Self> {
+        let state = state_of(ars.as_str())?;
+        let is_state = ars.prefix().len() == 2;
+        let (kind, name) = if is_state {
+            (PlaceKind::State, state.to_owned())
+        } else {
+            (PlaceKind::County, county_name(counties.get(ars.prefix())?, ars.as_str()))
+        };
+        let former_names = if ars.prefix() == "05" { vec!["NRW".into()] } else { Vec::new() };
+        Some(Self {
+            folded: fold::fold(&name).into(),
+            context: fold::fold(state).into(),
+            kind,
+            name: name.into(),
+            addition: Box::default(),
+            former_names,
+            postal_codes: Vec::new(),
+            inhabitants,
+            lon_lat: None,
+            county: Box::default(),
+            state: state.into(),
+            ars,
+        })
+    }
+
+    fn place(&self) -> Option<Place> {
+        let digits = self.ars.as_str();
+        Some(Place {
+            ars: self.ars,
+            ags: (self.kind == PlaceKind::Municipality).then(|| format!("{}{}", &digits[..5], &digits[9..])),
+            name: self.name.to_string(),
+            former_names: self.former_names.iter().map(ToString::to_string).collect(),
+            kind: self.kind,
+            postal_codes: self.postal_codes.iter().map(|code| format!("{code:05}")).collect(),
+            inhabitants: self.inhabitants,
+            county: self.county.to_string(),
+            state: self.state.to_string(),
+            lon: self.lon_lat.map(|(lon, _)| lon),
+            lat: self.lon_lat.map(|(_, lat)| lat),
+        })
+    }
+}
+
+/// The official list leaves `Kreis` or `Landkreis` out, so that county and town often have one name.
+fn county_name(name: &str, ars: &str) -> String {
+    let folded = fold::fold(name);
+    if ["kreis", "region", "verband"].iter().any(|word| folded.contains(word)) {
+        return name.to_owned();
+    }
+    // Schleswig-Holstein and Nordrhein-Westfalen say Kreis.
+    if matches!(&ars[..2], "01" | "05") { format!("Kreis {name}") } else { format!("Landkreis {name}") }
+}
+
+impl From<Places> for Packed {
+    fn from(places: Places) -> Self {
+        let mut packed = Self { counties: BTreeMap::new(), municipalities: Vec::new(), districts: Vec::new() };
+        for row in places.rows {
+            match row.kind {
+                PlaceKind::County => {
+                    packed.counties.insert(row.ars.as_str()[..5].to_owned(), row.name.into());
+                }
+                PlaceKind::Municipality => packed.municipalities.push(Municipality(
+                    row.ars,
+                    row.name.into(),
+                    row.addition.into(),
+                    row.former_names.into_iter().map(Into::into).collect(),
+                    row.postal_codes,
+                    row.inhabitants,
+                    row.lon_lat,
+                )),
+                PlaceKind::State | PlaceKind::District => {}
+            }
+        }
+        for row in places.districts {
+            match packed.districts.last_mut().filter(|(ars, _)| *ars == row.ars) {
+                Some((_, districts)) => districts.push(row.district),
+                None => packed.districts.push((row.ars, vec![row.district])),
+            }
+        }
+        packed
+    }
+}
+
+impl TryFrom<Packed> for Places {
+    type Error = PlaceError;
+
+    fn try_from(packed: Packed) -> Result<Self, PlaceError> {
+        for Municipality(ars, name, _, former, codes, ..) in &packed.municipalities {
+            let long = |name: &String| name.chars().count() > PLACE_CHARS_MAX;
+            if fold::fold(name).is_empty() || long(name) || former.iter().any(long) || codes.len() > POSTAL_CODES_MAX {
+                return Err(PlaceError::Invalid(format!(
+                    "the municipality {ars} has no usable name or too many codes"
+                )));
+            }
+        }
+        let mut places = Self::build(packed.municipalities, &packed.counties)?;
+        for (ars, districts) in packed.districts.into_iter().take(PLACES_MAX) {
+            places.set_districts(ars, &districts);
+        }
+        Ok(places)
+    }
+}
