@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use libp2p::core::multiaddr::{Multiaddr, Protocol};
+use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{Swarm, identify};
@@ -43,8 +44,7 @@ pub(crate) struct Driver {
     commands: mpsc::Receiver<Command>,
     /// Dials of the supervisor under way.
     dials: HashSet<ConnectionId>,
-    /// Whether there is any address to listen at.
-    listens: bool,
+    listeners: Vec<ListenerId>,
 }
 
 impl Driver {
@@ -52,14 +52,16 @@ impl Driver {
     pub(crate) fn new(config: Config, commands: mpsc::Receiver<Command>) -> Result<Self, StartError> {
         let listen = listen::usable(&config.listen, listen::probe)?;
         let supervisor = Supervisor::new(config.timing.clone());
-        let listens = !listen.is_empty();
         let (mut swarm, registry) = transport::build(config)?;
+        let mut listeners = Vec::new();
         for address in listen {
-            swarm
-                .listen_on(address.clone())
-                .map_err(|error| StartError::Listen { address: address.to_string(), reason: innermost(&error) })?;
+            let listener = swarm.listen_on(address.clone());
+            listeners.push(
+                listener
+                    .map_err(|error| StartError::Listen { address: address.to_string(), reason: innermost(&error) })?,
+            );
         }
-        Ok(Self { swarm, registry, supervisor, commands, dials: HashSet::new(), listens })
+        Ok(Self { swarm, registry, supervisor, commands, dials: HashSet::new(), listeners })
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
@@ -68,7 +70,7 @@ impl Driver {
 
     /// Waits until an address is known, if there is one to come, and goes on in a task of its own.
     pub(crate) async fn start(mut self) -> Result<(), StartError> {
-        if self.listens {
+        if !self.listeners.is_empty() {
             let first = async {
                 while self.registry.lock().listening.is_empty() {
                     let event = self.swarm.select_next_some().await;
@@ -112,6 +114,9 @@ impl Driver {
         }
         self.swarm.behaviour_mut().gate.close_all();
         let swarm = &mut self.swarm;
+        for listener in self.listeners {
+            swarm.remove_listener(listener);
+        }
         let closing = async {
             while swarm.network_info().num_peers() > 0 {
                 swarm.select_next_some().await;

@@ -8,23 +8,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::io::AsyncWrite as _;
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::swarm::handler::{ConnectionEvent, FullyNegotiatedInbound, FullyNegotiatedOutbound};
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, SubstreamProtocol};
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
-use crate::config::FRAME_BYTES_MAX;
 use crate::event::{NetEvent, Reason};
-use crate::frame::{FrameError, FrameReader, FrameWriter};
 use crate::join::{JoinError, JoinStream};
 use crate::link::Link;
-use crate::protocol::{GREETING, GREETING_BYTES_MAX, JOIN, Offer, SYNC, is_greeting};
+use crate::protocol::{JOIN, Offer, SYNC};
+use crate::pump::Pump;
 use crate::registry::Registry;
-
-/// Frames taken from one connection before the others get their turn.
-const FRAMES_PER_TURN: usize = 64;
 
 /// What we want from a connection.
 #[derive(Debug)]
@@ -49,10 +44,7 @@ pub(crate) struct Handler {
     link: Arc<Link>,
     role: Role,
     phase: Phase,
-    reader: FrameReader,
-    writer: FrameWriter,
-    /// The stream has bytes that it was not told to send on.
-    unflushed: bool,
+    pump: Pump,
     finished: VecDeque<Finished>,
 }
 
@@ -65,25 +57,24 @@ enum Phase {
     Greeting(Stream, Pin<Box<Sleep>>),
     /// Frames flow.
     Open(Stream),
-    /// What is queued goes out, then the connection ends.
-    Draining(Stream, Pin<Box<Sleep>>),
+    /// What is queued goes out, then we wait until the peer has read it and ends the stream too. Closing right away could
+    /// destroy it on the way: a TCP socket closed with something unread in it resets the line.
+    Draining {
+        stream: Stream,
+        half_closed: bool,
+        timer: Pin<Box<Sleep>>,
+    },
     /// A join stream is in use by its owner.
     Joining(Pin<Box<Sleep>>),
+    /// It is not any more; the other side may still be reading.
+    Lingering(Pin<Box<Sleep>>),
     Done,
 }
 
 impl Handler {
     pub(crate) fn new(registry: Arc<Registry>, link: Arc<Link>, role: Role) -> Self {
-        Self {
-            registry,
-            link,
-            role,
-            phase: Phase::New,
-            reader: FrameReader::new(GREETING_BYTES_MAX),
-            writer: FrameWriter::default(),
-            unflushed: false,
-            finished: VecDeque::new(),
-        }
+        let pump = Pump::new(registry.clone(), link.clone());
+        Self { registry, link, role, phase: Phase::New, pump, finished: VecDeque::new() }
     }
 
     fn timer(duration: Duration) -> Pin<Box<Sleep>> {
@@ -95,7 +86,7 @@ impl Handler {
             // A second stream on one connection: whoever opened it is confused, and gets nothing.
             return;
         }
-        self.writer.push(GREETING);
+        self.pump.greet();
         self.phase = Phase::Greeting(stream, Self::timer(self.registry.timing.greeting_timeout));
     }
 
@@ -143,10 +134,11 @@ impl Handler {
             Phase::Greeting(stream, timer) => self.advance_greeting(stream, timer, cx),
             Phase::Open(mut stream) => {
                 if self.link.is_closing() {
-                    self.phase = Phase::Draining(stream, Self::timer(self.registry.timing.drain_timeout));
+                    let timer = Self::timer(self.registry.timing.drain_timeout);
+                    self.phase = Phase::Draining { stream, half_closed: false, timer };
                     return true;
                 }
-                let result = self.pump_out(&mut stream, cx).and_then(|_| self.pump_in(&mut stream, cx));
+                let result = self.pump.send(&mut stream, cx).and_then(|_| self.pump.receive(&mut stream, cx));
                 self.phase = Phase::Open(stream);
                 match result {
                     Ok(true) => cx.waker().wake_by_ref(),
@@ -155,18 +147,30 @@ impl Handler {
                 }
                 false
             }
-            Phase::Draining(mut stream, mut timer) => {
-                let drained = self.pump_out(&mut stream, cx);
-                let over = !matches!(drained, Ok(false)) || timer.as_mut().poll(cx).is_ready();
-                self.phase = Phase::Draining(stream, timer);
+            Phase::Draining { mut stream, mut half_closed, mut timer } => {
+                let drained = self.pump.drain(&mut stream, &mut half_closed, cx);
+                let over = drained || timer.as_mut().poll(cx).is_ready();
+                self.phase = Phase::Draining { stream, half_closed, timer };
                 if over {
                     self.end(Reason::Asked("closed".into()));
                 }
                 false
             }
             Phase::Joining(mut timer) => {
-                let over = self.link.is_closing() || timer.as_mut().poll(cx).is_ready();
+                if self.link.is_closing() {
+                    self.phase = Phase::Lingering(Self::timer(self.registry.timing.drain_timeout));
+                    return true;
+                }
+                let over = timer.as_mut().poll(cx).is_ready();
                 self.phase = Phase::Joining(timer);
+                if over {
+                    self.end(Reason::Asked("the join conversation took too long".into()));
+                }
+                false
+            }
+            Phase::Lingering(mut timer) => {
+                let over = self.link.is_finished() || timer.as_mut().poll(cx).is_ready();
+                self.phase = Phase::Lingering(timer);
                 if over {
                     self.end(Reason::Asked("the join conversation is over".into()));
                 }
@@ -177,12 +181,12 @@ impl Handler {
     }
 
     fn advance_greeting(&mut self, mut stream: Stream, mut timer: Pin<Box<Sleep>>, cx: &mut Context<'_>) -> bool {
-        let greeted = self.pump_greeting(&mut stream, cx);
+        let greeted = self.pump.greeting(&mut stream, cx);
         let late = timer.as_mut().poll(cx).is_ready();
         self.phase = Phase::Greeting(stream, timer);
         match greeted {
             Poll::Ready(Ok(())) => {
-                self.reader = FrameReader::new(FRAME_BYTES_MAX);
+                self.pump.start_frames();
                 if !self.registry.greeted(&self.link) {
                     self.link.request_close();
                 }
@@ -206,69 +210,6 @@ impl Handler {
 
     fn no_greeting(&self) -> Reason {
         Reason::NoGreeting { seconds: self.registry.timing.greeting_timeout.as_secs() }
-    }
-
-    fn pump_greeting(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        if let Err(reason) = self.write_out(stream, cx) {
-            return Poll::Ready(Err(reason));
-        }
-        match self.reader.poll_frame(stream, cx) {
-            Poll::Ready(Ok(Some(frame))) if is_greeting(&frame) => Poll::Ready(Ok(())),
-            Poll::Ready(Ok(Some(_)) | Err(FrameError::TooLong(_))) => Poll::Ready(Err(Reason::Version)),
-            Poll::Ready(Ok(None)) => Poll::Ready(Err(Reason::ClosedByPeer)),
-            Poll::Ready(Err(FrameError::Io(error))) => Poll::Ready(Err(Reason::Lost(error.to_string()))),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    /// Sends what is queued; true when all of it is out.
-    fn pump_out(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Result<bool, Reason> {
-        loop {
-            if !self.write_out(stream, cx)? {
-                return Ok(false);
-            }
-            let mut outbox = self.link.outbox();
-            let frames = outbox.gather(&mut self.writer);
-            let writable = outbox.take_writable();
-            drop(outbox);
-            if writable {
-                self.registry.writable(&self.link);
-            }
-            if frames == 0 {
-                return Ok(true);
-            }
-            self.link.counters.sent(frames, self.writer.pending());
-        }
-    }
-
-    /// Hands the writer's bytes to the stream and flushes it; true when all of them are out.
-    fn write_out(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Result<bool, Reason> {
-        let lost = |error: std::io::Error| Reason::Lost(error.to_string());
-        if self.writer.pending() > 0 {
-            self.unflushed = true;
-            if self.writer.poll_write_out(stream, cx).map_err(lost)?.is_pending() {
-                return Ok(false);
-            }
-        }
-        if self.unflushed && Pin::new(stream).poll_flush(cx).map_err(lost)?.is_ready() {
-            self.unflushed = false;
-        }
-        Ok(!self.unflushed)
-    }
-
-    /// Takes the frames that are there; true if there may be more. Reads without pause, so that nothing piles up below us
-    /// where no limit is ours.
-    fn pump_in(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Result<bool, Reason> {
-        for _ in 0..FRAMES_PER_TURN {
-            match self.reader.poll_frame(stream, cx) {
-                Poll::Ready(Ok(Some(frame))) => self.registry.frame(&self.link, frame)?,
-                Poll::Ready(Ok(None)) => return Err(Reason::ClosedByPeer),
-                Poll::Ready(Err(FrameError::TooLong(bytes))) => return Err(Reason::FrameTooLong { bytes }),
-                Poll::Ready(Err(FrameError::Io(error))) => return Err(Reason::Lost(error.to_string())),
-                Poll::Pending => return Ok(false),
-            }
-        }
-        Ok(true)
     }
 }
 
@@ -358,7 +299,7 @@ impl ConnectionHandler for Handler {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::ToBehaviour>> {
         // The last frames may have come in together with the end.
         if let Phase::Open(mut stream) = std::mem::replace(&mut self.phase, Phase::Done) {
-            while matches!(self.pump_in(&mut stream, cx), Ok(true)) {}
+            while matches!(self.pump.receive(&mut stream, cx), Ok(true)) {}
         }
         Poll::Ready(None)
     }

@@ -31,12 +31,12 @@ struct PeerQueue {
 
 impl Inbox {
     /// Adds an event of no peer; gives it back if too many wait.
-    pub(crate) fn push_general(&mut self, event: NetEvent) -> Result<(), NetEvent> {
+    pub(crate) fn push_general(&mut self, event: NetEvent) -> Option<NetEvent> {
         if self.general.len() >= GENERAL_EVENTS_MAX {
-            return Err(event);
+            return Some(event);
         }
         self.general.push_back(event);
-        Ok(())
+        None
     }
 
     /// Adds an event of a peer that is not a frame.
@@ -153,9 +153,9 @@ mod tests {
         let mut inbox = Inbox::default();
         let event = || NetEvent::Listening { address: String::new() };
         for _ in 0..GENERAL_EVENTS_MAX {
-            inbox.push_general(event()).unwrap();
+            assert!(inbox.push_general(event()).is_none());
         }
-        assert!(inbox.push_general(event()).is_err());
+        assert!(inbox.push_general(event()).is_some());
     }
 
     #[test]

@@ -88,7 +88,10 @@ impl JoinStream {
                 self.unanswered = false;
                 Ok(frame)
             }
-            Ok(Ok(None) | Err(FrameError::Io(_))) => Err(self.closed()),
+            Ok(Ok(None) | Err(FrameError::Io(_))) => {
+                self.link.set_finished();
+                Err(self.closed())
+            }
             Ok(Err(FrameError::TooLong(bytes))) => {
                 Err(JoinError::TooLong { bytes: bytes as usize, max: JOIN_FRAME_BYTES_MAX })
             }
@@ -106,7 +109,7 @@ impl JoinStream {
         }
         match self.recv().await {
             Err(JoinError::Closed) => Ok(()),
-            // Whatever it still says is not read, but it is there.
+            // It says something more, so it has not gone away; nobody wants to know.
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         }

@@ -17,6 +17,7 @@ mod link;
 mod listen;
 mod outbox;
 mod protocol;
+mod pump;
 mod registry;
 mod supervisor;
 mod transport;

@@ -45,6 +45,7 @@ pub(crate) struct Link {
     outbox: Mutex<Outbox>,
     waker: AtomicWaker,
     closing: AtomicBool,
+    finished: AtomicBool,
 }
 
 impl Link {
@@ -63,6 +64,7 @@ impl Link {
             outbox: Mutex::new(Outbox::new(limits)),
             waker: AtomicWaker::new(),
             closing: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
         })
     }
 
@@ -83,6 +85,17 @@ impl Link {
     pub(crate) fn request_close(&self) {
         self.closing.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    /// Says that the other side has ended its stream: nothing of ours is still being read.
+    pub(crate) fn set_finished(&self) {
+        self.finished.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Whether the other side has ended its stream.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
     }
 
     /// Whether somebody asked to close it.

@@ -144,7 +144,8 @@ impl Registry {
 
     /// Adds an event of no peer; dropped if the owner does not take any.
     pub(crate) fn tell(&self, event: NetEvent) {
-        if let Err(event) = self.lock().inbox.push_general(event) {
+        let dropped = self.lock().inbox.push_general(event);
+        if let Some(event) = dropped {
             tracing::debug!(?event, "event dropped: the owner takes none");
         }
         self.arrived.notify_one();

@@ -113,17 +113,15 @@ async fn a_closed_conversation_makes_room_for_the_next_and_there_is_a_limit() {
         stream.send(b"welcome").await.unwrap();
         stream.finish().await.unwrap();
     };
-    let ask = async {
+    let question = async {
         loop {
-            let mut stream = late.net.join(id, address.clone()).await.unwrap();
-            let _ = stream.send(b"hello").await;
-            match stream.recv().await {
-                Ok(answer) => return answer,
+            match ask(&late, id, &address).await {
+                Ok((_, answer)) => return answer,
                 Err(error) => assert_eq!(error, JoinError::Refused { node: id }),
             }
         }
     };
-    let (welcome, ()) = timeout(PATIENCE, async { tokio::join!(ask, answer) }).await.expect("there is room again");
+    let (welcome, ()) = timeout(PATIENCE, async { tokio::join!(question, answer) }).await.expect("there is room again");
     assert_eq!(welcome, b"welcome");
 }
 
