@@ -14,9 +14,9 @@ use crate::schema::{self, Field, Scalar, TEXT_NAMES, Type, join};
 use crate::{blocks, scheduled};
 
 mod relations;
-mod values;
 #[cfg(test)]
 mod tests;
+mod values;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -89,7 +89,10 @@ impl Findings {
             }
             for field in schema::fields(&kind).iter().filter(|field| schema::is_companion_only(field.name)) {
                 if entry.get(field.name).is_some() {
-                    self.error(field.name, format!("would be published: put it into companions.partners.{}", field.name));
+                    self.error(
+                        field.name,
+                        format!("would be published: put it into companions.partners.{}", field.name),
+                    );
                 }
             }
         }

@@ -128,7 +128,8 @@ mod tests {
         assert_eq!(meaning("texts/notes/de/b1/t"), Some((Leaf::Block, vec![17])));
         assert_eq!(meaning("keywords/de/a~1b"), Some((Leaf::Order, vec![])));
         assert_eq!(meaning("keywords/de/a~1b/1"), Some((Leaf::Order, vec![])));
-        for unknown in ["title", "title/de/x", "colour", "fees", "fees/abc/colour", "texts/notes/de/b1/u", "extensions"] {
+        for unknown in ["title", "title/de/x", "colour", "fees", "fees/abc/colour", "texts/notes/de/b1/u", "extensions"]
+        {
             assert_eq!(meaning(unknown), None, "{unknown}");
         }
     }

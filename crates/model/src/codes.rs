@@ -201,10 +201,7 @@ impl Kind {
 
 impl From<&str> for Kind {
     fn from(name: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .unwrap_or_else(|| Self::Unknown(name.to_owned()))
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap_or_else(|| Self::Unknown(name.to_owned()))
     }
 }
 

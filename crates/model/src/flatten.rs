@@ -146,10 +146,10 @@ impl Flattener<'_, '_> {
         let old_values: Vec<Map<String, Value>> = old.iter().map(|(_, _, node)| object(node, fields)).collect();
         let old_texts: Vec<String> = old_values.iter().map(text_of).collect();
         let empty = Map::new();
-        let new_values: Vec<&Map<String, Value>> = list.iter().map(|value| value.as_object().unwrap_or(&empty)).collect();
+        let new_values: Vec<&Map<String, Value>> =
+            list.iter().map(|value| value.as_object().unwrap_or(&empty)).collect();
         let new_texts: Vec<String> = new_values.iter().map(|value| text_of(value)).collect();
-        let matched =
-            align(&old_texts, &new_texts, |old, new| fields_in_common(&old_values[old], new_values[new]));
+        let matched = align(&old_texts, &new_texts, |old, new| fields_in_common(&old_values[old], new_values[new]));
         let placed = self.place(key, current, &old, &matched, &new_texts);
         for (((id, order), value), matched) in placed.into_iter().zip(new_values).zip(matched) {
             let key = step(key, &id);
@@ -190,7 +190,8 @@ impl Flattener<'_, '_> {
         matched: &[Option<usize>],
         sources: &[String],
     ) -> Vec<(String, String)> {
-        let orders: Vec<Option<&str>> = matched.iter().map(|matched| matched.map(|old_index| old[old_index].1)).collect();
+        let orders: Vec<Option<&str>> =
+            matched.iter().map(|matched| matched.map(|old_index| old[old_index].1)).collect();
         let orders = order::assign(&orders);
         let mut taken: HashSet<String> = HashSet::new();
         if matched.contains(&None) {

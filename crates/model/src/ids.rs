@@ -205,9 +205,7 @@ pub struct FeedId {
 }
 
 /// Where a record stands in its feed. Ordered by term, then epoch, then sequence.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
 pub struct Position {
     /// Number of the root-signed publisher term; 0 in draft feeds.
     #[n(0)]

@@ -72,7 +72,7 @@ pub(crate) fn words_in_common(a: &str, b: &str) -> usize {
     let mut count: HashMap<&str, usize> = HashMap::new();
     a.split_whitespace().for_each(|word| *count.entry(word).or_default() += 1);
     let total_a: usize = count.values().sum();
-    let (mut common, mut total_b) = (0, 0);
+    let (mut common, mut total_b) = (0_usize, 0_usize);
     for word in b.split_whitespace() {
         total_b += 1;
         if let Some(count) = count.get_mut(word).filter(|count| **count > 0) {
@@ -80,7 +80,7 @@ pub(crate) fn words_in_common(a: &str, b: &str) -> usize {
             common += 1;
         }
     }
-    if total_a + total_b == 0 { 100 } else { 200 * common / (total_a + total_b) }
+    (200 * common).checked_div(total_a + total_b).unwrap_or(100)
 }
 
 #[cfg(test)]

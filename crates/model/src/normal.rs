@@ -74,9 +74,9 @@ fn field_value(value: Value, field: &Field, path: &str) -> Result<Option<Value>,
             list(value, path, |value, path| scalar_value(value, Scalar::String, path)).map(non_empty)
         })?,
         (Type::Text, value) => text(value, path)?,
-        (Type::Texts, value) => by_name(value, path, "an object of texts by name", |value, path| {
-            text(value, path).map(non_empty)
-        })?,
+        (Type::Texts, value) => {
+            by_name(value, path, "an object of texts by name", |value, path| text(value, path).map(non_empty))?
+        }
         (Type::Object(fields), Value::Object(object)) => Value::Object(fields_of(object, fields, path)?),
         (Type::Objects(fields), value) => list(value, path, |value, path| match value {
             Value::Object(object) => fields_of(object, fields, path).map(Value::Object),
@@ -101,7 +101,11 @@ fn non_empty(value: Value) -> Option<Value> {
 }
 
 fn scalar_value(value: Value, scalar: Scalar, path: &str) -> Result<Value, EntryError> {
-    if scalar.accepts(&value) { Ok(value) } else { Err(EntryError::new(path, format!("must be {}", scalar.expected()))) }
+    if scalar.accepts(&value) {
+        Ok(value)
+    } else {
+        Err(EntryError::new(path, format!("must be {}", scalar.expected())))
+    }
 }
 
 fn list(

@@ -75,7 +75,8 @@ fn between(low: Option<&str>, high: Option<&str>, count: usize) -> Option<Vec<St
             return None;
         }
         // Appending is what people do most: leave the larger part of the room behind the last.
-        let step = if low.is_some() && high.is_none() { (room / (count + 1) / 8).max(1) } else { (room + 1) / (count + 1) };
+        let step =
+            if low.is_some() && high.is_none() { (room / (count + 1) / 8).max(1) } else { (room + 1) / (count + 1) };
         let step = step.max(1);
         Some((1..=count).map(|i| text(low_number + i * step, length)).collect())
     })

@@ -88,7 +88,9 @@ pub(crate) fn set(entry: &mut Entry, path: &str, text: &str) -> Result<(), Entry
         if step.is_empty() {
             return Err(EntryError::new(path, "has an empty step"));
         }
-        place = place.below(step).ok_or_else(|| EntryError::new(path, format!("there is nothing below to set as {step}")))?;
+        place = place
+            .below(step)
+            .ok_or_else(|| EntryError::new(path, format!("there is nothing below to set as {step}")))?;
     }
     let value = if text.is_empty() { Value::Null } else { typed(place, text, path)? };
     let mut changed = entry.to_json();
@@ -99,9 +101,12 @@ pub(crate) fn set(entry: &mut Entry, path: &str, text: &str) -> Result<(), Entry
 
 fn typed(place: Place, text: &str, path: &str) -> Result<Value, EntryError> {
     let wrong = || EntryError::new(path, format!("{:?} is not {}", shortened(text), place.expected()));
-    let json = || serde_json::from_str::<Value>(text).map_err(|error| EntryError::new(path, format!("is no JSON: {error}")));
+    let json =
+        || serde_json::from_str::<Value>(text).map_err(|error| EntryError::new(path, format!("is no JSON: {error}")));
     match place {
-        Place::Scalar(Scalar::Integer | Scalar::Money) => text.trim().parse::<i64>().map(Value::from).map_err(|_| wrong()),
+        Place::Scalar(Scalar::Integer | Scalar::Money) => {
+            text.trim().parse::<i64>().map(Value::from).map_err(|_| wrong())
+        }
         Place::Scalar(Scalar::Number) => {
             let number = text.trim().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
             number.map(Value::Number).ok_or_else(wrong)
@@ -138,7 +143,11 @@ fn put(target: &mut Value, steps: &[&str], value: Value, path: &str) -> Result<(
     };
     let is_position = *step == "+" || step.bytes().all(|byte| byte.is_ascii_digit());
     if target.is_null() {
-        *target = if *step == "+" || *step == "0" && !step.is_empty() { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
+        *target = if *step == "+" || *step == "0" && !step.is_empty() {
+            Value::Array(Vec::new())
+        } else {
+            Value::Object(Map::new())
+        };
     }
     match target {
         Value::Array(list) if is_position => {
@@ -186,8 +195,10 @@ mod tests {
     use super::*;
 
     fn service() -> Entry {
-        Entry::from_json(json!({"kind": "service", "title": {"de": "Gewerbe"}, "fees": [{"kind": "fixed", "amount": 2600}]}))
-            .unwrap()
+        Entry::from_json(
+            json!({"kind": "service", "title": {"de": "Gewerbe"}, "fees": [{"kind": "fixed", "amount": 2600}]}),
+        )
+        .unwrap()
     }
 
     #[track_caller]

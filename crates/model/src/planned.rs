@@ -107,7 +107,8 @@ fn apply<'a>(state: &mut Flat, set: &[(&'a str, &'a ScalarValue)], kind: &Kind) 
 pub(crate) fn flatten(target: &Map<String, Value>, kind: &Kind, current: &Flat, flat: &mut Flat, ids: &mut Ids<'_>) {
     let root = Node::of(current);
     let stored = root.child("scheduled").map(stored).unwrap_or_default();
-    let (projected, _) = if stored.is_empty() { (Vec::new(), Vec::new()) } else { project(current, &build::bare(&root)) };
+    let (projected, _) =
+        if stored.is_empty() { (Vec::new(), Vec::new()) } else { project(current, &build::bare(&root)) };
     if untouched(target, &projected) {
         for planned in &stored {
             let key = planned.key();
@@ -138,9 +139,9 @@ pub(crate) fn flatten(target: &Map<String, Value>, kind: &Kind, current: &Flat, 
         let gone = apply(&mut known, &earlier, kind);
         let next = flatten::entry(&after, kind, &Node::of(&known), ids);
 
-        let id = matched.map(|i| stored[i].id.to_owned()).unwrap_or_else(|| {
-            flatten::new_id(ids, "scheduled", &format!("{date} {set}"), 0, &taken)
-        });
+        let id = matched
+            .map(|i| stored[i].id.to_owned())
+            .unwrap_or_else(|| flatten::new_id(ids, "scheduled", &format!("{date} {set}"), 0, &taken));
         taken.insert(id.clone());
         let key = step("scheduled", &id);
         let mut difference = difference(&state, &next, kind);

@@ -5,17 +5,16 @@ use super::{Entry, Findings, Kind, Map, Value, date, join};
 
 pub(super) fn check(findings: &mut Findings, entry: &Entry, companion: bool) {
     let fields = entry.as_map();
-    if let (Some(from), Some(until)) = (date(fields, "valid_from"), date(fields, "valid_until")) {
-        if from > until {
-            findings.error("valid_until", format!("lies before valid_from, {from}"));
-        }
+    if let (Some(from), Some(until)) = (date(fields, "valid_from"), date(fields, "valid_until"))
+        && from > until
+    {
+        findings.error("valid_until", format!("lies before valid_from, {from}"));
     }
-    if let Some(Value::Object(review)) = entry.get("review") {
-        if let (Some(done), Some(next)) = (date(review, "reviewed_at"), date(review, "next_review")) {
-            if done > next {
-                findings.warning("review.next_review", format!("lies before the last review, {done}"));
-            }
-        }
+    if let Some(Value::Object(review)) = entry.get("review")
+        && let (Some(done), Some(next)) = (date(review, "reviewed_at"), date(review, "next_review"))
+        && done > next
+    {
+        findings.warning("review.next_review", format!("lies before the last review, {done}"));
     }
     if let Some(id) = entry.id() {
         for (path, _) in entry.references().into_iter().filter(|(_, other)| *other == id) {
@@ -43,15 +42,15 @@ fn each(fields: &Map<String, Value>, name: &str, mut check: impl FnMut(&Map<Stri
 fn service(findings: &mut Findings, fields: &Map<String, Value>) {
     each(fields, "fees", |fee, path| {
         let cents = |name| fee.get(name).and_then(Value::as_i64);
-        if let (Some(amount), Some(max)) = (cents("amount"), cents("max_amount")) {
-            if amount > max {
-                findings.error(join(path, "max_amount"), format!("is less than amount, {amount} cents"));
-            }
+        if let (Some(amount), Some(max)) = (cents("amount"), cents("max_amount"))
+            && amount > max
+        {
+            findings.error(join(path, "max_amount"), format!("is less than amount, {amount} cents"));
         }
-        if let Some(currency) = fee.get("currency").and_then(Value::as_str) {
-            if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                findings.error(join(path, "currency"), "is not a currency code like EUR");
-            }
+        if let Some(currency) = fee.get("currency").and_then(Value::as_str)
+            && (currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()))
+        {
+            findings.error(join(path, "currency"), "is not a currency code like EUR");
         }
     });
     if let Some(time) = fields.get("processing_time") {
@@ -61,10 +60,10 @@ fn service(findings: &mut Findings, fields: &Map<String, Value>) {
                 findings.error(format!("processing_time.{name}"), "must not be negative");
             }
         }
-        if let (Some(min), Some(max)) = (days("min_days"), days("max_days")) {
-            if min > max {
-                findings.error("processing_time.max_days", format!("is less than min_days, {min}"));
-            }
+        if let (Some(min), Some(max)) = (days("min_days"), days("max_days"))
+            && min > max
+        {
+            findings.error("processing_time.max_days", format!("is less than min_days, {min}"));
         }
     }
 }
@@ -84,13 +83,13 @@ fn office(findings: &mut Findings, fields: &Map<String, Value>) {
         open_before_closing(findings, hours, path);
     });
     each(fields, "opening_exceptions", |exception, path| {
-        if let (Some(from), Some(until)) = (date(exception, "from"), date(exception, "until")) {
-            if from > until {
-                findings.error(join(path, "until"), format!("lies before from, {from}"));
-            }
+        if let (Some(from), Some(until)) = (date(exception, "from"), date(exception, "until"))
+            && from > until
+        {
+            findings.error(join(path, "until"), format!("lies before from, {from}"));
         }
         let closed = exception.get("closed").and_then(Value::as_bool).unwrap_or(false);
-        if !closed && !(exception.contains_key("opens") && exception.contains_key("closes")) {
+        if !closed && (!exception.contains_key("opens") || !exception.contains_key("closes")) {
             findings.error(path, "needs closed, or opens and closes");
         }
         open_before_closing(findings, exception, path);
@@ -99,10 +98,10 @@ fn office(findings: &mut Findings, fields: &Map<String, Value>) {
 
 fn open_before_closing(findings: &mut Findings, hours: &Map<String, Value>, path: &str) {
     let time = |name| hours.get(name).and_then(Value::as_str).and_then(minutes);
-    if let (Some(opens), Some(closes)) = (time("opens"), time("closes")) {
-        if opens >= closes {
-            findings.error(join(path, "closes"), "must be later than opens");
-        }
+    if let (Some(opens), Some(closes)) = (time("opens"), time("closes"))
+        && opens >= closes
+    {
+        findings.error(join(path, "closes"), "must be later than opens");
     }
 }
 
@@ -142,9 +141,9 @@ fn responsibility(findings: &mut Findings, fields: &Map<String, Value>) {
 
 fn notice(findings: &mut Findings, fields: &Map<String, Value>) {
     let time = |name| fields.get(name).and_then(Value::as_str).and_then(moment);
-    if let (Some(from), Some(until)) = (time("from"), time("until")) {
-        if from > until {
-            findings.error("until", "lies before from");
-        }
+    if let (Some(from), Some(until)) = (time("from"), time("until"))
+        && from > until
+    {
+        findings.error("until", "lies before from");
     }
 }

@@ -9,7 +9,10 @@ fn entry(json: Value) -> Entry {
 /// The findings as `path: message`, warnings with `?`.
 fn findings(json: Value) -> Vec<String> {
     let sign = |finding: &Finding| if finding.severity == Severity::Warning { "?" } else { "" };
-    check(&entry(json)).iter().map(|finding| format!("{}{}: {}", finding.path, sign(finding), finding.message)).collect()
+    check(&entry(json))
+        .iter()
+        .map(|finding| format!("{}{}: {}", finding.path, sign(finding), finding.message))
+        .collect()
 }
 
 #[track_caller]
@@ -100,7 +103,10 @@ fn required_fields_by_kind() {
             "area: is missing: without it nobody is responsible anywhere",
         ],
     );
-    expect(json!({"kind": "notice", "title": {"de": "x"}, "from": "2026-02-01", "until": "2026-01-01T00:00:00Z"}), &["until: lies before from"]);
+    expect(
+        json!({"kind": "notice", "title": {"de": "x"}, "from": "2026-02-01", "until": "2026-01-01T00:00:00Z"}),
+        &["until: lies before from"],
+    );
     expect(json!({"kind": "agreement", "stage": 2}), &[]);
     expect(json!({"kind": "kiosk"}), &["kind?: kiosk is unknown to this version: kept and passed on, not shown"]);
 }
@@ -128,7 +134,8 @@ fn a_scheduled_change_is_checked_as_it_will_be() {
 #[test]
 fn each_limit_at_and_over() {
     let service = |field: &str, value: Value| json!({"kind": "service", "title": {"de": "x"}, field: value});
-    let errors = |json: Value| check(&entry(json)).into_iter().filter(|finding| finding.severity == Severity::Error).count();
+    let errors =
+        |json: Value| check(&entry(json)).into_iter().filter(|finding| finding.severity == Severity::Error).count();
     let at_and_over = |at: Value, over: Value| {
         assert_eq!(errors(at), 0);
         assert!(errors(over) > 0);

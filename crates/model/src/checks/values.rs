@@ -23,9 +23,7 @@ pub(super) fn problem(value: &Value, scalar: Scalar) -> Option<(Severity, String
         Scalar::Leika => error(text.parse::<Leika>().is_err(), "is not a LeiKa key (14 digits)"),
         Scalar::PostalCode => warning(!is_postal_code(text), "is not a postal code (5 digits)"),
         Scalar::Reference => warning(text.parse::<EntryId>().is_err(), "is not an entry id (32 hex digits)"),
-        Scalar::Choice(choices) => {
-            warning(!choices.contains(&text), &format!("is none of {}", choices.join(", ")))
-        }
+        Scalar::Choice(choices) => warning(!choices.contains(&text), &format!("is none of {}", choices.join(", "))),
     }
 }
 

@@ -59,7 +59,8 @@ fn paths(change: &Change, kind: &Kind, root: &Node<'_>) -> Vec<String> {
     let mut paths = BTreeSet::new();
     for operation in &change.decode().operations {
         let ObjectId::Id(object) = &operation.obj else { continue };
-        let container = (0..first::CONTAINERS).find(|index| *index as u64 + 1 == object.0 && object.1 == first::actor());
+        let container =
+            (0..first::CONTAINERS).find(|index| *index as u64 + 1 == object.0 && object.1 == first::actor());
         if let (Some(container), Key::Map(inner)) = (container, &operation.key) {
             paths.extend(first::key(container, inner).map(|key| without_ids(&readable(kind, &key, Some(root)))));
         }

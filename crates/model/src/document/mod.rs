@@ -19,6 +19,7 @@ mod history;
 mod properties;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use chunk::{Actor, Chunk, ChunkInfo};
 pub(crate) use history::{readable, without_ids};
@@ -113,12 +114,14 @@ pub struct HistoryItem {
 #[derive(Clone)]
 pub struct Document {
     automerge: Automerge,
+    /// How many changes the actor has made, once that is known.
+    sequence: Option<u64>,
 }
 
 impl Document {
     /// A document that holds only the fixed first change.
     pub fn new(actor: &Actor) -> Self {
-        let mut document = Self { automerge: first::document() };
+        let mut document = Self { automerge: first::document(), sequence: None };
         document.set_actor(actor);
         document
     }
@@ -131,7 +134,7 @@ impl Document {
     /// A document from our own stored chunks, in any order. The result writes as nobody: call `set_actor` before
     /// changing it.
     pub fn from_chunks<'a>(chunks: impl IntoIterator<Item = &'a Chunk>) -> Result<Self, DocumentError> {
-        let mut document = Self { automerge: first::document() };
+        let mut document = Self { automerge: first::document(), sequence: None };
         document.add(chunks)?;
         Ok(document)
     }
@@ -154,7 +157,9 @@ impl Document {
             }
             changes.push(change);
         }
+        self.sequence = None;
         guarded(|| self.automerge.apply_changes(changes).map_err(failed))?;
+        self.know_actor();
         let missing = self.automerge.get_missing_deps(&[]);
         if !missing.is_empty() {
             return Err(DocumentError::Incomplete(missing.iter().map(|hash| Hash(hash.0)).collect()));
@@ -172,8 +177,9 @@ impl Document {
 
     /// A document from what `save` made, here, before. The result writes as nobody: call `set_actor` first.
     pub fn load_saved(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let automerge = guarded(|| Automerge::load(bytes).map_err(|error| DocumentError::Unreadable(error.to_string())))?;
-        let document = Self { automerge };
+        let automerge =
+            guarded(|| Automerge::load(bytes).map_err(|error| DocumentError::Unreadable(error.to_string())))?;
+        let document = Self { automerge, sequence: None };
         if !document.contains(&[first::HASH]) {
             return Err(DocumentError::Unreadable("the fixed first change is missing".into()));
         }
@@ -183,6 +189,13 @@ impl Document {
     /// Who makes the next changes.
     pub fn set_actor(&mut self, actor: &Actor) {
         self.automerge.set_actor(actor.id());
+        self.sequence = None;
+    }
+
+    /// Tells automerge to look the actor up among those of the changes just applied.
+    fn know_actor(&mut self) {
+        let actor = self.automerge.get_actor().clone();
+        self.automerge.set_actor(actor);
     }
 
     /// The newest changes, sorted; of an empty document the first change.

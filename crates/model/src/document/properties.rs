@@ -2,21 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ChangeHash, ReadDoc, ScalarValue, ValueRef};
 
-use super::{Chunk, Document, DocumentError, failed, first, guarded, within};
+use super::{Document, DocumentError, first};
+use crate::build;
 use crate::classify::classify;
 use crate::codes::Kind;
 use crate::flat::{Flat, Node};
 use crate::ids::Hash;
-use crate::limits::{CHANGE_OPERATIONS_MAX, CHUNK_BYTES_MAX, DOCUMENT_OPERATIONS_MAX, HISTORY_CHANGES_MAX};
-use crate::build;
-
-/// Bytes of an operation besides its key and value, generously.
-const OPERATION_BYTES: usize = 24;
-/// Bytes of a change besides its operations: header, actors, heads; generously.
-const CHANGE_BYTES: usize = 4096;
 
 impl Document {
     /// The properties as they stand.
@@ -62,61 +55,6 @@ impl Document {
             }
         }
         Ok(flat)
-    }
-
-    /// Makes one change of these writes (`None` removes); `None` if there are none.
-    pub(super) fn write(
-        &mut self,
-        writes: Vec<(String, Option<ScalarValue>)>,
-        at: u64,
-    ) -> Result<Option<Chunk>, DocumentError> {
-        if writes.is_empty() {
-            return Ok(None);
-        }
-        let stats = self.automerge.stats();
-        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        within("number of operations in a change", writes.len(), CHANGE_OPERATIONS_MAX)?;
-        within("number of operations", size(stats.num_ops).saturating_add(writes.len()), DOCUMENT_OPERATIONS_MAX)?;
-        within("number of changes", size(stats.num_changes).saturating_add(1), HISTORY_CHANGES_MAX)?;
-        let bytes: usize = writes.iter().map(|(key, value)| OPERATION_BYTES + key.len() + bytes_of(value.as_ref())).sum();
-        if CHANGE_BYTES + bytes <= CHUNK_BYTES_MAX {
-            return self.commit(writes, at).map(Some);
-        }
-        // Too large shows only when it is written, so that happens on a copy.
-        let mut next = self.clone();
-        let chunk = next.commit(writes, at)?;
-        within("size of a change in bytes", chunk.as_bytes().len(), CHUNK_BYTES_MAX)?;
-        *self = next;
-        Ok(Some(chunk))
-    }
-
-    fn commit(&mut self, writes: Vec<(String, Option<ScalarValue>)>, at: u64) -> Result<Chunk, DocumentError> {
-        let seconds = i64::try_from(at / 1000).unwrap_or(i64::MAX);
-        guarded(|| {
-            let mut transaction = self.automerge.transaction();
-            for (key, value) in writes {
-                let (container, inner) = first::place(&key);
-                let container = first::container(container);
-                match value {
-                    Some(value) => transaction.put(container, inner, value),
-                    None => transaction.delete(container, inner),
-                }
-                .map_err(failed)?;
-            }
-            let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(seconds));
-            let change = hash.and_then(|hash| self.automerge.get_change_by_hash(&hash));
-            change
-                .map(|change| Chunk::from_bytes(change.raw_bytes().to_vec()))
-                .ok_or_else(|| DocumentError::Automerge("a change with operations came out empty".into()))
-        })
-    }
-}
-
-fn bytes_of(value: Option<&ScalarValue>) -> usize {
-    match value {
-        Some(ScalarValue::Str(text)) => text.len(),
-        Some(ScalarValue::Bytes(bytes)) => bytes.len(),
-        _ => 8,
     }
 }
 

@@ -237,7 +237,10 @@ fn versions_and_history() {
 #[test]
 fn what_a_newer_version_wrote_stays() {
     let mut desk = desk_with(&service());
-    let new = vec![("colour/de".to_owned(), Some(ScalarValue::Str("rot".into()))), ("valid_from".to_owned(), Some(ScalarValue::Int(3)))];
+    let new = vec![
+        ("colour/de".to_owned(), Some(ScalarValue::Str("rot".into()))),
+        ("valid_from".to_owned(), Some(ScalarValue::Int(3))),
+    ];
     desk.document.write(new, AT).unwrap();
     assert_eq!(desk.entry(), service());
     desk.edit("title.de", "x");
@@ -281,14 +284,15 @@ fn a_gap_in_the_history_is_named() {
 #[test]
 fn each_limit_of_a_change_at_and_over() {
     let mut desk = Desk::new(1);
-    let writes = |n: usize| (0..n).map(|i| (format!("k{i}"), Some(ScalarValue::Int(1)))).collect::<Vec<_>>();
+    let writes = |n: usize| (0..n).map(|i| (format!("k{i:05}"), Some(ScalarValue::Int(1)))).collect::<Vec<_>>();
     let over = desk.document.write(writes(CHANGE_OPERATIONS_MAX + 1), AT).unwrap_err();
     assert_eq!(over.to_string(), "number of operations in a change is 50001, at most 50000 are allowed");
     assert!(desk.document.write(writes(CHANGE_OPERATIONS_MAX), AT).is_ok());
 
     let mut desk = Desk::new(1);
     let big = |bytes: usize| vec![("k".to_owned(), Some(ScalarValue::Bytes(vec![7; bytes])))];
-    let overhead = desk.fork(1).document.write(big(CHUNK_BYTES_MAX / 2), AT).unwrap().unwrap().as_bytes().len() - CHUNK_BYTES_MAX / 2;
+    let overhead = desk.fork(1).document.write(big(CHUNK_BYTES_MAX / 2), AT).unwrap().unwrap().as_bytes().len()
+        - CHUNK_BYTES_MAX / 2;
     let before = desk.document.heads();
     let over = desk.document.write(big(CHUNK_BYTES_MAX - overhead + 1), AT);
     assert!(matches!(over, Err(DocumentError::TooLarge { what: "size of a change in bytes", .. })));
@@ -300,9 +304,8 @@ fn each_limit_of_a_change_at_and_over() {
 #[test]
 fn each_limit_of_a_document_at_and_over() {
     let first = Desk::new(200);
-    let branches: Vec<Chunk> = (0..=HEADS_MAX)
-        .map(|n| first.fork(u8::try_from(n).unwrap()).edit_kind("form"))
-        .collect();
+    let branches: Vec<Chunk> =
+        (0..=HEADS_MAX).map(|n| first.fork(u8::try_from(n).unwrap()).edit_kind("form")).collect();
     let mut document = Document::from_chunks(&branches[..HEADS_MAX]).unwrap();
     assert_eq!(document.heads().len(), HEADS_MAX);
     assert!(matches!(document.apply(&branches), Err(DocumentError::TooLarge { what: "number of heads", .. })));
@@ -313,7 +316,7 @@ fn each_limit_of_a_document_at_and_over() {
     let mut round = 0;
     let mut writes = |n: usize| {
         round += 1;
-        let writes = (0..n).map(|i| (format!("k{i}"), Some(ScalarValue::Int(round)))).collect();
+        let writes = (0..n).map(|i| (format!("k{round}-{i:05}"), Some(ScalarValue::Int(1)))).collect();
         desk.document.write(writes, AT)
     };
     while left > CHANGE_OPERATIONS_MAX {

@@ -80,10 +80,7 @@ const SERVICE: &[Field] = &[
             words("note"),
         ]),
     ),
-    field(
-        "deadlines",
-        Type::Objects(&[string("kind"), one("days", Integer), one("date", Date), words("note")]),
-    ),
+    field("deadlines", Type::Objects(&[string("kind"), one("days", Integer), one("date", Date), words("note")])),
     field("processing_time", Type::Object(&[one("min_days", Integer), one("max_days", Integer), words("note")])),
     field(
         "online_services",
@@ -179,7 +176,10 @@ const NOTICE: &[Field] = &[
 const PROFILE: &[Field] = &[
     list("names", Scalar::String),
     one("ars", Ars),
-    field("districts", Type::Objects(&[needed("name", Type::Scalar(Scalar::String)), list("postal_codes", PostalCode)])),
+    field(
+        "districts",
+        Type::Objects(&[needed("name", Type::Scalar(Scalar::String)), list("postal_codes", PostalCode)]),
+    ),
     list("numbers", Scalar::String),
     words("greeting"),
     field("remarks", Type::Text),

@@ -71,8 +71,7 @@ fn a_value_changed_twice_is_a_conflict_and_equal_values_are_not() {
 
 #[test]
 fn typing_over_a_conflict_resolves_it() {
-    let (mut anna, _) =
-        meanwhile(|anna| drop(anna.edit("title.de", "a")), |bert| drop(bert.edit("title.de", "b")));
+    let (mut anna, _) = meanwhile(|anna| drop(anna.edit("title.de", "a")), |bert| drop(bert.edit("title.de", "b")));
     anna.edit("title.de", "c");
     assert_eq!(anna.document.conflicts(), []);
     assert_eq!(anna.at("title.de"), json!("c"));
@@ -80,8 +79,7 @@ fn typing_over_a_conflict_resolves_it() {
 
 #[test]
 fn a_value_removed_here_and_changed_there_keeps_the_change() {
-    let (anna, _) =
-        meanwhile(|anna| drop(anna.edit("title.en", "")), |bert| drop(bert.edit("title.en", "Business")));
+    let (anna, _) = meanwhile(|anna| drop(anna.edit("title.en", "")), |bert| drop(bert.edit("title.en", "Business")));
     assert_eq!(anna.at("title.en"), json!("Business"));
     assert_eq!(anna.document.conflicts(), []);
 }

@@ -3,8 +3,22 @@
 use super::*;
 
 fn word() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["Größe", "Tür", "äöüß", "€", "😀", "a/b", "~0", "", "x", "- y", "1. z", "# k", "Straße über Öl"])
-        .prop_map(str::to_owned)
+    prop::sample::select(vec![
+        "Größe",
+        "Tür",
+        "äöüß",
+        "€",
+        "😀",
+        "a/b",
+        "~0",
+        "",
+        "x",
+        "- y",
+        "1. z",
+        "# k",
+        "Straße über Öl",
+    ])
+    .prop_map(str::to_owned)
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -13,7 +27,8 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn words() -> impl Strategy<Value = Value> {
-    prop::collection::btree_map(prop::sample::select(vec!["de", "en", "x/y"]), word(), 0..3).prop_map(|words| json!(words))
+    prop::collection::btree_map(prop::sample::select(vec!["de", "en", "x/y"]), word(), 0..3)
+        .prop_map(|words| json!(words))
 }
 
 fn free() -> impl Strategy<Value = Value> {
@@ -34,9 +49,8 @@ fn free() -> impl Strategy<Value = Value> {
 }
 
 fn any_service() -> impl Strategy<Value = Value> {
-    let fee = (prop::option::of(0..9_i64), words(), prop::option::of(word())).prop_map(|(amount, note, unknown)| {
-        json!({"amount": amount, "note": note, "unbekannt": unknown})
-    });
+    let fee = (prop::option::of(0..9_i64), words(), prop::option::of(word()))
+        .prop_map(|(amount, note, unknown)| json!({"amount": amount, "note": note, "unbekannt": unknown}));
     let texts = prop::collection::btree_map(
         prop::sample::select(vec!["summary", "notes", "eigener"]),
         prop::collection::btree_map(prop::sample::select(vec!["de", "en"]), text(), 0..2),

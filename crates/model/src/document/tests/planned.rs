@@ -67,9 +67,11 @@ fn a_target_that_is_gone_is_reported() {
 
 #[test]
 fn new_and_removed_elements_can_be_planned() {
-    let target = entry(json!({"kind": "service", "title": {"de": "x"}, "fees": [{"amount": 1}, {"amount": 2}], "keywords": {"de": ["a", "b"]},
+    let target = entry(
+        json!({"kind": "service", "title": {"de": "x"}, "fees": [{"amount": 1}, {"amount": 2}], "keywords": {"de": ["a", "b"]},
         "scheduled": [{"from": "2027-01-01", "set": {"fees": [{"amount": 3}, {"amount": 2}, {"amount": 9, "kind": "fixed"}], "keywords": {"de": ["b", "c", "a"]}}},
-            {"from": "2028-01-01", "set": {"fees": [{"amount": 9, "kind": "fixed"}]}}]}));
+            {"from": "2028-01-01", "set": {"fees": [{"amount": 9, "kind": "fixed"}]}}]}),
+    );
     let mut desk = desk_with(&target);
     assert_eq!(desk.entry(), target);
     assert_eq!(desk.write(&target), None);
