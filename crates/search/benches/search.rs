@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use ortsnetz_model::{Ars, CollectionId, Entry, EntryId, OrgId};
-use ortsnetz_search::{Change, Document, Index, Query, Standing};
+use ortsnetz_search::{Change, Document, Index, Places, Query, Standing};
 use serde_json::json;
 
 const HEAP: usize = 40_000_000;
@@ -181,6 +181,37 @@ fn main() {
         times.push(begin.elapsed());
     }
     print_times("one changed entry until it is found", &mut times);
+    measure_places(&mut dice);
+}
+
+/// The table of all municipalities, if the test data are there.
+fn measure_places(dice: &mut Dice) {
+    let data = std::env::var("ORTSNETZ_TEST_DATA")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").to_owned());
+    let Ok(csv) = std::fs::read(format!("{data}/gemeinden/gemeinden.csv")) else {
+        println!("places: not measured, {data}/gemeinden/gemeinden.csv is missing (set ORTSNETZ_TEST_DATA)");
+        return;
+    };
+    let begin = Instant::now();
+    let places = Places::read_csv(csv.as_slice()).expect("a table").places;
+    let read = begin.elapsed();
+    let packed = serde_json::to_vec(&places).expect("a table");
+    let begin = Instant::now();
+    let places: Places = serde_json::from_slice(&packed).expect("a table");
+    println!("places: read in {read:.2?}, {} KB packed, unpacked in {:.2?}", packed.len() / 1000, begin.elapsed());
+    const TEXTS: [&str; 10] = [
+        "Köln",
+        "54636",
+        "ba",
+        "Neustadt",
+        "053820060060",
+        "Stadt Siegburg",
+        "bad",
+        "Sankt",
+        "an der",
+        "53721 Siegburg",
+    ];
+    measure("a place", dice, |dice| places.resolve(dice.pick(&TEXTS), &[]).total);
 }
 
 fn two_words(dice: &mut Dice) -> Query {

@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn targets_of_links_are_not_words() {
-        assert_eq!(plain("Siehe [das Amt](https://a.de/b) und https://c.de bald").trim(), "Siehe [das Amt) und   bald");
+        assert_eq!(plain("Siehe [das Amt](https://a.de/b) und https://c.de bald").trim(), "Siehe [das Amt) und  bald");
     }
 
     #[test]

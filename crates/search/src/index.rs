@@ -229,10 +229,10 @@ impl Index {
         if let Some(reason) = useless {
             return Ok(Found::Useless(reason));
         }
-        if disk_bytes(dir) <= CHECKED_BYTES_MAX {
-            if let Some(path) = index.validate_checksum()?.into_iter().next() {
-                return Ok(Found::Useless(RebuildReason::Corrupt(format!("{} is damaged", path.display()))));
-            }
+        if disk_bytes(dir) <= CHECKED_BYTES_MAX
+            && let Some(path) = index.validate_checksum()?.into_iter().next()
+        {
+            return Ok(Found::Useless(RebuildReason::Corrupt(format!("{} is damaged", path.display()))));
         }
         let index = Self::assemble(index, dir, store, heap)?;
         index.shared.learn_index()?;

@@ -164,10 +164,10 @@ impl SegmentCollector for SegmentRanking {
         let ranked = Ranked { class, score, segment: self.ordinal, doc, standing, locality };
         if self.best.len() < self.limit {
             self.best.push(Reverse(ranked));
-        } else if let Some(mut worst) = self.best.peek_mut() {
-            if ranked > worst.0 {
-                *worst = Reverse(ranked);
-            }
+        } else if let Some(mut worst) = self.best.peek_mut()
+            && ranked > worst.0
+        {
+            *worst = Reverse(ranked);
         }
     }
 

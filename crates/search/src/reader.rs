@@ -89,19 +89,19 @@ impl Shared {
         let mut matching = Matching::AllWords;
         let mut plan = planner.exact()?;
         let (mut best, mut total) = self.run(&searcher, plan.as_ref(), &ranking)?;
-        if total < FEW_HITS {
-            if let Some(forgiving) = planner.forgiving()? {
-                let (forgiven, more) = self.run(&searcher, Some(&forgiving), &ranking)?;
-                if more > total {
-                    (best, total, matching, plan) = (forgiven, more, Matching::TypingMistakes, Some(forgiving));
-                }
+        if total < FEW_HITS
+            && let Some(forgiving) = planner.forgiving()?
+        {
+            let (forgiven, more) = self.run(&searcher, Some(&forgiving), &ranking)?;
+            if more > total {
+                (best, total, matching, plan) = (forgiven, more, Matching::TypingMistakes, Some(forgiving));
             }
         }
-        if total == 0 {
-            if let Some(any) = planner.some_words()? {
-                (best, total) = self.run(&searcher, Some(&any), &ranking)?;
-                (matching, plan) = (Matching::SomeWords, Some(any));
-            }
+        if total == 0
+            && let Some(any) = planner.some_words()?
+        {
+            (best, total) = self.run(&searcher, Some(&any), &ranking)?;
+            (matching, plan) = (Matching::SomeWords, Some(any));
         }
         let mut why = match &plan {
             Some(plan) => reasons(&searcher, &best, &plan.evidence)?,

@@ -120,7 +120,10 @@ fn kind_and_day_narrow_the_answer() {
 #[test]
 fn districts_leave_out_what_is_for_others_only() {
     let mut world = World::new();
-    let office = |title: &str, districts: &[&str]| service(title, &[KOELN], json!({"districts": districts}));
+    let office = |title: &str, districts: &[&str]| {
+        let office = json!({"kind": "office", "title": {"de": title}, "valid_for": [KOELN], "districts": districts});
+        Entry::from_json(office).unwrap()
+    };
     world.add(org(1), &[office("Amt Kalk", &["Kalk"]), office("Amt Porz", &["Porz"]), office("Amt für alle", &[])]);
     let place = |district: Option<&str>| Query {
         place: Some(PlaceFilter { ars: ars(KOELN), district: district.map(str::to_owned) }),

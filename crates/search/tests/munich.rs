@@ -72,7 +72,7 @@ fn common_questions_find_their_service_among_the_first_three() {
     let questions = [
         ("Personalausweis beantragen", "Personalausweis"),
         ("Reisepass", "Reisepass"),
-        ("Wohnung ummelden", "Wohnung"),
+        ("Wohnung ummelden", "Wohnsitzanmeldung"),
         ("Meldebescheinigung", "Meldebescheinigung"),
         ("Führungszeugnis", "Führungszeugnis"),
         ("Auto anmelden", "Fahrzeug"),

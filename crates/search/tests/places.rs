@@ -84,8 +84,13 @@ fn an_ambiguous_code_lists_all_towns_and_chooses_none() {
 fn towns_of_one_name_are_told_apart_by_what_stands_beside() {
     let places = official();
     let answer = places.resolve("Neustadt", &[]);
-    assert!(answer.total > 3, "{:?}", names(&answer));
+    assert!(answer.total > 10, "{:?}", names(&answer));
     assert!(answer.candidates.iter().all(|candidate| candidate.matched == Matched::Name));
+    assert!(!names(&answer).contains(&"Titisee-Neustadt"));
+    // Nobody is chosen by the first word of the name.
+    let herzberg = places.resolve("Herzberg", &[ars("120620224224")]);
+    assert_eq!(herzberg.candidates[0].name, "Herzberg (Elster)");
+    assert!(names(&herzberg).contains(&"Herzberg am Harz"));
     assert_eq!(only(&places, "Neustadt Weinstraße"), "073160000000");
     assert_eq!(only(&places, "Frankfurt Main"), "064120000000");
     assert_eq!(only(&places, "Frankfurt Oder"), "120530000000");
@@ -138,7 +143,7 @@ fn districts_come_from_profiles() {
 fn the_table_comes_back_from_its_compact_form() {
     for mut places in [Places::built_in(), official()] {
         let text = serde_json::to_string(&places).unwrap();
-        assert!(text.len() / places.municipalities() < 400);
+        assert!(places.municipalities() < 100 || text.len() / places.municipalities() < 120, "{}", text.len());
         let read: Places = serde_json::from_str(&text).unwrap();
         // Districts are kept in the order of their towns.
         places = serde_json::from_str(&serde_json::to_string(&places).unwrap()).unwrap();
@@ -208,7 +213,6 @@ fn looking_up_is_quick() {
         places.resolve(text, &[]);
     }
     let each = start.elapsed() / u32::try_from(texts.len()).unwrap();
-    // The figures are for a release build on an idle machine; here only something gone wrong should fail.
-    println!("table read in {load:?}, a look-up takes {each:?}");
+    // The figures come from the benchmark; here only something gone wrong should fail.
     assert!(load < Duration::from_secs(5) && each < Duration::from_millis(50), "{load:?}, {each:?}");
 }

@@ -154,7 +154,7 @@ impl Places {
             if !words.iter().all(beside) {
                 continue;
             }
-            let whole = is_whole(&row.folded, words);
+            let whole = is_whole(row.folded.split(' '), words);
             let matched = if whole { Matched::District } else { Matched::PartOfName };
             let mut candidate = candidate(town, matched);
             candidate.kind = PlaceKind::District;
@@ -172,18 +172,22 @@ impl Row {
     fn named(&self, words: &[String]) -> Option<PlaceCandidate> {
         let fits = |name: &str| words.iter().all(|word| has(name, word) || has(&self.context, word));
         if fits(&self.folded) {
-            let matched = if is_whole(&self.folded, words) { Matched::Name } else { Matched::PartOfName };
+            let name = self.folded.split(' ').take(self.head);
+            let matched = if is_whole(name, words) { Matched::Name } else { Matched::PartOfName };
             let in_name = words.iter().any(|word| has(&self.folded, word));
             return in_name.then(|| candidate(self, matched));
         }
         let former = self.former_names.iter().map(|name| fold::fold(name)).find(|name| fits(name))?;
-        Some(candidate(self, if is_whole(&former, words) { Matched::FormerName } else { Matched::PartOfName }))
+        Some(candidate(
+            self,
+            if is_whole(former.split(' '), words) { Matched::FormerName } else { Matched::PartOfName },
+        ))
     }
 }
 
 /// Whether every word of the name was typed.
-fn is_whole(name: &str, words: &[String]) -> bool {
-    name.split(' ').all(|part| words.iter().any(|word| is_word(part, word)))
+fn is_whole<'n>(mut name: impl Iterator<Item = &'n str>, words: &[String]) -> bool {
+    name.all(|part| words.iter().any(|word| is_word(part, word)))
 }
 
 fn candidate(row: &Row, matched: Matched) -> PlaceCandidate {

@@ -39,6 +39,8 @@ pub(super) struct Row {
     pub state: Box<str>,
     /// The name, folded.
     pub folded: Box<str>,
+    /// How many of its words are in use alone: `Frankfurt` of `Frankfurt am Main`.
+    pub head: usize,
     /// Everything else that may stand beside the name: addition, county, state; folded.
     pub context: Box<str>,
 }
@@ -200,6 +202,7 @@ impl Row {
         postal_codes.dedup();
         Self {
             folded: fold::fold(&name).into(),
+            head: head(&name),
             context: fold::fold(&format!("{addition} {county} {state}")).into(),
             kind: PlaceKind::Municipality,
             name: name.into(),
@@ -226,6 +229,7 @@ impl Row {
         let former_names = if ars.prefix() == "05" { vec!["NRW".into()] } else { Vec::new() };
         Some(Self {
             folded: fold::fold(&name).into(),
+            head: fold::words(&name).len(),
             context: fold::fold(state).into(),
             kind,
             name: name.into(),
@@ -256,6 +260,19 @@ impl Row {
             lat: self.lon_lat.map(|(_, lat)| lat),
         })
     }
+}
+
+/// How many words of the name stand before what tells it from others of that name.
+fn head(name: &str) -> usize {
+    const BETWEEN: [&str; 9] = ["am", "an", "in", "im", "bei", "ob", "vor", "auf", "unter"];
+    let tells_apart = |(n, word): &(usize, &str)| {
+        let short = word.split_once('.').is_some_and(|(short, _)| matches!(short, "a" | "b" | "i" | "o" | "v"));
+        *n > 0 && (short || word.starts_with(['(', '/']) || BETWEEN.contains(word))
+    };
+    let mut words = name.split_whitespace().enumerate();
+    let end = words.find(tells_apart).map(|(n, _)| n);
+    let before = name.split_whitespace().take(end.unwrap_or(usize::MAX)).collect::<Vec<_>>().join(" ");
+    fold::words(before.split('/').next().unwrap_or_default()).len()
 }
 
 /// The official list leaves `Kreis` or `Landkreis` out, so that county and town often have one name.
