@@ -189,12 +189,13 @@ fn start_database(engine: Arc<dyn Engine>) -> Result<Database, Trouble> {
     let id: [u8; 16] = rand::random();
     let state = State::default();
     let dictionary = state::dictionary_key(1);
-    let rows = vec![
+    let mut rows = vec![
         state::plain_row(FORMAT_KEY, &STORE_FORMAT.to_be_bytes()),
         state::plain_row(ID_KEY, &id),
         state::plain_row(&dictionary, BUILT_IN),
         state.row(),
     ];
+    rows.extend(state::padding());
     let here = Path::new("database");
     engine.apply(rows).and_then(|()| engine.barrier()).map_err(|e| trouble(e, here))?;
     let table = Table::open(engine).map_err(|e| trouble(e, here))?;

@@ -7,6 +7,7 @@ use crate::key::{Key, Parts, Range, Side};
 use crate::prepare::unpack;
 use crate::shared::{PAGE_ROWS, Shared, describe};
 use crate::store::Store;
+use crate::table::Page;
 use crate::types::{Document, Record};
 
 impl Store {
@@ -229,7 +230,7 @@ impl Shared {
         Ok(Record { feed, entry, position, generation, document: document != 0, change: header.change, bytes })
     }
 
-    pub(crate) fn parse_document(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Document, StoreError> {
+    pub(crate) fn parse_document(&self, rows: Page) -> Result<Document, StoreError> {
         let mut document = Document::default();
         for (key, bytes) in rows {
             let value = self.open(&key, &bytes)?.1;

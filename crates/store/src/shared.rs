@@ -70,7 +70,7 @@ impl Shared {
     pub(crate) fn visit(
         &self,
         prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], value::Header, Vec<u8>) -> bool,
+        visit: Visit<'_>,
     ) -> Result<(), StoreError> {
         let mut after: Option<Vec<u8>> = None;
         loop {
@@ -126,6 +126,9 @@ impl Shared {
         self.change.load(Ordering::SeqCst)
     }
 }
+
+/// Gets key, header and value of a row; returns false to stop.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], value::Header, Vec<u8>) -> bool;
 
 /// Rows read at once; nothing is locked between pages.
 pub(crate) const PAGE_ROWS: usize = 512;

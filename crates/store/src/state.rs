@@ -17,6 +17,13 @@ pub(crate) const FORMAT_KEY: &[u8] = b"!format";
 pub(crate) const ID_KEY: &[u8] = b"!id";
 const DICTIONARY_PREFIX: &[u8] = b"!zstd";
 
+/// Small rows around the state, which is written with every batch: sled writes its whole page of up to 16 rows again and
+/// again, so nothing large may lie in it.
+pub(crate) fn padding() -> impl Iterator<Item = Change> {
+    let keys = (b'a'..=b'x').flat_map(|place| [[b"!pad", &[place][..]].concat(), [STATE_KEY, &[place]].concat()]);
+    keys.map(|key| plain_row(&key, &[]))
+}
+
 /// How far the database is: written together with the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {

@@ -15,8 +15,12 @@ pub const KEY_BYTES_MAX: usize = 512;
 /// First byte of the head of a value in parts; other values begin with their format, 1.
 const HEAD: u8 = 255;
 
-/// Prefix of the keys of parts.
-const PARTS: u8 = b'~';
+/// Prefix of the keys of parts. They lie before all rows: sled writes a page of up to 16 rows anew when any of them
+/// changes often, so large rows must not lie where rows are added in order or written with every batch.
+const PARTS: u8 = 1;
+
+/// Between the parts and the rows; no row has this key.
+const ROWS_BEGIN: &[u8] = &[PARTS + 1];
 
 const HEAD_BYTES: usize = 1 + 8 + 4 + 4;
 
@@ -25,6 +29,9 @@ pub(crate) struct Table {
     engine: Arc<dyn Engine>,
     in_parts: HashSet<Vec<u8>>,
 }
+
+/// Keys and values of some rows.
+pub(crate) type Page = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Why a row cannot be read.
 #[derive(Debug)]
@@ -74,7 +81,7 @@ impl Table {
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    ) -> Result<Page, ReadError> {
         let mut rows = self.unread_page(prefix, after, limit)?;
         for (key, value) in &mut rows {
             *value = self.whole(key, std::mem::take(value))?;
@@ -88,12 +95,10 @@ impl Table {
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, EngineError> {
+    ) -> Result<Page, EngineError> {
         let mut rows = Vec::new();
+        let after = after.or(prefix.is_empty().then_some(ROWS_BEGIN));
         self.engine.scan(prefix, after, &mut |key, value| {
-            if key[0] == PARTS {
-                return false; // The last prefix of all.
-            }
             rows.push((key.to_vec(), value.to_vec()));
             rows.len() < limit
         })?;

@@ -62,7 +62,7 @@ impl Prepared {
     pub(crate) fn seal(&self, key: &[u8], change: u64) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.payload.len() + 24);
         bytes.push(FORMAT);
-        bytes.push(u8::from(self.own) * FLAG_OWN | self.codec << CODEC_SHIFT);
+        bytes.push((u8::from(self.own) * FLAG_OWN) | (self.codec << CODEC_SHIFT));
         put_varint(&mut bytes, change);
         if self.codec == CODEC_ZSTD {
             put_varint(&mut bytes, self.dictionary.into());
