@@ -3,8 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use ortsnetz_node::Handle;
-use tokio::sync::{Semaphore, watch};
+use ortsnetz_node::{Handle, NodeError};
+use tokio::sync::{OnceCell, Semaphore, watch};
 
 use crate::limits::{EVENT_STREAMS_MAX, TRANSFERS_MAX};
 
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) config: ApiConfig,
     pub(crate) transfers: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
+    /// Name of the organisation: part of its genesis, so it is asked for once.
+    organisation: OnceCell<String>,
 }
 
 impl App {
@@ -39,8 +41,18 @@ impl App {
             config,
             transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
+            organisation: OnceCell::new(),
         };
         Self { handle, shared: Arc::new(shared) }
+    }
+
+    /// Name of the organisation; empty if the node cannot say it now.
+    pub(crate) async fn organisation(&self) -> &str {
+        let asked = self.organisation.get_or_try_init(|| async {
+            let status = self.handle.status().await?;
+            Ok::<_, NodeError>(status.organisation.name)
+        });
+        asked.await.map(String::as_str).unwrap_or_default()
     }
 }
 

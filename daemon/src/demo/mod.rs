@@ -75,7 +75,6 @@ fn play(
         clients.push(node.wait_until_ready()?);
     }
     connect_and_fill(&clients)?;
-    let all_entries = TOWNS.iter().map(|town| u64::try_from(town.entries()).unwrap_or(0)).sum();
     let mut screen = Screen::default();
     let mut in_sync: Option<(Duration, Vec<String>)> = None;
     while !stopped.load(Ordering::Relaxed) {
@@ -83,17 +82,17 @@ fn play(
             node.check()?;
         }
         let rows = look(nodes, &clients);
-        let done = rows.iter().all(|row| row.is_in_sync(all_entries));
+        let done = rows.iter().all(|row| row.is_in_sync());
         if done && in_sync.is_none() {
             let took = began.elapsed();
             let commands = commands(nodes, &clients)?;
             if context.output.json {
-                context.output.document(&view::document(&rows, all_entries, took.as_millis(), &commands))?;
+                context.output.document(&view::document(&rows, took.as_millis(), &commands))?;
             }
             in_sync = Some((took, commands));
         }
         if !context.output.json {
-            let mut text = view::table(&rows, all_entries);
+            let mut text = view::table(&rows);
             if let Some((took, commands)) = &in_sync {
                 text.push_str(&format!("\nAll in sync {:.1} s after the start. Try:\n", took.as_secs_f64()));
                 for command in commands {
@@ -107,8 +106,7 @@ fn play(
             return Ok(());
         }
         if no_wait && began.elapsed() > Duration::from_secs(SYNC_SECONDS_MAX) {
-            let late: Vec<&str> =
-                rows.iter().filter(|row| !row.is_in_sync(all_entries)).map(|row| row.town.name).collect();
+            let late: Vec<&str> = rows.iter().filter(|row| !row.is_in_sync()).map(|row| row.town.name).collect();
             return Err(Failure::Failed(format!("not in sync after {SYNC_SECONDS_MAX} s: {}", late.join(", "))));
         }
         sleep(Duration::from_millis(if in_sync.is_some() { WATCH_MS } else { POLL_MS }));

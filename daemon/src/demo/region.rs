@@ -69,10 +69,33 @@ impl Town {
         self.content.lines().filter(|line| !line.trim().is_empty()).count()
     }
 
+    /// How many of its entries have a part that only direct partners get.
+    fn companions(&self) -> usize {
+        self.content.lines().filter(|line| line.contains("\"companions\"")).count()
+    }
+
+    /// Its direct partners.
+    fn partner_towns(&self) -> impl Iterator<Item = &'static Self> {
+        PARTNERSHIPS.iter().filter_map(|&(a, b)| match (TOWNS[a].key == self.key, TOWNS[b].key == self.key) {
+            (true, _) => Some(&TOWNS[b]),
+            (_, true) => Some(&TOWNS[a]),
+            _ => None,
+        })
+    }
+
     /// How many partners it has.
     pub(super) fn partners(&self) -> usize {
-        let own = TOWNS.iter().position(|town| town.key == self.key);
-        PARTNERSHIPS.iter().filter(|(a, b)| Some(*a) == own || Some(*b) == own).count()
+        self.partner_towns().count()
+    }
+
+    /// How many entries of others it holds when it has everything.
+    pub(super) fn entries_of_others(&self) -> usize {
+        TOWNS.iter().filter(|town| town.key != self.key).map(Self::entries).sum()
+    }
+
+    /// How many documents these entries have here: a companion counts beside its entry.
+    pub(super) fn documents_of_others(&self) -> usize {
+        self.entries_of_others() + self.partner_towns().map(Self::companions).sum::<usize>()
     }
 }
 

@@ -19,15 +19,17 @@ pub(super) struct Row<'a> {
 
 impl Row<'_> {
     /// Connected to all partners, nothing left to exchange, everything of the others here.
-    pub(super) fn is_in_sync(&self, all_entries: u64) -> bool {
+    pub(super) fn is_in_sync(&self) -> bool {
         let Some(status) = &self.status else { return false };
         let partners = status.partners.iter().filter(|partner| partner.connected && partner.in_sync).count();
-        partners == self.town.partners() && status.entries.own + status.entries.replicated == all_entries
+        let replicated = usize::try_from(status.entries.replicated).unwrap_or(usize::MAX);
+        let everything = [self.town.entries_of_others(), self.town.documents_of_others()];
+        partners == self.town.partners() && everything.contains(&replicated)
     }
 }
 
 /// The table as text.
-pub(super) fn table(rows: &[Row<'_>], all_entries: u64) -> String {
+pub(super) fn table(rows: &[Row<'_>]) -> String {
     let mut table =
         Table::new(&["organisation", ">partners", ">own", ">from others", "in sync", "last change (UTC)", "address"]);
     for row in rows {
@@ -49,7 +51,7 @@ pub(super) fn table(rows: &[Row<'_>], all_entries: u64) -> String {
             format!("{connected}/{}", row.town.partners()),
             status.entries.own.to_string(),
             status.entries.replicated.to_string(),
-            if row.is_in_sync(all_entries) { "yes" } else { "no" }.to_owned(),
+            if row.is_in_sync() { "yes" } else { "no" }.to_owned(),
             clock(status.last_change_at.as_deref()),
             format!("http://{}", status.http),
         ]);
@@ -64,7 +66,7 @@ fn clock(at: Option<&str>) -> String {
 }
 
 /// One document with everything the table says.
-pub(super) fn document(rows: &[Row<'_>], all_entries: u64, in_sync_ms: u128, commands: &[String]) -> Value {
+pub(super) fn document(rows: &[Row<'_>], in_sync_ms: u128, commands: &[String]) -> Value {
     let nodes: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -72,7 +74,7 @@ pub(super) fn document(rows: &[Row<'_>], all_entries: u64, in_sync_ms: u128, com
                 "name": row.town.name, "ars": row.town.ars, "data_dir": row.data_dir,
                 "http": row.status.as_ref().map(|status| status.http.clone()),
                 "entries": row.status.as_ref().map(|status| &status.entries),
-                "in_sync": row.is_in_sync(all_entries),
+                "in_sync": row.is_in_sync(),
             })
         })
         .collect();
@@ -126,16 +128,19 @@ mod tests {
         let partner = PartnerStatus { connected: true, in_sync: true, ..PartnerStatus::default() };
         let status = |replicated| Status {
             partners: vec![partner.clone(); TOWNS[1].partners()],
-            entries: EntryCounts { own: 10, drafts: 0, replicated },
+            entries: EntryCounts { own: 10, drafts: 0, replicated: u64::try_from(replicated).unwrap_or(0) },
             last_change_at: Some("2026-07-01T12:00:00.123Z".into()),
             ..Status::default()
         };
-        let row = |replicated| Row { town: &TOWNS[1], data_dir: Path::new("/x"), status: Some(status(replicated)) };
-        assert!(row(90).is_in_sync(100));
-        assert!(!row(89).is_in_sync(100));
-        assert!(!Row { status: None, ..row(90) }.is_in_sync(100));
-        let text = table(&[row(90), Row { status: None, ..row(0) }], 100);
-        assert!(text.contains("2/2   10           90  yes      12:00:00.123"), "{text}");
+        let everything = TOWNS[1].entries_of_others();
+        let row =
+            |replicated: usize| Row { town: &TOWNS[1], data_dir: Path::new("/x"), status: Some(status(replicated)) };
+        assert!(row(everything).is_in_sync());
+        assert!(row(TOWNS[1].documents_of_others()).is_in_sync());
+        assert!(!row(everything - 1).is_in_sync());
+        assert!(!Row { status: None, ..row(everything) }.is_in_sync());
+        let text = table(&[row(everything), Row { status: None, ..row(0) }]);
+        assert!(text.contains(&format!("{everything}  yes      12:00:00.123")), "{text}");
         assert!(text.contains("starting"));
     }
 

@@ -89,11 +89,11 @@ async fn results_page(State(app): State<App>, Params(query): Params<PageQuery>) 
     let lang = Lang::from_query(query.lang.as_deref());
     let asked = results::Asked { words: query.q.trim(), place: query.ort.trim(), lang };
     let result = if asked.words.is_empty() { Ok(None) } else { public_search(&app, &asked).await.map(Some) };
-    let organisation = organisation(&app).await;
+    let organisation = app.organisation().await;
     match result {
-        Ok(result) => results::page(&organisation, &asked, result.as_ref(), &now()).into_response(),
+        Ok(result) => results::page(organisation, &asked, result.as_ref(), &now()).into_response(),
         Err(problem) if problem.status == 400 => {
-            let page = results::refused(&organisation, &asked, &problem.detail);
+            let page = results::refused(organisation, &asked, &problem.detail);
             (StatusCode::BAD_REQUEST, page).into_response()
         }
         Err(problem) => {
@@ -103,7 +103,7 @@ async fn results_page(State(app): State<App>, Params(query): Params<PageQuery>) 
     }
 }
 
-/// Searches and keeps what everybody may see. The words are never logged.
+/// Searches what everybody may see. The words are never logged.
 async fn public_search(app: &App, asked: &results::Asked<'_>) -> Result<SearchResult, Problem> {
     let request = checked_search(SearchRequest {
         q: asked.words.to_owned(),
@@ -112,12 +112,9 @@ async fn public_search(app: &App, asked: &results::Asked<'_>) -> Result<SearchRe
         limit: Some(PAGE_HITS_MAX),
         ..SearchRequest::default()
     })?;
-    let mut result = app.handle.search(request).await?;
-    let before = result.hits.len();
+    let mut result = app.handle.search_public(request).await?;
+    // The node answers from public collections only; a second look costs nothing.
     result.hits.retain(|hit| hit.collection == PUBLIC);
-    // How many private entries fit is nobody's business either.
-    let hidden = u64::try_from(before - result.hits.len()).unwrap_or(0);
-    result.total = if hidden > 0 { u64::try_from(result.hits.len()).unwrap_or(0) } else { result.total };
     Ok(result)
 }
 
@@ -135,16 +132,9 @@ async fn entry_page(State(app): State<App>, Path(id): Path<String>, Params(query
             linked.insert(id, shown.entry);
         }
     }
-    let organisation = organisation(&app).await;
-    entry::page(&entry::View {
-        organisation: &organisation,
-        id: &id,
-        shown: &shown,
-        linked: &linked,
-        now: &now(),
-        lang,
-    })
-    .into_response()
+    let organisation = app.organisation().await;
+    entry::page(&entry::View { organisation, id: &id, shown: &shown, linked: &linked, now: &now(), lang })
+        .into_response()
 }
 
 /// The published entry without companions; `None` if there is none, or it is not for everybody.
@@ -163,10 +153,6 @@ fn is_public(meta: &EntryMeta) -> bool {
     meta.collection == PUBLIC && meta.state == "published"
 }
 
-async fn organisation(app: &App) -> String {
-    app.handle.status().await.map(|status| status.organisation.name).unwrap_or_default()
-}
-
 fn now() -> Zoned {
     format::local(Timestamp::now())
 }
@@ -176,13 +162,13 @@ fn asset(content_type: &'static str, text: &'static str) -> Response {
 }
 
 async fn missing(app: &App, lang: Lang) -> Response {
-    let organisation = organisation(app).await;
+    let organisation = app.organisation().await;
     let title = lang.pick("Hier ist nichts", "There is nothing here");
     let text = lang.pick(
         "Diese Adresse gibt es nicht, oder der Eintrag wurde zurückgezogen. Die Suche findet, was es gibt.",
         "There is no such address, or the entry was withdrawn. The search finds what there is.",
     );
-    (StatusCode::NOT_FOUND, message(&organisation, lang, title, text)).into_response()
+    (StatusCode::NOT_FOUND, message(organisation, lang, title, text)).into_response()
 }
 
 fn failed(error: &NodeError, lang: Lang) -> Response {

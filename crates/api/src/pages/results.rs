@@ -80,13 +80,19 @@ fn one(hit: &Hit, now: &Zoned, lang: Lang) -> Markup {
         div .facts {
             (badge("", kind(&hit.kind, lang)))
             (owner(&hit.organisation, lang))
-            @if let Some(remark) = &hit.remark { (badge("warn", &remark_text(remark, lang))) }
+            @if let Some(remark) = remark(hit) { (badge("warn", &remark_text(remark, lang))) }
             @if let Some(at) = &hit.published_at { span { (lang.pick("veröffentlicht ", "published ")) (ago(at, now, lang)) } }
             @if let (Some(at), true) = (seen, hit.received_at.is_some()) {
                 span { (lang.pick("hier seit ", "here since ")) (ago(at, now, lang).trim_start_matches("vor ")) }
             }
         }
     }
+}
+
+/// The remark, unless the marks of the owner say it already.
+fn remark(hit: &Hit) -> Option<&str> {
+    let said = matches!(hit.organisation.place_state.as_deref(), Some("unconfirmed" | "contradicted"));
+    hit.remark.as_deref().filter(|remark| !(said && *remark == "town not yet confirmed"))
 }
 
 /// The node's remarks in the language of the page, where we know them.

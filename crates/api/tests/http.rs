@@ -1,0 +1,201 @@
+//! The router over a real node, without a socket for HTTP.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response, StatusCode, header};
+use ortsnetz_api::{ApiConfig, MEDIA_TYPE_PATHS};
+use ortsnetz_node::{Handle, NewOrganisation, NodeConfig};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+const TOKEN: &str = "a-token-for-tests";
+
+/// One organisation with its node.
+struct Town {
+    _data_dir: tempfile::TempDir,
+    handle: Handle,
+    router: Router,
+    stopping: tokio::sync::watch::Sender<bool>,
+}
+
+impl Town {
+    async fn new() -> Self {
+        let data_dir = tempfile::tempdir().expect("a directory");
+        let organisation =
+            NewOrganisation { name: "Stadt Siegburg".into(), ars: "053820060060".into(), kind: "municipality".into() };
+        ortsnetz_node::init(data_dir.path(), &organisation).expect("a new identity");
+        let config = NodeConfig {
+            data_dir: data_dir.path().to_owned(),
+            listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+            advertise: Vec::new(),
+            http: "127.0.0.1:0".into(),
+        };
+        let handle = Handle::start(config).await.expect("a running node");
+        let (stopping, watched) = tokio::sync::watch::channel(false);
+        let config = ApiConfig { token: TOKEN.into(), hosts: Vec::new(), stopping: watched };
+        let router = ortsnetz_api::router(handle.clone(), config);
+        Self { _data_dir: data_dir, handle, router, stopping }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.expect("a router never fails")
+    }
+
+    async fn page(&self, path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).header(header::HOST, "localhost").body(Body::empty()).expect("valid");
+        let response = self.send(request).await;
+        (response.status(), text(response).await)
+    }
+
+    async fn api(&self, method: &str, path: &str, media_type: &str, body: &Value) -> (StatusCode, Value) {
+        let request = request(method, path, media_type).body(Body::from(body.to_string())).expect("valid");
+        let response = self.send(request).await;
+        let status = response.status();
+        (status, serde_json::from_str(&text(response).await).unwrap_or_default())
+    }
+
+    async fn create(&self, collection: &str, title: &str, note: &str) -> String {
+        let entry = json!({
+            "kind": "service", "collection": collection, "title": {"de": title}, "valid_for": ["053820060060"],
+            "texts": {"summary": {"de": format!("Alles über {title}")}},
+            "companions": {"partners": {"agent_note": {"de": note}}},
+        });
+        let (status, written) = self.api("POST", "/api/v1/entries", "application/json", &entry).await;
+        assert_eq!(status, StatusCode::CREATED, "{written}");
+        written["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn stop(self) {
+        self.stopping.send_replace(true);
+        self.handle.shutdown().await;
+    }
+}
+
+fn request(method: &str, path: &str, media_type: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "127.0.0.1:8115")
+        .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+        .header(header::CONTENT_TYPE, media_type)
+}
+
+async fn text(response: Response<Body>) -> String {
+    let bytes = to_bytes(response.into_body(), 16 * 1024 * 1024).await.expect("a whole body");
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_wants_a_token_and_a_known_host() {
+    let town = Town::new().await;
+    let (status, problem) = town.page("/api/v1/status").await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "{problem}");
+    assert!(problem.contains("admin.token"));
+    let (status, _) = town.page("/metrics").await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "without an address nobody is local");
+    let (status, _) = town.page("/api/v1/nothing").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, description) = town.page("/api/v1/openapi.json").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(description.contains("\"/api/v1/entries/{id}\""));
+
+    let rebound = Request::get("/").header(header::HOST, "evil.example").body(Body::empty()).expect("valid");
+    assert_eq!(town.send(rebound).await.status(), StatusCode::MISDIRECTED_REQUEST);
+
+    let (status, answer) = town.api("GET", "/api/v1/status", "application/json", &Value::Null).await;
+    assert_eq!((status, &answer["organisation"]["name"]), (StatusCode::OK, &json!("Stadt Siegburg")));
+    let (status, _) = town.api("GET", "/metrics", "application/json", &Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_show_what_is_public_and_nothing_else() {
+    let town = Town::new().await;
+    let (status, start) = town.page("/").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(start.contains("Dieser Knoten ist noch leer"));
+
+    let public = town.create("public", "Reisepass", "Geheimnotiz").await;
+    let internal = town.create("internal", "Schlüsselschrank", "Geheimnotiz").await;
+    let draft = town.create("public", "Entwurfstext", "Geheimnotiz").await;
+    let body = json!({"ids": [public, internal]});
+    let (status, published) = town.api("POST", "/api/v1/publish", "application/json", &body).await;
+    assert_eq!(status, StatusCode::OK, "{published}");
+    assert_eq!(published["published"].as_array().map(Vec::len), Some(2), "{published}");
+
+    let (status, page) = town.page(&format!("/eintrag/{public}")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains("<h1>Reisepass</h1>") && page.contains("hier geprüft"), "{page}");
+    assert!(!page.contains("Geheimnotiz"), "a companion is for partners");
+    for hidden in [internal, draft] {
+        let (status, page) = town.page(&format!("/eintrag/{hidden}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(!page.contains("Schlüsselschrank") && !page.contains("Entwurfstext"));
+    }
+    for words in ["Schl%C3%BCsselschrank", "Entwurfstext", "Geheimnotiz"] {
+        let (status, page) = town.page(&format!("/suche?q={words}")).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(page.contains("Nichts gefunden"), "{words}");
+    }
+    let (status, page) = town.page("/netz?lang=en").await;
+    assert!(status == StatusCode::OK && page.contains("<html lang=\"en\">"));
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_against_an_old_state_is_refused() {
+    let town = Town::new().await;
+    let id = town.create("public", "Reisepass", "x").await;
+    let path = format!("/api/v1/entries/{id}");
+    let shown = request("GET", &format!("{path}?draft=true"), "application/json");
+    let shown = town.send(shown.body(Body::empty()).expect("valid")).await;
+    let tag = shown.headers().get(header::ETAG).expect("a tag").clone();
+    let patch = json!({"title": {"de": "Pass"}});
+    let send = |tag| request("PATCH", &path, "application/merge-patch+json").header(header::IF_MATCH, tag);
+    let first = send(tag.clone()).body(Body::from(patch.to_string())).expect("valid");
+    let first = town.send(first).await;
+    assert_eq!(first.status(), StatusCode::OK);
+    let fresh = first.headers().get(header::ETAG).expect("a tag").clone();
+    assert_ne!(fresh, tag);
+    let late = send(tag).body(Body::from(patch.to_string())).expect("valid");
+    let late = town.send(late).await;
+    assert_eq!(late.status(), StatusCode::PRECONDITION_FAILED);
+    assert_eq!(late.headers()[header::CONTENT_TYPE], "application/problem+json");
+
+    let edit = json!({"values": [{"path": "fees.+", "value": "{\"kind\": \"fixed\", \"amount\": 7000}"}]});
+    let (status, written) = town.api("PATCH", &path, MEDIA_TYPE_PATHS, &edit).await;
+    assert_eq!(status, StatusCode::OK, "{written}");
+    let wrong = json!({"values": [{"path": "fees.0.amount", "value": "much"}]});
+    let (status, problem) = town.api("PATCH", &path, MEDIA_TYPE_PATHS, &wrong).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|line| line.contains("fees.0.amount")), "{problem}");
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_stream_in_and_out() {
+    let town = Town::new().await;
+    let lines: String = (0..300)
+        .map(|n| {
+            let identifier = json!({"agency": "test", "scheme": "LB", "value": n.to_string()});
+            json!({"kind": "service", "identifier": identifier, "title": {"de": format!("Leistung {n}")}}).to_string()
+                + "\n"
+        })
+        .chain(["broken\n".to_owned()])
+        .collect();
+    let import = request("POST", "/api/v1/imports?file=a.jsonl&publish=true", "application/octet-stream");
+    let response = town.send(import.body(Body::from(lines)).expect("valid")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let report: Value = serde_json::from_str(&text(response).await).expect("JSON");
+    assert_eq!((&report["created"], &report["published"]), (&json!(300), &json!(300)), "{report}");
+    assert_eq!(report["rejected"][0]["line"], 301, "{report}");
+
+    let export = request("GET", "/api/v1/exports?format=jsonl", "application/json");
+    let response = town.send(export.body(Body::empty()).expect("valid")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(text(response).await.lines().count(), 300);
+    let (status, _) = town.api("GET", "/api/v1/exports?organisation=nobody", "application/json", &Value::Null).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    town.stop().await;
+}
