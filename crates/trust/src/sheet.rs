@@ -118,8 +118,8 @@ impl Sheet {
         let failed = |error: String| SheetError::Content(error);
         let encryptor = age::Encryptor::with_recipients(iter::once(&recipient as &dyn age::Recipient))
             .map_err(|error| failed(error.to_string()))?;
-        let armor = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)
-            .map_err(|error| failed(error.to_string()))?;
+        let armor =
+            ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor).map_err(|error| failed(error.to_string()))?;
         let mut writer = encryptor.wrap_output(armor).map_err(|error| failed(error.to_string()))?;
         let armored = writer
             .write_all(&plain)
@@ -172,12 +172,11 @@ impl Sheet {
         let mut identity = age::scrypt::Identity::new(SecretString::from(normal_passphrase(passphrase)));
         identity.set_max_work_factor(WORK_FACTOR_MAX);
         let decryptor = age::Decryptor::new(ArmoredReader::new(block.as_bytes())).map_err(decrypt_error)?;
-        let mut reader =
-            decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(decrypt_error)?;
+        let mut reader = decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(decrypt_error)?;
         let mut plain = Zeroizing::new(Vec::new());
         reader.read_to_end(&mut plain).map_err(|_| SheetError::Damaged)?;
-        let content: Content = canonical::decode(&plain, SHEET_BYTES_MAX)
-            .map_err(|error| SheetError::Content(error.to_string()))?;
+        let content: Content =
+            canonical::decode(&plain, SHEET_BYTES_MAX).map_err(|error| SheetError::Content(error.to_string()))?;
         if content.version != VERSION {
             return Err(SheetError::Content(format!("version {}", content.version)));
         }

@@ -100,9 +100,10 @@ impl Directory {
             Some(claim) if claim.covers(place) => self.claim_voice(organisation, known, claim),
             _ => Voice::None,
         };
-        let delegated = known.delegated.iter().any(|(owner, covered)| {
-            covered.covers(place) && owner != organisation && self.owns(owner, covered)
-        });
+        let delegated = known
+            .delegated
+            .iter()
+            .any(|(owner, covered)| covered.covers(place) && owner != organisation && self.owns(owner, covered));
         by_claim.max(if delegated { Voice::Delegated } else { Voice::None })
     }
 
@@ -117,10 +118,9 @@ impl Directory {
             Standing::Partner if known.confirmed => Voice::Confirmed,
             Standing::Partner | Standing::Introduced => {
                 let vouched = known.introduced_by.iter().any(|by| by != organisation && self.is_confirmed(by));
-                let settled = self
-                    .known
-                    .iter()
-                    .any(|(other, it)| other != organisation && it.claim.as_ref() == Some(claim) && self.is_confirmed(other));
+                let settled = self.known.iter().any(|(other, it)| {
+                    other != organisation && it.claim.as_ref() == Some(claim) && self.is_confirmed(other)
+                });
                 if vouched && !settled && !self.is_claimed_twice_by_unconfirmed(organisation, claim) {
                     Voice::Introduced
                 } else {

@@ -112,11 +112,13 @@ pub fn accept_document(
 ) -> Result<Accepted, AcceptError> {
     let delivered = read(chunks, heads)?;
     let (needed, missing) = walk(held, heads, &delivered);
-    if let Some(extra) = delivered.keys().find(|hash| !needed.contains(hash) && !holds(held, hash)) {
-        return Err(Refusal::NotSigned(*extra).into());
-    }
+    // Only when nothing is missing is it known what belongs to the history and what does not.
     if !missing.is_empty() {
         return Err(AcceptError::Incomplete { missing });
+    }
+    let used: BTreeSet<&Hash> = needed.iter().collect();
+    if let Some(extra) = delivered.keys().find(|hash| !used.contains(hash) && !holds(held, hash)) {
+        return Err(Refusal::NotSigned(*extra).into());
     }
     let new: Vec<Chunk> = needed.iter().filter_map(|hash| delivered.get(hash)).map(ChunkHead::to_chunk).collect();
     let mut operations = 0;
@@ -150,11 +152,7 @@ fn holds(held: Option<&Document>, hash: &Hash) -> bool {
 
 /// Follows the dependencies from the heads down to what is held. Returns the delivered changes that are needed, each
 /// after what it builds on, and the hashes that are neither delivered nor held, sorted.
-fn walk(
-    held: Option<&Document>,
-    heads: &[Hash],
-    delivered: &BTreeMap<Hash, ChunkHead<'_>>,
-) -> (Vec<Hash>, Vec<Hash>) {
+fn walk(held: Option<&Document>, heads: &[Hash], delivered: &BTreeMap<Hash, ChunkHead<'_>>) -> (Vec<Hash>, Vec<Hash>) {
     let (mut order, mut missing, mut seen) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     // Depth first without recursion: an entry is left when everything below it was visited.
     let mut stack: Vec<(Hash, bool)> = heads.iter().rev().map(|head| (*head, false)).collect();

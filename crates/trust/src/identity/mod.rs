@@ -6,6 +6,8 @@
 
 mod owner;
 mod queries;
+#[cfg(test)]
+mod record_tests;
 mod records;
 mod slot;
 #[cfg(test)]
@@ -256,11 +258,7 @@ impl Identity {
             if matches!(slot, Slot::Genesis | Slot::Rotation(_)) {
                 continue;
             }
-            let keys = if slot.needs_root() {
-                &root
-            } else {
-                entitled.get_or_insert_with(|| self.entitled(&slot))
-            };
+            let keys = if slot.needs_root() { &root } else { entitled.get_or_insert_with(|| self.entitled(&slot)) };
             if let Some(signed) = self.held.get_mut(&slot) {
                 signed.retain_signatures(|key| keys.contains(key));
                 if signed.signatures().is_empty() {

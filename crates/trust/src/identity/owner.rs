@@ -140,8 +140,10 @@ impl Identity {
             Readers::Public | Readers::Internal => Vec::new(),
         };
         let now = listed(&readers);
-        let mut removed: Vec<OrgId> =
-            old.into_iter().flat_map(|old| listed(&old.readers).into_iter().chain(old.removed.iter().copied())).collect();
+        let mut removed: Vec<OrgId> = old
+            .into_iter()
+            .flat_map(|old| listed(&old.readers).into_iter().chain(old.removed.iter().copied()))
+            .collect();
         removed.retain(|reader| now.binary_search(reader).is_err());
         removed.sort();
         removed.dedup();

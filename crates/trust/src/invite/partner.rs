@@ -66,8 +66,7 @@ impl PartnerJoiner {
         }
         check_place(&token, identity)?;
         entitled(identity, me)?;
-        let ends =
-            Ends { joiner: me, inviter: token.node, joining: identity.id(), inviting: token.organisation.id };
+        let ends = Ends { joiner: me, inviter: token.node, joining: identity.id(), inviting: token.organisation.id };
         let commitment = commitment(&identity.id(), &nonce);
         let proof = prove(&token, REQUEST, &ends, &[&commitment.0]);
         let request = PartnerRequest { token: token.id, organisation: identity.id(), commitment, proof };

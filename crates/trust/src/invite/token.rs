@@ -77,7 +77,10 @@ pub struct Token {
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token").field("kind", &self.kind).field("organisation", &self.organisation).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("kind", &self.kind)
+            .field("organisation", &self.organisation)
+            .finish_non_exhaustive()
     }
 }
 

@@ -87,9 +87,11 @@ fn check_draft(draft: &Draft) -> Result<(), EncodingError> {
     rule(documents.is_sorted_by(|a, b| a.collection < b.collection), || "the documents are not sorted".into())?;
     rule(requests.is_sorted_by(|a, b| a.collection < b.collection), || "the requests are not sorted".into())?;
     check_heads(&draft.based_on)?;
-    documents.iter().map(|document| &document.heads).chain(requests.iter().map(|request| &request.heads)).try_for_each(
-        |heads| check_heads(heads),
-    )
+    documents
+        .iter()
+        .map(|document| &document.heads)
+        .chain(requests.iter().map(|request| &request.heads))
+        .try_for_each(|heads| check_heads(heads))
 }
 
 /// `to - from` as it is written. Both were checked to fit.

@@ -5,6 +5,8 @@ mod batch;
 mod codec;
 mod item;
 mod signed;
+#[cfg(test)]
+mod tests;
 
 use minicbor::{Decode, Encode};
 use ortsnetz_model::{CollectionId, EntryId, FeedId, Hash, NodeId, Position};

@@ -5,6 +5,9 @@
 //! limits and rules; *who* signed is judged by the fold, which knows the keys.
 
 mod kinds;
+mod rules;
+#[cfg(test)]
+mod tests;
 
 use minicbor::{Decode, Decoder, Encode, Encoder};
 use ortsnetz_model::{Hash, OrgId};
@@ -13,7 +16,7 @@ pub use kinds::{
     CollectionStatement, Delegation, Genesis, NodeCertificate, NodeRevocation, OrganisationKind, PartnerConfirmation,
     Partnership, PartnershipEnd, PublisherTerm, Readers, Roles, RootRotation, STATEMENT_VERSION, Succession, is_ars,
 };
-pub(crate) use kinds::{Rules, check_addresses};
+pub(crate) use rules::{Rules, check_addresses};
 
 use crate::canonical::{self, EncodingError, rule};
 use crate::keys::{Domain, PublicKey, Signature, Signer};
