@@ -182,6 +182,10 @@ fn main() {
     }
     print_times("one changed entry until it is found", &mut times);
     measure_places(&mut dice);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    for line in status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("RssAnon")) {
+        println!("memory: {line}");
+    }
 }
 
 /// The table of all municipalities, if the test data are there.
@@ -192,13 +196,18 @@ fn measure_places(dice: &mut Dice) {
         println!("places: not measured, {data}/gemeinden/gemeinden.csv is missing (set ORTSNETZ_TEST_DATA)");
         return;
     };
-    let begin = Instant::now();
+    let (begin, cpu) = (Instant::now(), cpu_time());
     let places = Places::read_csv(csv.as_slice()).expect("a table").places;
     let read = begin.elapsed();
+    let cpu = cpu_time().saturating_sub(cpu);
     let packed = serde_json::to_vec(&places).expect("a table");
     let begin = Instant::now();
     let places: Places = serde_json::from_slice(&packed).expect("a table");
-    println!("places: read in {read:.2?}, {} KB packed, unpacked in {:.2?}", packed.len() / 1000, begin.elapsed());
+    println!(
+        "places: read in {read:.2?} ({cpu:.0?} CPU), {} KB packed, unpacked in {:.2?}",
+        packed.len() / 1000,
+        begin.elapsed()
+    );
     const TEXTS: [&str; 10] = [
         "Köln",
         "54636",
@@ -219,7 +228,7 @@ fn two_words(dice: &mut Dice) -> Query {
 }
 
 fn measure(name: &str, dice: &mut Dice, mut question: impl FnMut(&mut Dice) -> usize) {
-    let mut found = 0;
+    let (mut found, cpu) = (0, cpu_time());
     let mut times: Vec<Duration> = (0..QUESTIONS)
         .map(|_| {
             let begin = Instant::now();
@@ -227,7 +236,9 @@ fn measure(name: &str, dice: &mut Dice, mut question: impl FnMut(&mut Dice) -> u
             begin.elapsed()
         })
         .collect();
-    print_times(&format!("{name} ({} hits on average)", found / QUESTIONS), &mut times);
+    // On a busy machine the CPU time says more than the clock.
+    let cpu = cpu_time().saturating_sub(cpu) / u32::try_from(QUESTIONS).unwrap_or(1);
+    print_times(&format!("{name} ({} found, {cpu:.0?} CPU on average)", found / QUESTIONS), &mut times);
 }
 
 fn print_times(name: &str, times: &mut [Duration]) {

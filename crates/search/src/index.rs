@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tantivy::directory::error::{LockError, OpenDirectoryError, OpenReadError, OpenWriteError};
 use tantivy::directory::{Directory, INDEX_WRITER_LOCK, MmapDirectory};
-use tantivy::indexer::IndexWriterOptions;
+use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::{IndexBuilder, IndexSettings, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError, Term};
 
 use crate::document::{Change, each_name, feed_key, is_searched, key};
@@ -23,11 +23,18 @@ use crate::tokenizer;
 /// An index up to this size is checked against its checksums when opened; a larger one when [`Index::verify`] asks.
 const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Most changes that are collected before the writer gets them: their documents are in memory meanwhile.
+const COLLECTED_MAX: usize = 1000;
+
 /// The writing side: one per directory. Changes are visible to every [`Reader`] after [`Index::commit`].
 pub struct Index {
     writer: IndexWriter,
     shared: Arc<Shared>,
     store: [u8; 16],
+    /// Changes on their way to the writer.
+    collected: Vec<UserOperation>,
+    /// Something went wrong since the last commit.
+    failed: bool,
 }
 
 /// An index and what must be done before it answers completely.
@@ -133,29 +140,30 @@ impl Index {
     }
 
     /// Takes changes in. They become visible and durable with the next [`Index::commit`]; commit every second or two,
-    /// or every 500 entries. Large batches teach the dictionary of compounds before they need it.
+    /// or every 500 entries. They are collected, so that their titles teach the dictionary of compounds first.
     pub fn update(&mut self, changes: &[Change<'_>]) -> Result<(), SearchError> {
         self.learn(changes);
-        let fields = &self.shared.fields;
+        let fields = self.shared.fields;
+        let delete = |field, key: &[u8]| UserOperation::Delete(Term::from_field_bytes(field, key));
         for change in changes {
             match change {
                 Change::Upsert(document) => {
                     let key = key(&document.organisation, &document.collection, &document.id);
-                    self.writer.delete_term(Term::from_field_bytes(fields.key, &key));
+                    self.collected.push(delete(fields.key, &key));
                     if is_searched(&document.entry.kind()) {
-                        self.writer.add_document(document.to_index(fields))?;
+                        self.collected.push(UserOperation::Add(document.to_index(&fields)));
                     }
                 }
                 Change::Delete(organisation, collection, id) => {
-                    let key = key(organisation, collection, id);
-                    self.writer.delete_term(Term::from_field_bytes(fields.key, &key));
+                    self.collected.push(delete(fields.key, &key(organisation, collection, id)));
                 }
-                Change::DeleteFeed(feed) => {
-                    self.writer.delete_term(Term::from_field_bytes(fields.feed, &feed_key(feed)));
-                }
+                Change::DeleteFeed(feed) => self.collected.push(delete(fields.feed, &feed_key(feed))),
                 Change::DeleteOrganisation(organisation) => {
-                    self.writer.delete_term(Term::from_field_bytes(fields.organisation, organisation.as_bytes()));
+                    self.collected.push(delete(fields.organisation, organisation.as_bytes()));
                 }
+            }
+            if self.collected.len() >= COLLECTED_MAX {
+                self.hand_over()?;
             }
         }
         Ok(())
@@ -163,13 +171,30 @@ impl Index {
 
     /// Makes everything taken in durable together with the store's cursor, and visible. While everything is fed again,
     /// the cursor is 0: an index left so is rebuilt at the next start.
+    ///
+    /// After a failure nothing more is committed: what was taken in since the last commit may be lost, and a later
+    /// cursor would hide it. Open the index again and feed it from the cursor it tells.
     pub fn commit(&mut self, cursor: u64) -> Result<(), SearchError> {
+        self.hand_over()?;
         let payload = Payload { version: VERSION, store: self.store, cursor };
         let payload = serde_json::to_string(&payload).map_err(|error| SearchError::Index(error.to_string()))?;
+        self.failed = true;
         let mut commit = self.writer.prepare_commit()?;
         commit.set_payload(&payload);
         commit.commit()?;
+        self.failed = false;
         self.shared.reload()
+    }
+
+    /// Gives the collected changes to the writer.
+    fn hand_over(&mut self) -> Result<(), SearchError> {
+        if self.failed {
+            return Err(SearchError::Index("it stopped after a failure: open it again".to_owned()));
+        }
+        self.failed = true;
+        self.writer.run(std::mem::take(&mut self.collected))?;
+        self.failed = false;
+        Ok(())
     }
 
     /// Commits, then rewrites the index so that nothing of deleted entries is left on disk (after a redaction).
@@ -250,7 +275,13 @@ impl Index {
         let writer = index.writer_with_options::<TantivyDocument>(options)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let (_, fields): (_, Fields) = schema();
-        Ok(Self { writer, shared: Arc::new(Shared::new(reader, fields, lexicon, dir.to_owned())), store })
+        Ok(Self {
+            writer,
+            shared: Arc::new(Shared::new(reader, fields, lexicon, dir.to_owned())),
+            store,
+            collected: Vec::new(),
+            failed: false,
+        })
     }
 }
 

@@ -210,3 +210,15 @@ fn an_answer_has_as_many_hits_as_asked_for() {
     assert_eq!((hits(LIMIT_MAX + 1).hits.len(), hits(LIMIT_MAX + 1).total), (LIMIT_MAX, LIMIT_MAX + 1));
     assert_eq!(hits(0).hits.len(), 1);
 }
+
+#[test]
+fn entries_taken_in_one_by_one_teach_each_other() {
+    let mut world = World::new();
+    let titles = ["Wohnungsgeberverzeichnis", "Fragen an Wohnungsgeber"];
+    for (n, title) in (1..).zip(titles) {
+        let entry = service(title, &[], json!({}));
+        world.index.update(&[upsert(org(1), EntryId([n; 16]), &entry)]).unwrap();
+    }
+    world.commit();
+    assert_eq!(world.ask(&Query::new("Wohnungsgeber")).total, 2);
+}
