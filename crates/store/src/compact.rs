@@ -7,14 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use crate::copy::{Pause, Sink};
+use crate::directory;
 use crate::engine::{Change, EngineError, SledEngine};
 use crate::error::StoreError;
 use crate::frame::{self, Row};
 use crate::log::{self, HEADER_BYTES, Log};
-use crate::open;
 use crate::shared::{OWN_LOG, PAGE_ROWS, check_disk, describe};
 use crate::state::{STATE_KEY, State};
 use crate::store::Store;
@@ -25,6 +26,8 @@ use crate::value;
 /// Rows of one frame of a rewritten log, and of one write of a copy.
 const GROUP_ROWS: usize = 100;
 
+const GROUPS_PER_BARRIER: u64 = 20;
+
 impl Store {
     /// Rewrites database and own log into fresh files, compares every row, and swaps them in. Reads and writes go on
     /// meanwhile; writes pause for the last step. Needs room for a second copy.
@@ -33,7 +36,7 @@ impl Store {
         let _alone = self.shared().maintenance.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.measure()?;
         check_disk(&directory, self.shared().options.disk_free_min + 3 * before.payload_bytes)?;
-        let name = open::next_database(&directory)?;
+        let name = directory::next_database(&directory)?;
         let done = self.compact_into(&directory, &name);
         if done.is_err() {
             // What is not current is removed at the next start too.
@@ -41,7 +44,9 @@ impl Store {
             let _ = fs::remove_file(directory.join("own.log.new"));
         }
         done?;
-        self.measure()
+        let after = self.measure()?;
+        self.shared().compacted_bytes.store(after.disk_bytes, Ordering::SeqCst);
+        Ok(Usage { compact_advised: false, ..after })
     }
 
     fn compact_into(&self, directory: &Path, name: &str) -> Result<(), StoreError> {
@@ -50,15 +55,15 @@ impl Store {
         let engine = SledEngine::open(&path, self.shared().options.cache_bytes).map_err(failed)?;
         let new = Table::open(Arc::new(engine)).map_err(failed)?;
         let log_path = directory.join("own.log.new");
-        let mut rewrite = Rewrite { store: self, new, path: &path, log_path, log: None, late: Vec::new() };
+        let mut rewrite = Rewrite { store: self, new, path: &path, log_path, log: None, groups: 0, late: Vec::new() };
         let pause = self.copy(&mut rewrite)?;
         let (mut new, mut log) = rewrite.finish(&pause)?;
         let state = State { change: pause.change, log_id: log.id(), log_end: log.end(), log_number: log.next_number() };
         new.apply(Vec::new(), Some(state.row())).and_then(|()| new.engine().barrier()).map_err(failed)?;
 
         log.rename(&directory.join(OWN_LOG))?;
-        let old = open::current(directory)?;
-        open::set_current(directory, name)?;
+        let old = directory::current(directory)?;
+        directory::set_current(directory, name)?;
         // Nobody reads while we hold the lock, so this closes the old database.
         *self.shared().table.write().unwrap_or_else(PoisonError::into_inner) = new;
         pause.resume_with(log);
@@ -77,6 +82,7 @@ struct Rewrite<'a> {
     log_path: PathBuf,
     /// Written when nearly all rows are there; what comes later is added.
     log: Option<(Log, BTreeSet<Vec<u8>>)>,
+    groups: u64,
     /// Rows not yet written.
     late: Vec<Change>,
 }
@@ -108,6 +114,11 @@ impl Rewrite<'_> {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
+        self.groups += 1;
+        if self.groups.is_multiple_of(GROUPS_PER_BARRIER) {
+            // sled frees segments only after a flush.
+            self.new.engine().barrier().map_err(|e| self.failed(&e))?;
+        }
         let rows: Vec<Row> =
             self.late.iter().map(|(key, value)| Row { own: true, key: key.clone(), value: value.clone() }).collect();
         self.new.apply(std::mem::take(&mut self.late), None).map_err(|e| self.failed(&e))?;

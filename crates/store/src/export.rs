@@ -8,10 +8,10 @@ use std::sync::PoisonError;
 use sha2::{Digest, Sha256};
 
 use crate::copy::Sink;
+use crate::directory::remove_if_there;
 use crate::error::StoreError;
 use crate::frame::{self, Row};
 use crate::log::{self, FRAME_BYTES_MAX, HEADER_BYTES, Log};
-use crate::open::remove_if_there;
 use crate::prepare::{PreparedBatch, PreparedOperation};
 use crate::shared::{IMPORTING_FILE, check_disk, describe};
 use crate::state::is_internal;

@@ -30,6 +30,7 @@ mod chunk;
 mod compact;
 mod copy;
 mod dictionary;
+mod directory;
 mod engine;
 mod error;
 mod export;

@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     /// Bytes written since the payload was counted.
     pub(crate) written: AtomicU64,
     pub(crate) usage: Mutex<Option<Usage>>,
+    /// Bytes on disk after the last compaction.
+    pub(crate) compacted_bytes: AtomicU64,
     /// Held by whoever exports or compacts.
     pub(crate) maintenance: Mutex<()>,
 }
@@ -67,11 +69,7 @@ impl Shared {
     }
 
     /// Visits the rows of a prefix with their values as given; nothing is locked while `visit` runs.
-    pub(crate) fn visit(
-        &self,
-        prefix: &[u8],
-        visit: Visit<'_>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn visit(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = self.read(|table| table.page(prefix, after.as_deref(), PAGE_ROWS))?;

@@ -66,9 +66,10 @@ impl Store {
             options,
             lock: Mutex::new(opened.lock),
             own_log_bytes: AtomicU64::new(opened.log.as_ref().map_or(0, |log| log.end())),
-            own_log_syncs: AtomicU64::new(0),
+            own_log_syncs: AtomicU64::new(opened.log.as_ref().map_or(0, |log| log.syncs())),
             written: AtomicU64::new(0),
             usage: Mutex::new(None),
+            compacted_bytes: AtomicU64::new(0),
             maintenance: Mutex::new(()),
         });
         let writer = Writer {

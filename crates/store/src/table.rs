@@ -76,12 +76,7 @@ impl Table {
     }
 
     /// Up to `limit` rows whose keys begin with `prefix`, from the first after `after` on; parts are not rows.
-    pub(crate) fn page(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Page, ReadError> {
+    pub(crate) fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Page, ReadError> {
         let mut rows = self.unread_page(prefix, after, limit)?;
         for (key, value) in &mut rows {
             *value = self.whole(key, std::mem::take(value))?;
@@ -90,12 +85,7 @@ impl Table {
     }
 
     /// Like [`Table::page`], with values of which [`Table::whole`] makes what was written.
-    pub(crate) fn unread_page(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Page, EngineError> {
+    pub(crate) fn unread_page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Page, EngineError> {
         let mut rows = Vec::new();
         let after = after.or(prefix.is_empty().then_some(ROWS_BEGIN));
         self.engine.scan(prefix, after, &mut |key, value| {

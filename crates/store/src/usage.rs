@@ -8,11 +8,15 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::types::Usage;
 
-/// Compaction is advised when the directory has more bytes than this many times the payload ...
-pub const AMPLIFICATION_MAX: f64 = 2.5;
+/// Compaction is advised when the directory has more bytes than this many times the payload (as stored, compressed to a
+/// third or so; a compacted database of small rows has 2.0 to 2.6) ...
+pub const AMPLIFICATION_MAX: f64 = 3.5;
 
-/// ... and more than this. A small database is one segment of sled.
-pub const COMPACT_BYTES_MIN: u64 = 48 << 20;
+/// ... and more than this ...
+pub const COMPACT_BYTES_MIN: u64 = 16 << 20;
+
+/// ... and more than this many times what it had after the last compaction.
+const REGROWN: f64 = 1.5;
 
 impl Store {
     /// Space used. Cheap; the payload is counted anew when much was written since the last time.
@@ -69,7 +73,9 @@ impl Store {
             payload_bytes,
             rows,
             amplification,
-            compact_advised: amplification > AMPLIFICATION_MAX && disk_bytes > COMPACT_BYTES_MIN,
+            compact_advised: amplification > AMPLIFICATION_MAX
+                && disk_bytes > COMPACT_BYTES_MIN
+                && disk_bytes as f64 > REGROWN * self.shared().compacted_bytes.load(Ordering::SeqCst) as f64,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! A child process writes, and is killed at random moments: every acknowledged batch is there, every other one is there
 //! whole or not at all, and nothing needs repair.
 
+#![allow(clippy::print_stdout, reason = "tests print what they measured or skipped")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
@@ -12,6 +14,7 @@ use ortsnetz_store::*;
 
 const ROUNDS: u32 = 30;
 const WRITERS: u8 = 3;
+const ACKNOWLEDGED: &str = "ORTSNETZ_STORE_CRASH_ACKED";
 const DIRECTORY: &str = "ORTSNETZ_STORE_CRASH_DIRECTORY";
 
 /// How many rows batch `n` of a writer has: some need several writes of the engine.
@@ -85,6 +88,20 @@ fn child() {
     });
 }
 
+/// Not a test by itself: checks a directory after a simulated power cut (`tests/powercut.py`).
+#[test]
+fn verify() {
+    let (Ok(directory), Ok(acknowledged)) = (std::env::var(DIRECTORY), std::env::var(ACKNOWLEDGED)) else { return };
+    let (store, report) = Store::open(Path::new(&directory), options()).unwrap();
+    assert_eq!((report.rebuilt, report.problems), (None, vec![]));
+    for said in acknowledged.split(',').filter(|said| !said.is_empty()) {
+        let (writer, n) = said.split_once(':').unwrap();
+        let newest = newest(&store, writer.parse().unwrap());
+        assert!(newest >= Some(n.parse().unwrap()), "writer {writer}: {newest:?}, acknowledged {n}");
+    }
+    assert_clean(&store);
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let directory = tempfile::tempdir().unwrap();
@@ -138,4 +155,23 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         total = (0..WRITERS).filter_map(|writer| newest(&store, writer)).map(|n| n + 1).sum();
     }
     println!("{ROUNDS} kills, {total} batches, none lost");
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_in_a_power_cut() {
+    let cuts = std::env::var("ORTSNETZ_POWER_CUTS").unwrap_or_else(|_| "5".to_owned());
+    let directory = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/powercut.py");
+    let binary = std::env::current_exe().unwrap();
+    let run = Command::new("python3").arg(script).arg(binary).arg(cuts).arg(directory.path()).output();
+    match run {
+        Ok(run) if run.status.code() != Some(77) => {
+            let said = [run.stdout, run.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            assert!(run.status.success(), "{}\n{}", said[0], said[1]);
+            println!("{}", said[0]);
+        }
+        _ => {
+            println!("skipped nothing_acknowledged_is_lost_in_a_power_cut: needs root, python3, mkfs.ext4, loop mounts")
+        }
+    }
 }

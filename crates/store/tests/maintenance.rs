@@ -1,5 +1,7 @@
 //! Check, export, import, compaction and the figures.
 
+#![allow(clippy::print_stdout, reason = "tests print what they measured or skipped")]
+
 mod common;
 
 use std::fs;

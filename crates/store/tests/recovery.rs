@@ -1,5 +1,7 @@
 //! What opening does with damage, with another process, with a newer version and with a full disk.
 
+#![allow(clippy::print_stdout, reason = "tests print what they measured or skipped")]
+
 mod common;
 
 use std::fs;

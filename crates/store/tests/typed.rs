@@ -1,5 +1,7 @@
 //! Batches in, typed reads out; on disk and in memory alike.
 
+#![allow(clippy::print_stdout, reason = "tests print what they measured or skipped")]
+
 mod common;
 
 use std::sync::mpsc::channel;

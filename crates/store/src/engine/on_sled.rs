@@ -12,8 +12,9 @@ use std::time::Duration;
 use super::memory::{after_prefix, first};
 use super::{Change, Engine, EngineError, check_limits};
 
-/// Size of a segment, fixed when the database is created. Pages over a quarter of it would become blob files.
-const SEGMENT_BYTES: usize = 8 << 20;
+/// Size of a segment, fixed when the database is created. Pages over a quarter of it would become blob files. Larger
+/// segments leave more garbage: with 8 MiB, 4,000 entries took 27 to 32 MB, with 1 MiB 18 to 24 MB.
+const SEGMENT_BYTES: usize = 1 << 20;
 
 /// How often opening is tried while a database that this process just closed still holds its lock.
 const OPEN_ATTEMPTS_MAX: u32 = 100;
