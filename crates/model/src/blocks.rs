@@ -135,7 +135,14 @@ fn ranges(text: &str) -> Vec<(Range<usize>, bool)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const PARTS: &[&str] = &[
+        "ä", "b", "😀", " ", "  ", "    ", "\t", "\n", "\n\n", "\n", "- ", "* ", "1. ", "2) ", "10. ", "# ", "> ",
+        "```", "---", "===", "|", "|--|", "<div>", "[a]: b", "\\", "<!--", "-->", "\r\n", "~~~", "+ ",
+    ];
 
     #[test]
     fn a_text_falls_into_blocks() {
@@ -181,6 +188,19 @@ mod tests {
             let normal = normalise(text);
             assert_eq!(normalise(&normal), normal, "{text:?}");
             assert_eq!(join(split(&normal).iter().map(String::as_str)), normal, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn splitting_and_joining_is_stable(parts in prop::collection::vec(prop::sample::select(PARTS), 0..24)) {
+            let text = parts.concat();
+            let normal = normalise(&text);
+            prop_assert_eq!(normalise(&normal), normal.clone());
+            prop_assert_eq!(join(split(&normal).iter().map(String::as_str)), normal.clone());
+            // Nothing but white space and the numbers of lists changes.
+            let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).collect::<String>();
+            prop_assert_eq!(letters(&text), letters(&normal));
         }
     }
 }

@@ -97,6 +97,11 @@ impl Findings {
             }
         }
         self.object(&entry.0, schema::fields(&kind), "", !companion);
+        for (collection, fields) in entry.get("companions").and_then(Value::as_object).into_iter().flatten() {
+            if let Value::Object(fields) = fields {
+                self.object(fields, schema::fields(&kind), &format!("companions.{collection}"), false);
+            }
+        }
         relations::check(self, entry, companion);
         self.scheduled(entry, companion);
     }
@@ -146,13 +151,6 @@ impl Findings {
                     findings.object(object, fields, path, true);
                 }
             }),
-            (Type::Companions, Value::Object(companions)) => {
-                for (collection, companion) in companions {
-                    if let Value::Object(fields) = companion {
-                        self.object(fields, schema::fields(&Kind::Service), &join(path, collection), false);
-                    }
-                }
-            }
             (Type::Free, value) if field.name != "extensions" => self.free(value, path),
             _ => {}
         }

@@ -218,3 +218,116 @@ pub fn in_language<'a>(by_language: &'a Value, language: &str) -> Option<&'a Val
 fn strings(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(json: Value) -> Entry {
+        Entry::from_json(json).unwrap()
+    }
+
+    #[test]
+    fn titles_fall_back_to_german_english_any() {
+        let entry = entry(json!({"kind": "office", "title": {"en": "Town hall", "de": "Rathaus"},
+            "texts": {"teaser": {"tr": "Belediye"}}}));
+        assert_eq!(entry.title("en"), Some("Town hall"));
+        assert_eq!(entry.title("fr"), Some("Rathaus"));
+        assert_eq!(entry.summary("de"), Some("Belediye"));
+        assert_eq!(entry.languages(), ["de", "en", "tr"]);
+        assert_eq!(entry.text("notes", "de"), None);
+    }
+
+    #[test]
+    fn canonical_form_has_no_nulls_and_the_order_of_the_schema() {
+        let entry = entry(
+            json!({"fees": [{"amount": null, "colour": "red"}], "title": {"de": "x", "en": null}, "kind": "service",
+            "deadlines": [], "identifier": {}, "stage": 2, "id": "00000000000000000000000000000001", "extensions": {"a": {}}}),
+        );
+        assert_eq!(
+            entry.to_json().to_string(),
+            r#"{"id":"00000000000000000000000000000001","kind":"service","title":{"de":"x"},"fees":[{"extensions":{"colour":"red"}}],"extensions":{"a":{},"stage":2}}"#
+        );
+        assert_eq!(
+            entry.id(),
+            Some(EntryId([0; 16])).map(|mut id| {
+                id.0[15] = 1;
+                id
+            })
+        );
+    }
+
+    #[test]
+    fn wrong_types_are_one_line_with_the_path() {
+        for (json, message) in [
+            (json!([]), "entry: must be a JSON object"),
+            (json!({}), "kind: is missing"),
+            (json!({"kind": 1}), "kind: must be a string"),
+            (json!({"kind": "service", "title": "x"}), "title: must be an object of texts by language"),
+            (json!({"kind": "service", "fees": [{"amount": 26.5}]}), "fees.0.amount: must be whole cents"),
+            (json!({"kind": "service", "fees": {}}), "fees: must be a list"),
+            (json!({"kind": "service", "valid_for": [5]}), "valid_for.0: must be 12 digits as a string"),
+            (json!({"kind": "service", "texts": {"notes": {"de": 1}}}), "texts.notes.de: must be a string"),
+            (json!({"kind": "service", "extensions": 1}), "extensions: must be an object"),
+            (json!({"kind": "office", "address": {"lat": "x"}}), "address.lat: must be a number"),
+            (
+                json!({"kind": "service", "scheduled": [{"set": {}}]}),
+                "scheduled.0.from: must be a date as a string, 2027-01-31",
+            ),
+            (
+                json!({"kind": "service", "scheduled": [{"from": "x", "set": {"id": "y"}}]}),
+                "scheduled.0.set.id: cannot change on a date",
+            ),
+            (
+                json!({"kind": "service", "scheduled": [{"from": "x", "set": {"fees": 1}}]}),
+                "scheduled.0.set.fees: must be a list",
+            ),
+        ] {
+            assert_eq!(Entry::from_json(json).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn companions_split_and_join() {
+        let whole = entry(json!({"id": "00000000000000000000000000000001", "kind": "office", "title": {"de": "Amt"},
+            "companions": {"partners": {"agent_note": {"de": "leise"}},
+                "internal": {"staff_contacts": [{"role": "Leitung", "channel": "phone", "value": "1"}], "opening_hours": [{"days": ["mo"]}]}}}));
+        let mut home = whole.clone();
+        let companions = home.split_companions();
+        assert!(home.get("companions").is_none());
+        assert_eq!(companions.len(), 2);
+        for (name, companion) in &companions {
+            assert_eq!((companion.id(), companion.kind()), (whole.id(), Kind::Office));
+            assert_eq!(&Entry::from_json(companion.to_json()).unwrap(), companion);
+            home.join_companion(name, companion);
+        }
+        assert_eq!(home, whole);
+        assert_eq!(home.to_json().to_string(), whole.to_json().to_string());
+        home.join_companion("partners", &Entry::empty(&Kind::Office));
+        assert!(home.at_path("companions.partners").is_none());
+        assert_eq!(
+            crate::check(&whole).iter().map(|finding| finding.path.as_str()).collect::<Vec<_>>(),
+            ["companions.internal.opening_hours.0.opens", "companions.internal.opening_hours.0.closes"]
+        );
+    }
+
+    #[test]
+    fn patches_and_references() {
+        let life_event = entry(json!({"kind": "life_event", "title": {"de": "Umzug"},
+            "steps": [{"title": {"de": "a"}}, {"service": "00000000000000000000000000000002"}], "valid_for": ["053820060060", "x"]}));
+        assert_eq!(
+            life_event.references().iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
+            ["steps.1.service"]
+        );
+        assert_eq!(life_event.valid_for().len(), 1);
+        let patched = life_event.apply_patch(&json!({"steps": null, "title": {"en": "Moving"}})).unwrap();
+        assert_eq!(patched.references(), []);
+        assert_eq!(patched.title("en"), Some("Moving"));
+        assert!(life_event.apply_patch(&json!({"kind": null})).is_err());
+        // A field that once was unknown and is set again replaces what `extensions` held.
+        let agreement = entry(json!({"kind": "agreement", "stage": 2})).apply_patch(&json!({"stage": 3})).unwrap();
+        assert_eq!(agreement.at_path("extensions.stage"), Some(&json!(3)));
+    }
+}

@@ -237,3 +237,65 @@ pub struct DocumentId {
     #[n(2)]
     pub generation: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_round_trips_as_text_json_and_cbor() {
+        fn check<T>(id: T)
+        where
+            T: Copy + PartialEq + fmt::Debug + fmt::Display + FromStr<Err = IdError> + Serialize,
+            T: for<'de> Deserialize<'de> + Encode<()> + for<'b> Decode<'b, ()>,
+        {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            let json = serde_json::to_string(&id).unwrap();
+            assert_eq!(json, format!("\"{id}\""));
+            assert_eq!(serde_json::from_str::<T>(&json).unwrap(), id);
+            assert_eq!(minicbor::decode::<T>(&minicbor::to_vec(id).unwrap()).unwrap(), id);
+        }
+        check(OrgId([0xab; 32]));
+        check(EntryId([1; 16]));
+        check(CollectionId([2; 16]));
+        check(Hash([255; 32]));
+        check(NodeId([7; 32]));
+    }
+
+    #[test]
+    fn bad_texts_say_what_was_expected() {
+        let error = "xyz".parse::<EntryId>().unwrap_err();
+        assert_eq!(error.to_string(), "\"xyz\" is not an entry id (32 hex digits)");
+        assert!("ABCDEF0123456789ABCDEF0123456789".parse::<EntryId>().is_err());
+        assert!("00".repeat(17).parse::<EntryId>().is_err());
+        assert!(EntryId::from_slice(&[0; 15]).is_none());
+        assert!("12D3KooW".parse::<NodeId>().is_err());
+        assert!(NodeId([7; 32]).to_string().starts_with("12D3Koo"));
+        assert!(minicbor::decode::<EntryId>(&minicbor::to_vec(OrgId([1; 32])).unwrap()).is_err());
+        assert_eq!("x".repeat(500).parse::<OrgId>().unwrap_err().text.len(), 80);
+    }
+
+    #[test]
+    fn derived_ids_depend_on_every_part() {
+        let (a, b) = (OrgId([1; 32]), OrgId([2; 32]));
+        let id = EntryId::imported(&a, "L100042", "LB", "1");
+        assert_eq!(id, EntryId::imported(&a, "L100042", "LB", "1"));
+        for other in [
+            EntryId::imported(&b, "L100042", "LB", "1"),
+            EntryId::imported(&a, "L100042L", "B", "1"),
+            EntryId::imported(&a, "L100042", "LB1", ""),
+        ] {
+            assert_ne!(id, other);
+        }
+        assert_ne!(CollectionId::named(&a, "public"), CollectionId::named(&b, "public"));
+        assert_ne!(CollectionId::named(&a, "public"), CollectionId::named(&a, "internal"));
+    }
+
+    #[test]
+    fn positions_are_ordered_by_term_epoch_sequence() {
+        let position = |term, epoch, sequence| Position { term, epoch, sequence };
+        assert!(position(1, 9, 9) < position(2, 0, 0));
+        assert!(position(1, 1, 9) < position(1, 2, 0));
+        assert_eq!(position(1, 2, 3).to_string(), "1.2.3");
+    }
+}

@@ -5,14 +5,14 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value};
 
 use crate::codes::Kind;
-use crate::entry::{Entry, EntryError};
+use crate::entry::EntryError;
 use crate::limits::NESTING_MAX;
 use crate::schema::{self, Field, Scalar, Type, join};
 use crate::{blocks, patch, scheduled};
 
 /// The canonical form of a JSON object.
 pub(crate) fn entry(value: Value) -> Result<Map<String, Value>, EntryError> {
-    let Value::Object(object) = value else {
+    let Value::Object(mut object) = value else {
         return Err(EntryError::new("entry", "must be a JSON object"));
     };
     let kind = match object.get("kind") {
@@ -20,7 +20,15 @@ pub(crate) fn entry(value: Value) -> Result<Map<String, Value>, EntryError> {
         Some(Value::Null) | None => return Err(EntryError::new("kind", "is missing")),
         Some(_) => return Err(EntryError::new("kind", "must be a string")),
     };
+    let companions = object.shift_remove("companions").filter(|companions| !companions.is_null());
     let mut entry = fields_of(object, schema::fields(&kind), "")?;
+    if let Some(companions) = companions {
+        let companions = by_name(companions, "companions", "an object of companions by collection", |value, path| {
+            companion(value, schema::fields(&kind), path)
+        })?;
+        entry.extend(non_empty(companions).map(|companions| ("companions".to_owned(), companions)));
+        sort_fields(&mut entry);
+    }
     if entry.contains_key("scheduled") {
         scheduled::normalise(&mut entry)?;
     }
@@ -29,7 +37,8 @@ pub(crate) fn entry(value: Value) -> Result<Map<String, Value>, EntryError> {
 
 /// Puts the top-level fields into the order of the schema.
 pub(crate) fn sort_fields(map: &mut Map<String, Value>) {
-    let fields = schema::fields(&Entry(map.clone()).kind());
+    let kind = Kind::from(map.get("kind").and_then(Value::as_str).unwrap_or_default());
+    let fields = schema::fields(&kind);
     let mut sorted = Map::with_capacity(map.len());
     for field in fields {
         if let Some((name, value)) = map.shift_remove_entry(field.name) {
@@ -84,7 +93,8 @@ fn field_value(value: Value, field: &Field, path: &str) -> Result<Option<Value>,
         })?,
         (Type::Free, value @ Value::Object(_)) => return free(value, path),
         (Type::Scheduled, value @ Value::Array(_)) => value,
-        (Type::Companions, value) => by_name(value, path, "an object of companions by collection", companion)?,
+        // Taken out before, because what is in them depends on the kind of the entry.
+        (Type::Companions, _) => return Ok(None),
         (Type::Scheduled, _) => return Err(wrong("a list")),
         (Type::Object(_) | Type::Free, _) => return Err(wrong("an object")),
     };
@@ -142,13 +152,13 @@ fn text(value: Value, path: &str) -> Result<Value, EntryError> {
     })
 }
 
-fn companion(value: Value, path: &str) -> Result<Option<Value>, EntryError> {
+/// A companion has the fields of its entry, and those for notes.
+fn companion(value: Value, fields: &[Field], path: &str) -> Result<Option<Value>, EntryError> {
     let Value::Object(mut object) = value else { return Err(EntryError::new(path, "must be an object")) };
-    // A companion has the fields of its entry; which kind that is does not matter for what is allowed in practice.
     for name in ["id", "kind", "companions"] {
         object.shift_remove(name);
     }
-    fields_of(object, schema::fields(&Kind::Service), path).map(Value::Object).map(non_empty)
+    fields_of(object, fields, path).map(Value::Object).map(non_empty)
 }
 
 /// Free JSON without `null` and with sorted names, `None` if nothing is left. Empty objects inside count as values.

@@ -22,11 +22,12 @@ enum Place {
     Texts,
     Free,
     Scheduled,
-    Companions,
+    /// By collection an object with these fields.
+    Companions(&'static [Field]),
 }
 
 impl Place {
-    fn of(field: &Field) -> Self {
+    fn of(field: &Field, entry: &'static [Field]) -> Self {
         match field.of {
             Type::Scalar(scalar) => Self::Scalar(scalar),
             Type::Scalars(scalar) => Self::Scalars(scalar),
@@ -38,7 +39,7 @@ impl Place {
             Type::Objects(fields) => Self::Objects(fields),
             Type::Free => Self::Free,
             Type::Scheduled => Self::Scheduled,
-            Type::Companions => Self::Companions,
+            Type::Companions => Self::Companions(entry),
         }
     }
 
@@ -50,14 +51,16 @@ impl Place {
     fn below(self, step: &str) -> Option<Self> {
         match self {
             // What the schema does not know goes to `extensions`.
-            Self::Object(fields) => Some(schema::find(fields, step).map_or(Self::Free, Self::of)),
+            Self::Object(fields) => {
+                Some(schema::find(fields, step).map_or(Self::Free, |field| Self::of(field, fields)))
+            }
             Self::Objects(fields) => Some(Self::Object(fields)),
             Self::Scalars(scalar) => Some(Self::Scalar(scalar)),
             Self::Words | Self::Text => Some(Self::Scalar(Scalar::String)),
             Self::WordLists => Some(Self::Scalars(Scalar::String)),
             Self::Texts => Some(Self::Text),
             Self::Free | Self::Scheduled => Some(Self::Free),
-            Self::Companions => Some(Self::Object(schema::fields(&crate::codes::Kind::Service))),
+            Self::Companions(fields) => Some(Self::Object(fields)),
             Self::Scalar(_) => None,
         }
     }

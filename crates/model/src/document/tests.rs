@@ -1,3 +1,5 @@
+use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
+use automerge::{Change, ExpandedChange};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -326,6 +328,43 @@ fn each_limit_of_a_document_at_and_over() {
     assert!(matches!(writes(left + 1), Err(DocumentError::TooLarge { what: "number of operations", .. })));
     writes(left).unwrap();
     assert!(writes(1).is_err());
+}
+
+#[test]
+fn the_limit_of_the_history_at_and_over() {
+    let mut desk = Desk::new(1);
+    // Made without a document, because twenty thousand single writes take minutes. The fixed first change counts.
+    let mut last = Document::first_change();
+    let chunks: Vec<Chunk> = (1..HISTORY_CHANGES_MAX as u64 - 1)
+        .map(|n| {
+            let change = Change::from(ExpandedChange {
+                operations: vec![Op {
+                    action: OpType::Put(ScalarValue::Uint(n)),
+                    obj: ObjectId::Id(OpId(1, first::actor())),
+                    key: Key::Map("k".into()),
+                    pred: (n > 1).then(|| OpId(n + 2, actor(1).id())).into_iter().collect::<Vec<_>>().into(),
+                    insert: false,
+                }],
+                actor_id: actor(1).id(),
+                hash: None,
+                seq: n,
+                start_op: (n + 3).try_into().unwrap(),
+                time: 0,
+                message: None,
+                deps: vec![ChangeHash(last.0)],
+                extra_bytes: Vec::new(),
+                author: None,
+            });
+            last = Hash(change.hash().0);
+            Chunk::from_bytes(change.raw_bytes().to_vec())
+        })
+        .collect();
+    desk.document.apply(&chunks).unwrap();
+    desk.document.write(vec![("kind".to_owned(), Some(ScalarValue::Str("form".into())))], AT).unwrap();
+    let over = desk.document.write(vec![("k".to_owned(), None)], AT).unwrap_err();
+    assert_eq!(over, DocumentError::TooLarge { what: "number of changes", found: 20_001, limit: HISTORY_CHANGES_MAX });
+    let branch = Desk::new(2).edit_kind("form");
+    assert_eq!(desk.document.apply([&branch]), Err(over));
 }
 
 impl Desk {

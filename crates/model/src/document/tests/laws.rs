@@ -97,7 +97,12 @@ proptest! {
     #[test]
     fn the_projection_is_what_was_written(first in any_service(), second in any_service()) {
         let mut desk = Desk::new(1);
-        let (first, second) = (entry(first), entry(second));
+        let (first, mut second) = (entry(first), second);
+        // The same schedule again would count as untouched and follow what else changes.
+        if second["scheduled"][0]["from"].is_string() {
+            second["scheduled"][0]["from"] = json!("2028-01-01");
+        }
+        let second = entry(second);
         desk.write(&first);
         prop_assert_eq!(desk.entry().to_json().to_string(), first.to_json().to_string());
         prop_assert_eq!(desk.write(&first), None);
