@@ -37,6 +37,9 @@ pub const WANTS_MAX: usize = 64;
 /// Feeds one `Have` names; more follow in the next.
 pub const HAVE_FEEDS_MAX: usize = 4096;
 
+/// Feeds a peer may tell us about.
+pub const FEEDS_PER_PEER_MAX: usize = 16_384;
+
 /// Feeds read at the same time from all peers.
 pub const READING_FEEDS_MAX: usize = 8;
 

@@ -10,7 +10,7 @@ use crate::effect::{Effect, Query};
 use crate::event::{OpId, Verdict};
 use crate::feed::Feed;
 use crate::index::representable;
-use crate::limits::{AHEAD_MS, BLOCKED_MS, FEED_ENTRIES_MAX};
+use crate::limits::{AHEAD_MS, BLOCKED_MS, FEED_ENTRIES_MAX, REQUEST_MS};
 use crate::wire::PageKind;
 
 /// What to do with a record before anybody verifies it.
@@ -174,13 +174,7 @@ impl Engine {
                     self.damaged(feed, entry);
                     self.want(&feed, entry, &work.node, Vec::new(), work.source);
                 }
-                Verdict::Unknown => {
-                    let node = work.node;
-                    self.ask_for_chain(&node, &feed.organisation, [0; 16]);
-                    if !self.waits_for_chain(&feed.organisation) {
-                        self.block(&node, &feed, crate::limits::REQUEST_MS);
-                    }
-                }
+                Verdict::Unknown => self.learn_more(&feed, &work.node, work.source),
                 Verdict::Invalid(reason) => {
                     let reason = std::mem::take(reason);
                     self.invalid(&work.node, &feed, entry, reason);
@@ -199,6 +193,20 @@ impl Engine {
             self.prove(&feed, signed);
         }
         self.advance(&feed);
+    }
+
+    /// A record cannot be judged yet: newer statements may help, or the checkpoint that counts it. Asked for once; then
+    /// the feed rests with this peer for a while.
+    fn learn_more(&mut self, feed: &FeedId, node: &NodeId, source: Source) {
+        let pipe = self.pipes.entry(*feed).or_default();
+        if !pipe.unknown.insert(*node) {
+            pipe.unknown.remove(node);
+            return self.block(node, feed, REQUEST_MS);
+        }
+        self.ask_for_chain(node, &feed.organisation, [0; 16]);
+        if matches!(source, Source::Page { .. }) {
+            self.want(feed, None, node, Vec::new(), source);
+        }
     }
 
     /// Whether another record is held at the position of this one.
@@ -280,7 +288,7 @@ fn sight(
     let Some((entry, item)) = record.item() else {
         // A checkpoint says what counts of everything before it, so everything before it has to be here.
         let newer = feed.checkpoint.as_ref().is_none_or(|marker| marker.position < position);
-        let single = matches!(source, Source::Want { .. }) && position <= feed.cursor;
+        let single = matches!(source, Source::Want { .. });
         return if newer && (contiguous || single) { Sight::Take } else { Sight::Skip };
     };
     if feed.aside.contains(&(entry, position)) {

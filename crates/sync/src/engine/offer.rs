@@ -198,7 +198,7 @@ impl Engine {
     /// A peer said, or showed, that it has a feed up to `cursor`.
     pub(super) fn heard(&mut self, node: &NodeId, feed: &FeedId, cursor: Position) {
         let Some(session) = self.sessions.get_mut(node) else { return };
-        session.has.insert(*feed, cursor);
+        session.note(feed, cursor);
         if session.peer.organisation != self.config.organisation
             && feed.organisation == self.config.organisation
             && session.offered.contains_key(feed)
@@ -237,6 +237,9 @@ impl Engine {
             let Some(session) = self.sessions.get_mut(&node) else { continue };
             if pushed.contains(&node) {
                 session.untold.remove(id);
+                if session.open() && !session.untold_chains.is_empty() {
+                    self.tell.insert(node);
+                }
             } else if session.open() && session.untold.contains(id) {
                 let known = session.has.get(id).is_some_and(|has| *has >= cursor);
                 let organisation = session.peer.organisation;

@@ -74,9 +74,9 @@ impl Engine {
             ended: false,
             number,
             raw_per_record: 2048,
-            ratio: 12,
+            ratio: 4,
         };
-        session.has.insert(feed, after);
+        session.note(&feed, after);
         session.streams.insert(feed, stream);
     }
 
@@ -84,7 +84,7 @@ impl Engine {
     pub(super) fn pump(&mut self) {
         while self.bulk_loads < BULK_LOADS_MAX {
             let ready = |stream: &Stream| {
-                !stream.loading && !stream.ended && stream.flying_bytes < WINDOW_BYTES.max(stream.stored_bytes / 20)
+                !stream.loading && !stream.ended && stream.flying_bytes + PAGE_BYTES <= WINDOW_BYTES.max(stream.stored_bytes / 20)
             };
             let pick = |(node, session): (&NodeId, &super::session::Session)| {
                 let (feed, _) = session.streams.iter().find(|(_, stream)| ready(stream))?;
@@ -102,9 +102,7 @@ impl Engine {
     fn load_page(&mut self, node: NodeId, id: FeedId) {
         let (Some(feed), Some(session)) = (self.feeds.get(&id), self.sessions.get_mut(&node)) else { return };
         let Some(stream) = session.streams.get_mut(&id) else { return };
-        // Within the window that is left, and within a page.
-        let window = WINDOW_BYTES.max(stream.stored_bytes / 20) - stream.flying_bytes;
-        let raw = (PAGE_BYTES.min(window) * stream.ratio / 4).min(PAGE_RAW_BYTES_MAX);
+        let raw = (PAGE_BYTES * stream.ratio / 4).min(PAGE_RAW_BYTES_MAX);
         let count = (raw / stream.raw_per_record.max(1)).clamp(1, PAGE_RECORDS_MAX);
         let mut rows = feed.page(&stream.next, count + 1);
         let last = rows.len() <= count;

@@ -79,6 +79,8 @@ impl Storing {
 pub(super) struct Reading {
     pub(super) node: NodeId,
     pub(super) progress_at: u64,
+    /// The next page goes on from here.
+    pub(super) next: Position,
     /// The last page arrived; what is in the queue completes it.
     pub(super) all_here: bool,
 }
@@ -115,6 +117,8 @@ pub(super) struct Pipe {
     pub(super) suspicious: bool,
     /// Peers that were audited without success since the tree last changed.
     pub(super) audited: BTreeSet<NodeId>,
+    /// Peers whose records could not be judged here.
+    pub(super) unknown: BTreeSet<NodeId>,
     /// Entries repaired by the audit under way, and from whom.
     pub(super) repaired: BTreeSet<EntryId>,
     /// A record that contradicts one held, until the proof is put together.
@@ -142,6 +146,7 @@ impl Pipe {
             && self.reading.is_none()
             && self.wants.is_empty()
             && !self.suspicious
+            && self.unknown.is_empty()
             && self.contradiction.is_none()
             && self.proof.is_none()
             && self.tidy.is_none()

@@ -74,7 +74,7 @@ impl Engine {
             let Some(node) = self.source_of(&feed) else { continue };
             let after = self.feeds.get(&feed).map_or(START, |held| held.cursor);
             let pipe = self.pipes.entry(feed).or_default();
-            pipe.reading = Some(Reading { node, progress_at: self.now, all_here: false });
+            pipe.reading = Some(Reading { node, progress_at: self.now, next: after, all_here: false });
             self.send(&node, &Message::Get { feed, after }, Lane::Control);
             self.timers.set(self.now + REQUEST_MS, Timer::Feed(feed));
             reading += 1;
@@ -97,13 +97,17 @@ impl Engine {
     /// A page arrived.
     pub(super) fn page(&mut self, node: NodeId, feed: FeedId, page: Page, offer: Option<OfferHash>) {
         if !self.may_read(&feed) {
+            // Perhaps once the owner's statements are here.
+            if let Some(session) = self.sessions.get_mut(&node) {
+                session.note(&feed, page.upto);
+            }
             return;
         }
         let asked = self
             .pipes
             .get(&feed)
             .and_then(|pipe| pipe.reading.as_ref())
-            .is_some_and(|reading| reading.node == node && !reading.all_here);
+            .is_some_and(|reading| reading.node == node && !reading.all_here && reading.next == page.after);
         if page.kind != PageKind::Live && !asked {
             return;
         }
@@ -111,7 +115,7 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(&node) {
             session.offer = offer.or(session.offer);
             if session.has.get(&feed).is_none_or(|has| *has < page.upto) {
-                session.has.insert(feed, page.upto);
+                session.note(&feed, page.upto);
             }
         }
         let (count, bytes) = self.inbox(&node);
@@ -125,6 +129,7 @@ impl Engine {
         }
         if asked && let Some(reading) = &mut pipe.reading && page.kind != PageKind::Live {
             reading.progress_at = self.now;
+            reading.next = page.upto;
             reading.all_here = matches!(page.kind, PageKind::Last | PageKind::Large);
         }
         let bytes = page.items.iter().map(|item| item.record.len() + item.chunks.iter().map(Vec::len).sum::<usize>());
@@ -168,6 +173,7 @@ impl Engine {
         }
         pipe.bulk.retain(|inbound| inbound.node != *node);
         pipe.audited.remove(node);
+        pipe.unknown.remove(node);
         self.wants_lost(feed, node);
         self.clean(feed);
     }

@@ -10,7 +10,7 @@ use super::timer::Timer;
 use crate::alarm::Alarm;
 use crate::effect::{CloseReason, Effect, Lane, OfferHash};
 use crate::event::Peer;
-use crate::limits::{BEAT_MS, DEAD_MS, REMEMBER_MS};
+use crate::limits::{BEAT_MS, DEAD_MS, FEEDS_PER_PEER_MAX, REMEMBER_MS};
 use crate::wire::{ByeCode, Message, VERSION};
 
 /// What is known of a connected peer. Gone with the connection.
@@ -98,6 +98,13 @@ impl Session {
             pushed: (0, 0, 0),
             returned: BTreeSet::new(),
             last_sync_at: None,
+        }
+    }
+
+    /// Notes how far the peer has a feed. Feeds beyond the limit are forgotten.
+    pub(super) fn note(&mut self, feed: &FeedId, cursor: Position) {
+        if self.has.len() < FEEDS_PER_PEER_MAX || self.has.contains_key(feed) {
+            self.has.insert(*feed, cursor);
         }
     }
 

@@ -253,7 +253,7 @@ fn plan(feed: &Feed, work: &Work) -> StoreBatch {
         if let Some(place) = *place {
             match work.verdicts.get(place) {
                 Some(Verdict::Valid { covers }) => {
-                    choose(feed, record, place, *covers, stopped, contiguous, &mut marker, &mut batch, &mut kept);
+                    choose(feed, record, place, *covers, stopped, contiguous, work.source, &mut marker, &mut batch, &mut kept);
                 }
                 _ => stopped = true,
             }
@@ -268,8 +268,12 @@ fn plan(feed: &Feed, work: &Work) -> StoreBatch {
         }
         batch.cursor = (reached > feed.cursor).then_some(reached);
     }
-    let fresh = marker.as_ref().map(|marker| marker.position) > feed.checkpoint.as_ref().map(|held| held.position);
-    if let (true, Some(marker)) = (fresh, &marker) {
+    // A checkpoint sorts out what it does not count as soon as everything before it is here.
+    let cursor = batch.cursor.unwrap_or(feed.cursor);
+    let newer = |marker: &Marker| {
+        feed.cursor < marker.position || feed.checkpoint.as_ref().is_none_or(|held| held.position < marker.position)
+    };
+    if let Some(marker) = marker.as_ref().filter(|marker| marker.position <= cursor && newer(marker)) {
         batch.set_aside.extend(feed.beyond(marker).into_iter().filter(|(entry, _)| !kept.contains(entry)));
         if feed.frozen.is_some_and(|frozen| marker.position.term > frozen.term) {
             batch.frozen = Some(None);
@@ -288,6 +292,7 @@ fn choose(
     covers: bool,
     stopped: bool,
     contiguous: bool,
+    source: Source,
     marker: &mut Option<Marker>,
     batch: &mut StoreBatch,
     kept: &mut BTreeSet<EntryId>,
@@ -297,7 +302,7 @@ fn choose(
         marker.as_ref().is_none_or(|marker| marker.checkpoint.admits(marker.position, *position))
     };
     let Some(entry) = record.entry else {
-        let single = position <= feed.cursor;
+        let single = matches!(source, Source::Want { .. });
         if let Body::Checkpoint(checkpoint) = &record.body
             && (contiguous && !stopped || single)
         {

@@ -39,9 +39,6 @@ impl Engine {
             tried = wanted.tried;
             tried.insert(wanted.node);
         }
-        if matches!(source, Source::Want { .. }) {
-            tried.insert(*node);
-        }
         let wanted = Wanted {
             node: *node,
             have,

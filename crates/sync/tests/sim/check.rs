@@ -1,0 +1,153 @@
+//! What must hold at the end of every run.
+
+use std::collections::BTreeSet;
+
+use ortsnetz_model::FeedId;
+
+use crate::world::World;
+
+impl World {
+    /// The feeds in which something was published by a machine, with that machine.
+    pub fn published_feeds(&self) -> BTreeSet<FeedId> {
+        self.promises.iter().map(|promise| promise.feed).collect()
+    }
+
+    fn engine(&self, machine: usize) -> &ortsnetz_sync::Engine {
+        self.machines[machine].engine.as_ref().expect("the machine runs")
+    }
+
+    /// Machines that have a way to the feed's owner over towns that may read and pass it on.
+    pub fn readers(&self, feed: &FeedId) -> BTreeSet<usize> {
+        let newest = self.lists.iter().filter(|((id, _), _)| id == feed).max_by_key(|((_, serial), _)| *serial);
+        let serial = newest.map(|((_, serial), _)| *serial);
+        let drafts = newest.is_none();
+        let may = |machine: usize| {
+            let organisation = self.machines[machine].organisation;
+            organisation == feed.organisation || !drafts && self.could_read(feed, &organisation, serial)
+        };
+        let owner = self.towns.iter().find(|town| town.id == feed.organisation).expect("a feed has an owner");
+        let mut reached: BTreeSet<usize> = owner.machines.iter().take(1).copied().collect();
+        let relay = newest.is_some_and(|(_, readers)| *readers == ortsnetz_trust::statement::Readers::Public)
+            || owner.identity.may_relay(&feed.collection);
+        loop {
+            let more: Vec<_> = self
+                .lines()
+                .into_iter()
+                .flat_map(|(a, b)| [(a, b), (b, a)])
+                .filter(|(from, to)| reached.contains(from) && !reached.contains(to) && may(*to))
+                .filter(|(from, to)| {
+                    let (from, to) = (self.machines[*from].organisation, self.machines[*to].organisation);
+                    relay || from == feed.organisation || from == to
+                })
+                .map(|(_, to)| to)
+                .collect();
+            if more.is_empty() {
+                return reached;
+            }
+            reached.extend(more);
+        }
+    }
+
+    /// Roots and cursors are equal wherever a feed may be read.
+    pub fn assert_converged(&self) {
+        for feed in self.published_feeds() {
+            let readers = self.readers(&feed);
+            let publisher = *readers.first().expect("somebody reads");
+            let publisher = self.machines.iter().position(|m| self.is_publisher(m, &feed)).unwrap_or(publisher);
+            let expected = self.engine(publisher).feed(&feed).expect("a publisher holds its feed");
+            assert!(expected.verified != Some(false), "{} differs from its own totals", self.machines[publisher].name);
+            for reader in readers {
+                let held = self.engine(reader).feed(&feed);
+                let name = &self.machines[reader].name;
+                let held = held.unwrap_or_else(|| panic!("{name} holds nothing of {feed:?}"));
+                assert_eq!(
+                    (held.cursor, held.root, held.live),
+                    (expected.cursor, expected.root, expected.live),
+                    "{name} differs from {} in {feed:?}",
+                    self.machines[publisher].name
+                );
+                self.assert_disk(reader, &feed);
+            }
+        }
+        for machine in &self.machines {
+            for peer in machine.engine.as_ref().map(|engine| engine.peers()).unwrap_or_default() {
+                assert!(peer.in_sync, "{} does not think it is in sync: {peer:?}", machine.name);
+            }
+        }
+    }
+
+    fn is_publisher(&self, machine: &crate::machine::Machine, feed: &FeedId) -> bool {
+        let town = self.towns.iter().find(|town| town.id == feed.organisation);
+        town.is_some_and(|town| match town.identity.draft_node(&feed.collection) {
+            Some(node) => node == machine.node(),
+            None => town.identity.current_term().is_some_and(|(_, node)| node == machine.node()),
+        })
+    }
+
+    /// What the engine believes is on disk, with every change.
+    fn assert_disk(&self, machine: usize, feed: &FeedId) {
+        let place = &self.machines[machine];
+        let snapshot = place.disk.snapshot();
+        let config = ortsnetz_sync::Config {
+            node: place.node(),
+            organisation: place.organisation,
+            started_at: self.now,
+            zstd_level: 1,
+        };
+        let again = ortsnetz_sync::Engine::new(config, 0, snapshot);
+        let (told, stored) = (self.engine(machine).feed(feed), again.feed(feed));
+        assert_eq!(
+            told.map(|feed| (feed.cursor, feed.root)),
+            stored.map(|feed| (feed.cursor, feed.root)),
+            "the disk of {} is not what its engine thinks",
+            place.name
+        );
+        for ((_, entry), signed) in place.disk.records.iter().filter(|((id, _), _)| id == feed) {
+            let key = (*feed, *entry, signed.record().generation);
+            let held = place.disk.chunks.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let closure = crate::disk::closure(&crate::disk::heads(signed), held);
+            let whole = crate::disk::heads(signed).iter().all(|head| closure.contains(head));
+            assert!(whole, "{} lacks changes of {entry}", place.name);
+        }
+    }
+
+    /// Nothing that was acknowledged is lost.
+    pub fn assert_promises(&self) {
+        for promise in &self.promises {
+            let kept = self.towns[promise.town].machines.iter().any(|machine| {
+                let disk = &self.machines[*machine].disk;
+                let newest = disk.records.get(&(promise.feed, promise.entry));
+                let newer = newest.is_some_and(|signed| signed.record().position >= promise.position);
+                newer || disk.returned.contains_key(&(promise.feed, promise.entry, promise.position))
+            });
+            assert!(kept, "{promise:?} is lost");
+        }
+    }
+
+    /// Nobody holds an entry outside its reader list.
+    pub fn assert_private(&self) {
+        for machine in &self.machines {
+            for ((feed, entry), signed) in &machine.disk.records {
+                let serial = Some(signed.record().list_serial);
+                let own = *feed == self.drafts_of(machine);
+                let may = own || self.could_read(feed, &machine.organisation, serial);
+                assert!(may, "{} holds {entry} of {feed:?}", machine.name);
+            }
+        }
+    }
+
+    fn drafts_of(&self, machine: &crate::machine::Machine) -> FeedId {
+        ortsnetz_trust::record::draft_feed(machine.organisation, &machine.node())
+    }
+
+    /// After everything is said nobody says more than that he lives.
+    pub fn assert_quiet(&mut self) {
+        self.busy_frames = 0;
+        self.run(60_000);
+        assert_eq!(self.busy_frames, 0, "somebody still talks");
+    }
+
+    pub fn alarms(&self, machine: usize, which: impl Fn(&ortsnetz_sync::Alarm) -> bool) -> usize {
+        self.machines[machine].alarms.iter().filter(|alarm| which(alarm)).count()
+    }
+}

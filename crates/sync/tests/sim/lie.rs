@@ -1,0 +1,43 @@
+//! Lies: what a machine sends instead of what its engine meant.
+
+use ortsnetz_sync::wire::Message;
+
+use crate::machine::{Lie, Machine};
+
+/// The frames that go out for one.
+pub fn told(machine: &mut Machine, frame: Vec<u8>) -> Vec<Vec<u8>> {
+    let Some(lie) = machine.lie.clone() else { return vec![frame] };
+    let Ok(Some(message)) = Message::read(&frame) else { return vec![frame] };
+    let Message::Page { feed, after, upto, mut items, kind, offer } = message else { return vec![frame] };
+    match lie {
+        Lie::Alter => {
+            // In a page of somebody else's records: its own it could simply sign.
+            let own = feed.organisation == machine.organisation;
+            let Some(item) = items.first_mut().filter(|_| !own) else { return vec![frame] };
+            let Some(mut whole) = item.clone().item() else { return vec![frame] };
+            match whole.chunks.last_mut().and_then(|chunk| chunk.last_mut()) {
+                Some(byte) => *byte ^= 1,
+                None => {
+                    let mut record = whole.record.to_vec();
+                    if let Some(byte) = record.last_mut() {
+                        *byte ^= 1;
+                    }
+                    whole.record = record.into();
+                }
+            }
+            *item = ortsnetz_sync::wire::WireItem::new(&whole);
+        }
+        Lie::Withhold => {
+            if feed.organisation == machine.organisation || items.len() < 2 {
+                return vec![frame];
+            }
+            items.remove(0);
+        }
+        Lie::Replay => {
+            machine.replay.push(frame.clone());
+            let old = machine.replay[machine.replay.len() / 2].clone();
+            return vec![old, frame];
+        }
+    }
+    vec![Message::Page { feed, after, upto, items, kind, offer }.frame(1)]
+}

@@ -1,0 +1,10 @@
+//! The simulator: many engines, one seed, virtual time. `ORTSNETZ_SIM_SEEDS` says how many seeds are run,
+//! `ORTSNETZ_SIM_SEED` runs one again.
+
+mod check;
+mod disk;
+mod lie;
+mod machine;
+mod seeds;
+mod stories;
+mod world;

@@ -1,0 +1,227 @@
+//! Random runs: everything goes wrong for a while, then nothing, and then everything must be right.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rand::Rng;
+
+use crate::machine::Lie;
+use crate::world::World;
+
+const MINUTE: u64 = 60_000;
+
+/// How many seeds are run, shared out over the test threads.
+fn seeds() -> u64 {
+    std::env::var("ORTSNETZ_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1000)
+}
+
+fn share(part: u64) {
+    if let Some(seed) = std::env::var("ORTSNETZ_SIM_SEED").ok().and_then(|text| text.parse().ok()) {
+        if part == 0 {
+            run(seed);
+        }
+        return;
+    }
+    let mut failed = Vec::new();
+    for seed in (0..seeds()).filter(|seed| seed % PARTS == part) {
+        if catch_unwind(AssertUnwindSafe(|| run(seed))).is_err() {
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "run again with ORTSNETZ_SIM_SEED=n: {failed:?}");
+}
+
+const PARTS: u64 = 4;
+
+#[test]
+fn seeds_part_0() {
+    share(0);
+}
+
+#[test]
+fn seeds_part_1() {
+    share(1);
+}
+
+#[test]
+fn seeds_part_2() {
+    share(2);
+}
+
+#[test]
+fn seeds_part_3() {
+    share(3);
+}
+
+#[test]
+fn equal_seeds_are_equal_runs() {
+    for seed in [3, 14, 159] {
+        assert_eq!(run(seed), run(seed), "seed {seed}");
+    }
+}
+
+/// One run. Returns the hash of everything that was received, and when.
+pub fn run(seed: u64) -> [u8; 32] {
+    let mut world = build(seed);
+    let backups = chaos(&mut world);
+    heal(&mut world, &backups);
+    world.run(12 * MINUTE);
+    world.assert_private();
+    world.assert_converged();
+    world.assert_promises();
+    world.assert_quiet();
+    world.trace()
+}
+
+fn build(seed: u64) -> World {
+    let mut world = World::new(seed);
+    let count = world.rng.random_range(2..=4);
+    let towns: Vec<_> = (0..count).map(|at| world.town(&format!("town {at}"))).collect();
+    // A line of towns, with some more partnerships.
+    for at in 1..count {
+        world.partners(towns[at - 1], towns[at]);
+    }
+    if count > 2 && world.rng.random_bool(0.5) {
+        world.partners(towns[0], towns[count - 1]);
+    }
+    if world.rng.random_bool(0.4) {
+        let town = world.rng.random_range(0..count);
+        world.second(town, "second");
+    }
+    world.longest_delay = *[5, 50, 400].get(world.rng.random_range(0..3)).unwrap_or(&50);
+    world.duplicates = world.rng.random_bool(0.3);
+    world.drops = world.rng.random_bool(0.3);
+    world.run(5000);
+    world
+}
+
+/// A machine whose disk went back, and what it knew then.
+type Backups = Vec<(usize, crate::disk::Disk)>;
+
+fn chaos(world: &mut World) -> Backups {
+    let mut backups = Backups::new();
+    let mut feeds: Vec<_> = (0..world.towns.len()).map(|town| (world.towns[town].machines[0], world.feed(town, "public"))).collect();
+    for machine in 0..world.machines.len() {
+        feeds.push((machine, world.drafts(machine)));
+    }
+    if world.rng.random_bool(0.6) {
+        let (owner, reader) = (0, world.rng.random_range(1..world.towns.len()));
+        let relay = world.rng.random_bool(0.5);
+        feeds.push((world.towns[0].machines[0], world.share(owner, "some", &[reader], relay)));
+    }
+    for _ in 0..world.rng.random_range(10..40) {
+        let machine = world.rng.random_range(0..world.machines.len());
+        match world.rng.random_range(0..100) {
+            0..=39 => publish(world, &feeds),
+            40..=49 => {
+                let lines = world.lines();
+                let (a, b) = lines[world.rng.random_range(0..lines.len())];
+                if world.rng.random_bool(0.5) { world.cut(a, b) } else { world.drop_line(a, b) }
+            }
+            50..=56 => world.heal(),
+            57..=64 if world.machines[machine].engine.is_some() => world.crash(machine),
+            57..=72 if world.machines[machine].engine.is_none() => world.start(machine),
+            73..=76 => world.machines[machine].slow ^= true,
+            77..=80 => world.machines[machine].full ^= true,
+            81..=84 => {
+                let lies = [None, Some(Lie::Alter), Some(Lie::Withhold), Some(Lie::Replay)];
+                let lie = lies[world.rng.random_range(0..lies.len())].clone();
+                world.lie(machine, lie);
+            }
+            85..=87 => {
+                let disk = world.machines[machine].disk.clone();
+                backups.push((machine, disk));
+            }
+            88..=89 => restore(world, &mut backups),
+            90..=91 => {
+                let relay = world.rng.random_bool(0.5);
+                let reader = world.rng.random_range(1..world.towns.len());
+                if world.machines[world.towns[0].machines[0]].engine.is_some() {
+                    world.share(0, "some", &[reader], relay);
+                }
+            }
+            92..=93 => damage(world, machine),
+            _ => {}
+        }
+        let time = world.rng.random_range(0..20_000);
+        world.run(time);
+    }
+    backups
+}
+
+fn publish(world: &mut World, feeds: &[(usize, ortsnetz_model::FeedId)]) {
+    let (machine, feed) = feeds[world.rng.random_range(0..feeds.len())];
+    let held: Vec<_> = world.machines[machine].disk.records.keys().filter(|(id, _)| *id == feed).map(|(_, e)| *e).collect();
+    match world.rng.random_range(0..10) {
+        0..=4 if !held.is_empty() => {
+            let entry = held[world.rng.random_range(0..held.len())];
+            let text = format!("edited at {}", world.now);
+            world.edit(machine, feed, entry, &text);
+        }
+        5 if !held.is_empty() => {
+            let entry = held[world.rng.random_range(0..held.len())];
+            world.withdraw(machine, feed, entry);
+        }
+        _ => {
+            let texts: Vec<_> = (0..world.rng.random_range(1..8)).map(|at| format!("new {at} at {}", world.now)).collect();
+            world.publish(machine, feed, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// A disk dies and an old backup takes its place. What only it knew is lost, and nobody can do anything about that.
+fn restore(world: &mut World, backups: &mut Backups) {
+    if backups.is_empty() {
+        return;
+    }
+    let at = world.rng.random_range(0..backups.len());
+    let (machine, disk) = backups.swap_remove(at);
+    if world.machines[machine].engine.is_some() {
+        world.crash(machine);
+    }
+    world.machines[machine].disk = disk;
+    forget(world, machine);
+}
+
+/// Promises that no disk holds any more are nobody's fault.
+fn forget(world: &mut World, _machine: usize) {
+    let machines = &world.machines;
+    world.promises.retain(|promise| {
+        machines.iter().any(|machine| {
+            let disk = &machine.disk;
+            let key = (promise.feed, promise.entry, promise.position);
+            let newest = disk.records.get(&(promise.feed, promise.entry));
+            newest.is_some_and(|signed| signed.record().position >= promise.position)
+                || disk.aside.contains_key(&key)
+                || disk.returned.contains_key(&key)
+        })
+    });
+}
+
+/// A row rots, the scrub finds it.
+fn damage(world: &mut World, machine: usize) {
+    let held: Vec<_> = world.machines[machine].disk.records.keys().copied().collect();
+    let foreign: Vec<_> = held
+        .into_iter()
+        .filter(|(feed, _)| feed.organisation != world.machines[machine].organisation)
+        .collect();
+    if foreign.is_empty() || world.machines[machine].engine.is_none() {
+        return;
+    }
+    let (feed, entry) = foreign[world.rng.random_range(0..foreign.len())];
+    if let Some(signed) = world.machines[machine].disk.records.remove(&(feed, entry)) {
+        world.machines[machine].disk.chunks.remove(&(feed, entry, signed.record().generation));
+    }
+    world.tell(machine, ortsnetz_sync::Event::Damaged { feed, entry: Some(entry) });
+}
+
+fn heal(world: &mut World, _backups: &Backups) {
+    (world.duplicates, world.drops) = (false, false);
+    for machine in 0..world.machines.len() {
+        world.lie(machine, None);
+        (world.machines[machine].slow, world.machines[machine].full) = (false, false);
+        if world.machines[machine].engine.is_none() {
+            world.start(machine);
+        }
+    }
+    world.heal();
+}

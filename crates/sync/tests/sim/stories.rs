@@ -1,0 +1,395 @@
+//! Stories: one thing each.
+
+use ortsnetz_sync::Alarm;
+
+use crate::machine::Lie;
+use crate::world::World;
+
+const MINUTE: u64 = 60_000;
+
+/// Two towns that are partners, with their public feeds.
+fn two_towns(seed: u64) -> (World, usize, usize) {
+    let mut world = World::new(seed);
+    let (siegburg, bonn) = (world.town("siegburg"), world.town("bonn"));
+    world.partners(siegburg, bonn);
+    world.run(2000);
+    (world, siegburg, bonn)
+}
+
+fn text(world: &World, machine: usize, feed: ortsnetz_model::FeedId, entry: ortsnetz_model::EntryId) -> Option<Vec<u8>> {
+    let disk = &world.machines[machine].disk;
+    let generation = disk.records.get(&(feed, entry))?.record().generation;
+    disk.chunks.get(&(feed, entry, generation))?.last().map(|stored| stored.bytes.to_vec())
+}
+
+#[test]
+fn what_one_town_publishes_the_other_reads() {
+    let (mut world, siegburg, bonn) = two_towns(1);
+    let feed = world.feed(siegburg, "public");
+    let entries = world.publish(siegburg, feed, &["Gewerbe-Anmeldung", "Personalausweis"]);
+    world.run(MINUTE);
+    assert!(text(&world, bonn, feed, entries[0]).is_some_and(|text| text.ends_with(b"Gewerbe-Anmeldung")));
+    world.assert_converged();
+    world.assert_quiet();
+}
+
+#[test]
+fn a_public_feed_reaches_the_third_town_over_the_second() {
+    let mut world = World::new(2);
+    let towns = [world.town("a"), world.town("b"), world.town("c")];
+    world.partners(towns[0], towns[1]);
+    world.partners(towns[1], towns[2]);
+    let feed = world.feed(towns[0], "public");
+    let entries = world.publish(towns[0], feed, &["Hundesteuer"]);
+    world.run(MINUTE);
+    assert!(text(&world, towns[2], feed, entries[0]).is_some());
+    world.edit(towns[0], feed, entries[0], "Hundesteuer ab Januar");
+    world.run(5000);
+    assert!(text(&world, towns[2], feed, entries[0]).is_some_and(|text| text.ends_with(b"ab Januar")));
+    world.run(MINUTE);
+    world.assert_converged();
+    world.assert_quiet();
+}
+
+#[test]
+fn a_relay_that_alters_a_byte_is_named_and_the_old_state_stays() {
+    let mut world = World::new(3);
+    let towns = [world.town("a"), world.town("b"), world.town("c")];
+    world.partners(towns[0], towns[1]);
+    world.partners(towns[1], towns[2]);
+    let feed = world.feed(towns[0], "public");
+    let entries = world.publish(towns[0], feed, &["28 Euro"]);
+    world.run(MINUTE);
+    let before = text(&world, towns[2], feed, entries[0]);
+    world.lie(towns[1], Some(Lie::Alter));
+    world.edit(towns[0], feed, entries[0], "30 Euro");
+    world.run(MINUTE);
+    assert_eq!(text(&world, towns[2], feed, entries[0]), before);
+    let liar = world.machines[towns[1]].node();
+    assert!(world.alarms(towns[2], |alarm| matches!(alarm, Alarm::Invalid { node, .. } if *node == liar)) > 0);
+    // Asked elsewhere: the owner becomes a partner, the truth arrives although the liar goes on.
+    world.partners(towns[0], towns[2]);
+    world.run(MINUTE);
+    assert!(text(&world, towns[2], feed, entries[0]).is_some_and(|text| text.ends_with(b"30 Euro")));
+    world.lie(towns[1], None);
+    world.run(15 * MINUTE);
+    world.assert_converged();
+}
+
+#[test]
+fn a_relay_that_withholds_a_record_is_found_out_by_the_signed_root() {
+    let mut world = World::new(4);
+    let towns = [world.town("a"), world.town("b"), world.town("c")];
+    world.partners(towns[0], towns[1]);
+    let feed = world.feed(towns[0], "public");
+    world.publish(towns[0], feed, &["eins", "zwei", "drei", "vier"]);
+    world.run(MINUTE);
+    world.lie(towns[1], Some(Lie::Withhold));
+    world.partners(towns[1], towns[2]);
+    world.run(MINUTE);
+    // The liar left out one record and named the totals; its tree betrays what is missing.
+    let held = world.machines[towns[2]].engine.as_ref().and_then(|engine| engine.feed(&feed)).expect("c holds it");
+    let known = held.verified == Some(true) || held.verified == Some(false);
+    assert!(known, "{held:?}");
+    assert_eq!(held.verified, Some(true), "repaired over the audit, which does not pass through pages");
+    assert_eq!(held.entries, 4);
+}
+
+#[test]
+fn a_replayed_page_changes_nothing() {
+    let mut world = World::new(5);
+    let towns = [world.town("a"), world.town("b"), world.town("c")];
+    world.partners(towns[0], towns[1]);
+    world.partners(towns[1], towns[2]);
+    let feed = world.feed(towns[0], "public");
+    let entries = world.publish(towns[0], feed, &["alt"]);
+    world.run(MINUTE);
+    world.lie(towns[1], Some(Lie::Replay));
+    for text in ["neu", "neuer", "am neuesten"] {
+        world.edit(towns[0], feed, entries[0], text);
+        world.run(5000);
+    }
+    world.run(MINUTE);
+    assert!(text(&world, towns[2], feed, entries[0]).is_some_and(|text| text.ends_with(b"am neuesten")));
+    world.assert_converged();
+}
+
+#[test]
+fn a_private_collection_never_leaks() {
+    let mut world = World::new(6);
+    let towns = [world.town("a"), world.town("b"), world.town("c")];
+    world.tap = Some(Vec::new());
+    for (a, b) in [(0, 1), (1, 2), (0, 2)] {
+        world.partners(towns[a], towns[b]);
+    }
+    world.run(2000);
+    let feed = world.share(towns[0], "nur fuer b", &[towns[1]], true);
+    let internal = world.feed(towns[0], "internal");
+    let secret = world.publish(towns[0], feed, &["streng vertraulich und nur fuer b"]);
+    let own = world.publish(towns[0], internal, &["ganz allein fuer uns"]);
+    world.run(MINUTE);
+    assert!(text(&world, towns[1], feed, secret[0]).is_some());
+    assert!(text(&world, towns[2], feed, secret[0]).is_none());
+    let plain = |bytes: &[u8]| {
+        let message = ortsnetz_sync::wire::Message::read(bytes).expect("a frame").expect("a message");
+        minicbor::to_vec(message).expect("encodes")
+    };
+    for (_, to, bytes) in world.tap.take().unwrap_or_default() {
+        let plain = plain(&bytes);
+        let contains = |needle: &[u8]| plain.windows(needle.len()).any(|window| window == needle);
+        assert!(!contains(b"allein fuer uns") && !contains(&own[0].0) && !contains(&internal.collection.0));
+        if to == towns[2] {
+            assert!(!contains(b"vertraulich") && !contains(&secret[0].0) && !contains(&feed.collection.0));
+        }
+    }
+    world.assert_private();
+    world.assert_converged();
+}
+
+#[test]
+fn a_reader_that_was_removed_gets_nothing_new() {
+    let (mut world, siegburg, bonn) = two_towns(7);
+    let feed = world.share(siegburg, "entwurf", &[bonn], false);
+    let entries = world.publish(siegburg, feed, &["erste Fassung"]);
+    world.run(MINUTE);
+    assert!(text(&world, bonn, feed, entries[0]).is_some());
+    world.share(siegburg, "entwurf", &[], false);
+    world.run(MINUTE);
+    world.edit(siegburg, feed, entries[0], "zweite Fassung");
+    world.run(MINUTE);
+    // What was read stays readable; the reader knows that it ended.
+    assert!(text(&world, bonn, feed, entries[0]).is_some_and(|text| text.ends_with(b"erste Fassung")));
+    let owner = world.towns[siegburg].id;
+    let known = world.machines[bonn].disk.identities[&owner].collection(&feed.collection).cloned();
+    assert!(known.is_some_and(|statement| statement.removed == vec![world.towns[bonn].id]));
+    world.assert_private();
+}
+
+#[test]
+fn drafts_meet_at_the_own_machines_and_nowhere_else() {
+    let (mut world, siegburg, bonn) = two_towns(8);
+    let laptop = world.second(siegburg, "laptop");
+    world.run(2000);
+    let desk = world.towns[siegburg].machines[0];
+    let (at_desk, at_laptop) = (world.drafts(desk), world.drafts(laptop));
+    world.publish(desk, at_desk, &["am Schreibtisch"]);
+    world.publish(laptop, at_laptop, &["unterwegs"]);
+    world.run(MINUTE);
+    let held = |machine: usize, feed| world.machines[machine].disk.records.keys().filter(|(id, _)| *id == feed).count();
+    assert_eq!([held(desk, at_laptop), held(laptop, at_desk)], [1, 1]);
+    let abroad = world.towns[bonn].machines[0];
+    assert_eq!([held(abroad, at_laptop), held(abroad, at_desk)], [0, 0]);
+    world.assert_quiet();
+}
+
+#[test]
+fn a_backup_that_was_restored_gets_its_own_records_back() {
+    let (mut world, siegburg, bonn) = two_towns(9);
+    let feed = world.feed(siegburg, "public");
+    world.publish(siegburg, feed, &["vor der Sicherung"]);
+    world.run(MINUTE);
+    let backup = world.machines[siegburg].disk.clone();
+    let lost = world.publish(siegburg, feed, &["nach der Sicherung"]);
+    world.run(MINUTE);
+    world.crash(siegburg);
+    world.machines[siegburg].disk = backup;
+    world.run(MINUTE);
+    world.start(siegburg);
+    world.run(MINUTE);
+    assert!(world.alarms(siegburg, |alarm| matches!(alarm, Alarm::RolledBack { .. })) == 1);
+    assert!(text(&world, siegburg, feed, lost[0]).is_some());
+    world.publish(siegburg, feed, &["danach"]);
+    world.run(MINUTE);
+    world.assert_promises();
+    world.assert_converged();
+    assert!(text(&world, bonn, feed, lost[0]).is_some());
+}
+
+#[test]
+fn records_lost_for_good_come_back_as_yours() {
+    let (mut world, siegburg, bonn) = two_towns(10);
+    let feed = world.feed(siegburg, "public");
+    let entries = world.publish(siegburg, feed, &["alt", "bleibt"]);
+    world.run(MINUTE);
+    let backup = world.machines[siegburg].disk.clone();
+    world.edit(siegburg, feed, entries[0], "neu");
+    world.run(MINUTE);
+    world.crash(siegburg);
+    world.machines[siegburg].disk = backup;
+    world.cut(siegburg, bonn);
+    world.run(MINUTE);
+    world.start(siegburg);
+    // Cut off from everybody who knows better, it goes on.
+    world.edit(siegburg, feed, entries[0], "anders");
+    world.run(MINUTE);
+    world.heal();
+    world.run(2 * MINUTE);
+    assert!(text(&world, bonn, feed, entries[0]).is_some_and(|text| text.ends_with(b"anders")));
+    assert_eq!(world.machines[siegburg].disk.returned.len(), 1);
+    assert_eq!(world.machines[bonn].disk.aside.len(), 0, "the owner has it, nobody else need keep it");
+    world.assert_promises();
+    world.assert_converged();
+}
+
+#[test]
+fn a_lost_entry_is_found_and_repaired_within_four_round_trips_and_8_kb() {
+    let (mut world, siegburg, bonn) = two_towns(11);
+    let feed = world.feed(siegburg, "public");
+    let mut entries = Vec::new();
+    for batch in 0..63 {
+        let texts: Vec<_> = (0..64).map(|at| format!("Leistung {batch} {at}")).collect();
+        entries.extend(world.publish(siegburg, feed, &texts.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+    world.run(2 * MINUTE);
+    world.assert_converged();
+    let victim = entries[1234];
+    world.machines[bonn].disk.records.remove(&(feed, victim));
+    world.machines[bonn].disk.chunks.remove(&(feed, victim, 1));
+    world.sent = vec![(0, 0); world.sent.len()];
+    world.busy_frames = 0;
+    world.tell(bonn, ortsnetz_sync::Event::Damaged { feed, entry: Some(victim) });
+    world.run(5000);
+    assert!(text(&world, bonn, feed, victim).is_some());
+    assert!(world.alarms(bonn, |alarm| matches!(alarm, Alarm::Repaired { entries: 1, .. })) == 1);
+    let bytes: u64 = world.sent.iter().map(|(_, bytes)| bytes).sum();
+    assert!(world.busy_frames <= 8, "{} frames", world.busy_frames);
+    assert!(bytes <= 8 * 1024, "{bytes} bytes");
+    world.assert_converged();
+}
+
+#[test]
+fn nothing_changed_costs_at_most_512_bytes() {
+    for (seed, count) in [(12, 1), (13, 30)] {
+        let (mut world, siegburg, bonn) = two_towns(seed);
+        let feed = world.feed(siegburg, "public");
+        for _ in 0..count {
+            world.publish(siegburg, feed, &["eins", "zwei", "drei"]);
+        }
+        let theirs = world.feed(bonn, "public");
+        world.publish(bonn, theirs, &["vier"]);
+        world.run(MINUTE);
+        world.cut(siegburg, bonn);
+        world.run(MINUTE);
+        world.sent = vec![(0, 0); world.sent.len()];
+        world.busy_frames = 0;
+        world.heal();
+        world.run(5000);
+        let bytes: u64 = world.sent.iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(world.busy_frames, 2, "two greetings");
+        assert!(bytes <= 512, "{bytes} bytes");
+        // Also after a restart of one side.
+        world.cut(siegburg, bonn);
+        world.run(MINUTE);
+        world.crash(bonn);
+        world.start(bonn);
+        world.sent = vec![(0, 0); world.sent.len()];
+        world.heal();
+        world.run(5000);
+        let bytes: u64 = world.sent.iter().map(|(_, bytes)| bytes).sum();
+        assert!(bytes <= 512, "{bytes} bytes");
+        world.assert_converged();
+    }
+}
+
+#[test]
+fn a_live_edit_costs_at_most_800_bytes_and_its_text() {
+    let (mut world, siegburg, bonn) = two_towns(14);
+    let feed = world.feed(siegburg, "public");
+    let entries = world.publish(siegburg, feed, &["Gebühr 28 Euro"]);
+    world.run(MINUTE);
+    let text = "Gebühr 30 Euro";
+    world.sent = vec![(0, 0); world.sent.len()];
+    world.edit(siegburg, feed, entries[0], text);
+    world.run(500);
+    let bytes: u64 = world.sent.iter().map(|(_, bytes)| bytes).sum();
+    assert!(bytes <= 800 + text.len() as u64, "{bytes} bytes");
+    assert!(self::text(&world, bonn, feed, entries[0]).is_some_and(|held| held.ends_with(text.as_bytes())));
+}
+
+#[test]
+fn a_first_sync_that_was_killed_sends_little_again() {
+    let mut world = World::new(15);
+    let (siegburg, bonn) = (world.town("siegburg"), world.town("bonn"));
+    let feed = world.feed(siegburg, "public");
+    // Incompressible texts of 2 KB, 2.6 MB in all.
+    for _ in 0..20 {
+        let texts: Vec<String> = (0..64)
+            .map(|_| (0..2048).map(|_| char::from(rand::Rng::random_range(&mut world.rng, 33..127u8))).collect())
+            .collect();
+        world.publish(siegburg, feed, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    world.run(MINUTE);
+    world.partners(siegburg, bonn);
+    world.sent = vec![(0, 0); world.sent.len()];
+    while world.sent[siegburg].1 < 1_000_000 {
+        world.run(5);
+    }
+    world.crash(bonn);
+    world.run(10_000);
+    world.start(bonn);
+    world.run(MINUTE);
+    world.assert_converged();
+    let total: u64 = world.machines[siegburg]
+        .disk
+        .records
+        .values()
+        .map(|signed| signed.to_bytes().len() as u64 + 2048)
+        .sum();
+    let again = world.sent[siegburg].1.saturating_sub(total * 85 / 100);
+    let sent = world.sent[siegburg].1;
+    println!("sent {sent} of about {total}, at most {again} again");
+    let plain = world.machines[siegburg].engine.as_ref().map(|engine| engine.counters().records_out).unwrap_or(0);
+    let twice = plain - 20 * 64 - 1;
+    assert!(twice * 2000 <= (256 * 1024).max(total / 20), "{twice} records twice");
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_while_loses_nothing() {
+    let (mut world, siegburg, bonn) = two_towns(16);
+    let feed = world.feed(siegburg, "public");
+    world.machines[bonn].full = true;
+    world.publish(siegburg, feed, &["eins"]);
+    world.run(MINUTE);
+    assert!(world.alarms(bonn, |alarm| matches!(alarm, Alarm::NotStored { .. })) > 0);
+    world.machines[bonn].full = false;
+    world.run(MINUTE);
+    world.assert_converged();
+    world.machines[siegburg].full = true;
+    world.publish(siegburg, feed, &["zwei"]);
+    world.run(MINUTE);
+    assert_eq!(world.refused, [ortsnetz_sync::PublishError::NotStored]);
+    world.machines[siegburg].full = false;
+    world.publish(siegburg, feed, &["drei"]);
+    world.run(MINUTE);
+    world.assert_promises();
+    world.assert_converged();
+}
+
+#[test]
+fn compare_names_what_differs() {
+    let (mut world, siegburg, bonn) = two_towns(17);
+    let feed = world.feed(siegburg, "public");
+    let entries = world.publish(siegburg, feed, &["eins", "zwei"]);
+    world.run(MINUTE);
+    let same = world.compare(siegburg, bonn);
+    world.run(2000);
+    let result = world.compared[&same].clone().expect("an answer");
+    assert_eq!(result.len(), 1);
+    assert_eq!((result[0].ours, result[0].theirs, result[0].differing.len()), (2, 2, 0));
+    // Cut off, one side goes on; compared at the moment the line is back, before it caught up.
+    world.cut(siegburg, bonn);
+    world.run(5000);
+    world.edit(siegburg, feed, entries[0], "anders");
+    let more = world.publish(siegburg, feed, &["drei"]);
+    world.run(5000);
+    world.machines[bonn].full = true;
+    world.heal();
+    world.run(200);
+    let other = world.compare(siegburg, bonn);
+    world.run(2000);
+    let result = world.compared[&other].clone().expect("an answer");
+    let mut expected = vec![entries[0], more[0]];
+    expected.sort();
+    assert_eq!(result[0].differing, expected);
+    assert_eq!((result[0].ours, result[0].theirs), (3, 2));
+}

@@ -1,0 +1,606 @@
+//! A world of towns: their machines, the lines between them, and one clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ortsnetz_model::{CollectionId, EntryId, FeedId, NodeId, OrgId, Position};
+use ortsnetz_sync::wire::Message;
+use ortsnetz_sync::{Effect, Event, OpId, Peer, PublishItem};
+use ortsnetz_trust::identity::Founding;
+use ortsnetz_trust::record::{Draft, DraftDocument};
+use ortsnetz_trust::statement::{OrganisationKind, Partnership, Readers, Roles};
+use ortsnetz_trust::{Body, Identity, NodeKey, RootKey, Signed};
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+use crate::disk::{Disk, chunk, chunk_hash, heads};
+use crate::machine::{Lie, Machine, Work};
+
+/// When the world begins: 2026-01-01.
+pub const BEGIN: u64 = 1_767_225_600_000;
+
+pub struct Town {
+    pub id: OrgId,
+    pub root: RootKey,
+    pub identity: Identity,
+    pub machines: Vec<usize>,
+}
+
+/// A line between two machines.
+#[derive(Default)]
+struct Line {
+    /// Cut on purpose.
+    cut: bool,
+    /// Number of the connection, if it is up.
+    up: Option<u64>,
+    /// No frame overtakes another in one direction.
+    free_at: [u64; 2],
+}
+
+fn line_up(line: Option<&Line>) -> Option<u64> {
+    line.and_then(|line| line.up)
+}
+
+enum Happening {
+    Deliver { to: usize, from: usize, connection: u64, bytes: Vec<u8> },
+    Connect { a: usize, b: usize },
+    Broken { a: usize, b: usize, connection: Option<u64> },
+    Notice { machine: usize, peer: usize, life: u64 },
+    Wake { machine: usize, life: u64, at: u64 },
+    Done { machine: usize, life: u64, number: u64 },
+}
+
+/// What a town was told is published.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    pub town: usize,
+    pub feed: FeedId,
+    pub entry: EntryId,
+    pub position: Position,
+}
+
+pub struct World {
+    pub rng: ChaCha8Rng,
+    pub now: u64,
+    pub towns: Vec<Town>,
+    pub machines: Vec<Machine>,
+    lines: BTreeMap<(usize, usize), Line>,
+    queue: BTreeMap<(u64, u64), Happening>,
+    count: u64,
+    trace: Sha256,
+    next_op: u64,
+    next_work: u64,
+    /// Who could read a collection under which serial.
+    pub lists: BTreeMap<(FeedId, u64), Readers>,
+    pub promises: Vec<Promise>,
+    pub compared: BTreeMap<OpId, Result<Vec<ortsnetz_sync::Comparison>, ortsnetz_sync::CompareError>>,
+    pub refused: Vec<ortsnetz_sync::PublishError>,
+    /// Bytes and frames sent, by machine.
+    pub sent: Vec<(u64, u64)>,
+    /// Frames that are no beats since the last reset.
+    pub busy_frames: u64,
+    pub longest_delay: u64,
+    /// Every frame, if asked for: (from, to, bytes).
+    pub tap: Option<Vec<(usize, usize, Vec<u8>)>>,
+    pub duplicates: bool,
+    pub drops: bool,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            now: BEGIN,
+            towns: Vec::new(),
+            machines: Vec::new(),
+            lines: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            count: 0,
+            trace: Sha256::new(),
+            next_op: 0,
+            next_work: 0,
+            lists: BTreeMap::new(),
+            promises: Vec::new(),
+            compared: BTreeMap::new(),
+            refused: Vec::new(),
+            sent: Vec::new(),
+            busy_frames: 0,
+            longest_delay: 30,
+            tap: None,
+            duplicates: false,
+            drops: false,
+        }
+    }
+
+    pub fn secret(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// A new town with one machine, its publisher. Returns its number.
+    pub fn town(&mut self, name: &str) -> usize {
+        let (root, key) = (RootKey::from_secret(&self.secret()), NodeKey::from_secret(&self.secret()));
+        let mut random = [0; 16];
+        self.rng.fill_bytes(&mut random);
+        let founding = Founding {
+            name: name.into(),
+            ars: String::new(),
+            kind: OrganisationKind::Municipality,
+            node_name: "Rathaus".into(),
+            addresses: Vec::new(),
+            at: self.now,
+            random,
+        };
+        let identity = Identity::found(founding, &root, &key).expect("a town can be founded");
+        let number = self.towns.len();
+        self.note_lists(&identity);
+        self.towns.push(Town { id: identity.id(), root, identity, machines: Vec::new() });
+        self.add_machine(number, name, key);
+        number
+    }
+
+    fn add_machine(&mut self, town: usize, name: &str, key: NodeKey) -> usize {
+        let number = self.machines.len();
+        self.machines.push(Machine {
+            name: name.into(),
+            key,
+            organisation: self.towns[town].id,
+            engine: None,
+            disk: Disk::default(),
+            life: 0,
+            pending: BTreeMap::new(),
+            slow: false,
+            full: false,
+            lie: None,
+            replay: Vec::new(),
+            disk_free_at: 0,
+            woken_for: None,
+            outcomes: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            alarms: Vec::new(),
+        });
+        self.sent.push((0, 0));
+        let identity = self.towns[town].identity.clone();
+        self.machines[number].know(identity);
+        self.towns[town].machines.push(number);
+        self.start(number);
+        number
+    }
+
+    /// A second machine of a town. It connects to the others of the town.
+    pub fn second(&mut self, town: usize, name: &str) -> usize {
+        let key = NodeKey::from_secret(&self.secret());
+        let roles = Roles { admin: false, edit: true };
+        let at = self.now;
+        let place = &self.towns[town];
+        let certificate = place.identity.certify(key.id(), roles, name.into(), Vec::new(), at, &place.root);
+        self.state(town, certificate.expect("a machine can be certified"));
+        let number = self.add_machine(town, name, key);
+        for other in self.towns[town].machines.clone().into_iter().filter(|other| *other != number) {
+            self.line(other, number);
+        }
+        number
+    }
+
+    /// Two towns become partners and their first machines connect.
+    pub fn partners(&mut self, a: usize, b: usize) {
+        let (low, high) = (self.towns[a].id.min(self.towns[b].id), self.towns[a].id.max(self.towns[b].id));
+        let statement = Partnership { a: low, b: high, serial: 1, at: self.now };
+        for town in [a, b] {
+            let key = self.machines[self.towns[town].machines[0]].key.clone();
+            let signed = Signed::new(statement.clone(), &[&key]).expect("a partnership can be signed");
+            self.state(town, signed);
+        }
+        for (from, to) in [(a, b), (b, a)] {
+            let reader = self.towns[to].id;
+            let view = ortsnetz_trust::View::Reader(reader);
+            let statements = self.towns[from].identity.statements_for(view);
+            for machine in self.towns[to].machines.clone() {
+                let (identity, _) = Identity::from_statements(statements.clone()).expect("a visible chain is whole");
+                if !self.machines[machine].disk.identities.contains_key(&identity.id()) {
+                    let event = self.machines[machine].know(identity);
+                    self.tell(machine, event);
+                }
+            }
+        }
+        self.line(self.towns[a].machines[0], self.towns[b].machines[0]);
+    }
+
+    pub fn line(&mut self, a: usize, b: usize) {
+        self.lines.insert((a.min(b), a.max(b)), Line::default());
+        self.later(1, Happening::Connect { a, b });
+    }
+
+    /// A town states something; its running publisher hears it first.
+    pub fn state(&mut self, town: usize, signed: Signed) {
+        let place = &mut self.towns[town];
+        place.identity.take_in(signed).expect("a town states what it may");
+        let identity = place.identity.clone();
+        self.note_lists(&identity);
+        if let Some(machine) = self.towns[town].machines.first().copied() {
+            let event = self.machines[machine].know(identity);
+            self.tell(machine, event);
+        }
+    }
+
+    fn note_lists(&mut self, identity: &Identity) {
+        for collection in identity.collections() {
+            let feed = FeedId { organisation: identity.id(), collection: collection.collection };
+            self.lists.insert((feed, collection.serial), collection.readers.clone());
+        }
+    }
+
+    /// States who reads a collection.
+    pub fn share(&mut self, town: usize, name: &str, readers: &[usize], relay: bool) -> FeedId {
+        let mut readers: Vec<_> = readers.iter().map(|reader| self.towns[*reader].id).collect();
+        readers.sort();
+        let key = self.machines[self.towns[town].machines[0]].key.clone();
+        let signed = self.towns[town].identity.state_collection(name, Readers::Organisations(readers), relay, false, &key);
+        self.state(town, signed.expect("a collection can be stated"));
+        self.feed(town, name)
+    }
+
+    pub fn feed(&self, town: usize, name: &str) -> FeedId {
+        let organisation = self.towns[town].id;
+        FeedId { organisation, collection: CollectionId::named(&organisation, name) }
+    }
+
+    pub fn drafts(&self, machine: usize) -> FeedId {
+        let machine = &self.machines[machine];
+        ortsnetz_trust::record::draft_feed(machine.organisation, &machine.node())
+    }
+
+    // --- doing things ---
+
+    pub fn start(&mut self, machine: usize) {
+        let seed = self.rng.next_u64();
+        self.machines[machine].start(self.now, seed);
+        self.drain(machine);
+        let lines: Vec<_> = self.lines.keys().copied().filter(|(a, b)| *a == machine || *b == machine).collect();
+        for (a, b) in lines {
+            let delay = self.rng.random_range(1..2000);
+            self.later(delay, Happening::Connect { a, b });
+        }
+    }
+
+    /// The machine falls over: what was not yet written is written or lost, nobody heard of it.
+    pub fn crash(&mut self, machine: usize) {
+        let pending: Vec<_> = std::mem::take(&mut self.machines[machine].pending).into_values().collect();
+        let written = self.rng.random_range(0..=pending.iter().filter(|work| work.writes()).count());
+        for work in pending.into_iter().filter(Work::writes).take(written) {
+            self.machines[machine].work(self.now, work);
+        }
+        self.machines[machine].stop();
+        self.drop_lines(machine);
+    }
+
+    pub fn drop_lines(&mut self, machine: usize) {
+        let lines: Vec<_> = self.lines.keys().copied().filter(|(a, b)| *a == machine || *b == machine).collect();
+        for (a, b) in lines {
+            self.drop_line(a, b);
+        }
+    }
+
+    /// The connection breaks; each side notices when it notices.
+    pub fn drop_line(&mut self, a: usize, b: usize) {
+        let Some(line) = self.lines.get_mut(&(a.min(b), a.max(b))) else { return };
+        if line.up.take().is_none() {
+            return;
+        }
+        let mut last = 0;
+        for (machine, peer) in [(a, b), (b, a)] {
+            let delay = self.rng.random_range(1..3000);
+            last = last.max(delay);
+            let life = self.machines[machine].life;
+            self.later(delay, Happening::Notice { machine, peer, life });
+        }
+        let again = last + self.rng.random_range(100..3000);
+        self.later(again, Happening::Connect { a, b });
+    }
+
+    pub fn cut(&mut self, a: usize, b: usize) {
+        if let Some(line) = self.lines.get_mut(&(a.min(b), a.max(b))) {
+            line.cut = true;
+        }
+        self.drop_line(a, b);
+    }
+
+    pub fn heal(&mut self) {
+        let cut: Vec<_> = self.lines.iter().filter(|(_, line)| line.cut).map(|(ends, _)| *ends).collect();
+        for (a, b) in cut {
+            if let Some(line) = self.lines.get_mut(&(a, b)) {
+                line.cut = false;
+            }
+            self.later(1, Happening::Connect { a, b });
+        }
+    }
+
+    pub fn lines(&self) -> Vec<(usize, usize)> {
+        self.lines.keys().copied().collect()
+    }
+
+    pub fn lie(&mut self, machine: usize, lie: Option<Lie>) {
+        self.machines[machine].lie = lie;
+    }
+
+    pub fn entry(&mut self) -> EntryId {
+        let mut bytes = [0; 16];
+        self.rng.fill_bytes(&mut bytes);
+        EntryId(bytes)
+    }
+
+    /// Publishes texts as new entries, all in one batch. Returns their ids.
+    pub fn publish(&mut self, machine: usize, feed: FeedId, texts: &[&str]) -> Vec<EntryId> {
+        let entries: Vec<_> = texts.iter().map(|_| self.entry()).collect();
+        let edits: Vec<_> = entries.iter().copied().zip(texts.iter().map(|text| text.as_bytes().to_vec())).collect();
+        self.publish_edits(machine, feed, edits);
+        entries
+    }
+
+    pub fn edit(&mut self, machine: usize, feed: FeedId, entry: EntryId, text: &str) {
+        self.publish_edits(machine, feed, vec![(entry, text.as_bytes().to_vec())]);
+    }
+
+    fn publish_edits(&mut self, machine: usize, feed: FeedId, edits: Vec<(EntryId, Vec<u8>)>) {
+        let op = self.op();
+        let drafts = self.drafts(machine) == feed;
+        let place = &mut self.machines[machine];
+        let (mut items, mut requests) = (Vec::new(), Vec::new());
+        for (entry, text) in edits {
+            let held = place.disk.records.get(&(feed, entry));
+            let generation = held.map_or(1, |signed| signed.record().generation);
+            let bytes = chunk(&held.map(|signed| heads(signed)).unwrap_or_default(), &text);
+            let heads = vec![chunk_hash(&bytes)];
+            let body = if drafts {
+                let documents = vec![DraftDocument { collection: feed.collection, generation, heads }];
+                Body::Draft(Draft { documents, based_on: Vec::new(), publish: None })
+            } else {
+                Body::Publication { heads }
+            };
+            requests.push(vec![bytes]);
+            items.push(PublishItem { feed, entry, generation, body });
+        }
+        place.requests.insert(op, requests);
+        self.tell(machine, Event::Publish { op, items });
+    }
+
+    pub fn withdraw(&mut self, machine: usize, feed: FeedId, entry: EntryId) {
+        let op = self.op();
+        let held = self.machines[machine].disk.records.get(&(feed, entry));
+        let generation = held.map_or(1, |signed| signed.record().generation);
+        let item = PublishItem { feed, entry, generation, body: Body::Withdrawal { moved_to: None } };
+        self.machines[machine].requests.insert(op, vec![Vec::new()]);
+        self.tell(machine, Event::Publish { op, items: vec![item] });
+    }
+
+    pub fn compare(&mut self, machine: usize, with: usize) -> OpId {
+        let op = self.op();
+        let node = self.machines[with].node();
+        self.tell(machine, Event::Compare { op, node });
+        op
+    }
+
+    fn op(&mut self) -> OpId {
+        self.next_op += 1;
+        OpId(self.next_op)
+    }
+
+    // --- the clock ---
+
+    fn later(&mut self, delay: u64, happening: Happening) {
+        self.count += 1;
+        self.queue.insert((self.now + delay, self.count), happening);
+    }
+
+    pub fn run(&mut self, time: u64) {
+        let end = self.now + time;
+        while let Some(entry) = self.queue.first_entry()
+            && entry.key().0 <= end
+        {
+            let ((at, _), happening) = entry.remove_entry();
+            self.now = at;
+            self.happen(happening);
+        }
+        self.now = end;
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Deliver { to, from, connection, bytes } => {
+                let line = self.lines.get(&(from.min(to), from.max(to)));
+                if line.is_some_and(|line| line.up == Some(connection)) {
+                    let node = self.machines[from].node();
+                    self.note(&bytes);
+                    self.tell(to, Event::Frame { node, bytes });
+                }
+            }
+            Happening::Connect { a, b } => self.connect(a, b),
+            Happening::Broken { a, b, connection } => {
+                if line_up(self.lines.get(&(a.min(b), a.max(b)))) == connection {
+                    self.drop_line(a, b);
+                }
+            }
+            Happening::Notice { machine, peer, life } => {
+                let node = self.machines[peer].node();
+                // A new connection took the place of the old one.
+                let replaced = line_up(self.lines.get(&(machine.min(peer), machine.max(peer)))).is_some();
+                if self.machines[machine].life == life && !replaced {
+                    self.tell(machine, Event::Disconnected { node });
+                }
+            }
+            Happening::Wake { machine, life, at } => {
+                if self.machines[machine].life == life && self.machines[machine].woken_for == Some(at) {
+                    self.tell(machine, Event::Wake);
+                }
+            }
+            Happening::Done { machine, life, number } => {
+                if self.machines[machine].life == life
+                    && let Some(work) = self.machines[machine].pending.remove(&number)
+                {
+                    for event in self.machines[machine].work(self.now, work) {
+                        self.tell(machine, event);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        self.trace.update(self.now.to_be_bytes());
+        self.trace.update(bytes);
+    }
+
+    pub fn trace(&self) -> [u8; 32] {
+        self.trace.clone().finalize().into()
+    }
+
+    fn connect(&mut self, a: usize, b: usize) {
+        let Some(line) = self.lines.get_mut(&(a.min(b), a.max(b))) else { return };
+        if line.cut || line.up.is_some() {
+            return;
+        }
+        if self.machines[a].engine.is_none() || self.machines[b].engine.is_none() {
+            return;
+        }
+        self.count += 1;
+        line.up = Some(self.count);
+        for (machine, peer) in [(a, b), (b, a)] {
+            let (node, organisation) = (self.machines[peer].node(), self.machines[peer].organisation);
+            self.tell(machine, Event::Connected { peer: Peer { node, organisation } });
+        }
+    }
+
+    pub fn tell(&mut self, machine: usize, event: Event) {
+        let now = self.now;
+        if let Some(engine) = &mut self.machines[machine].engine {
+            engine.handle(now, event);
+            self.drain(machine);
+        }
+    }
+
+    fn drain(&mut self, machine: usize) {
+        loop {
+            let place = &mut self.machines[machine];
+            let Some(effect) = place.engine.as_mut().and_then(|engine| engine.poll_effect()) else { return };
+            match Work::of(effect) {
+                Ok(work) => self.schedule(machine, work),
+                Err(effect) => self.effect(machine, effect),
+            }
+        }
+    }
+
+    fn schedule(&mut self, machine: usize, work: Work) {
+        let place = &mut self.machines[machine];
+        let time = if place.slow { self.rng.random_range(500..4000) } else { self.rng.random_range(0..8) };
+        let mut at = self.now + time;
+        if work.writes() {
+            at = at.max(place.disk_free_at);
+            place.disk_free_at = at;
+        }
+        self.next_work += 1;
+        let number = self.next_work;
+        place.pending.insert(number, work);
+        let life = place.life;
+        self.later(at - self.now, Happening::Done { machine, life, number });
+    }
+
+    fn effect(&mut self, machine: usize, effect: Effect) {
+        match effect {
+            Effect::Send { node, frame, .. } => self.transmit(machine, node, frame),
+            Effect::Close { node, .. } => {
+                if let Some(peer) = self.machine_of(&node) {
+                    // What was sent before still arrives.
+                    let line = self.lines.get(&(machine.min(peer), machine.max(peer)));
+                    let delay = line.map_or(0, |line| line.free_at[0].max(line.free_at[1])).saturating_sub(self.now);
+                    let connection = line_up(self.lines.get(&(machine.min(peer), machine.max(peer))));
+                    self.later(delay + 1, Happening::Broken { a: machine, b: peer, connection });
+                }
+            }
+            Effect::Published { result: Ok(published), .. } => {
+                let town = self.towns.iter().position(|town| town.machines.contains(&machine)).unwrap_or_default();
+                self.promises.extend(published.into_iter().map(|done| Promise {
+                    town,
+                    feed: done.feed,
+                    entry: done.entry,
+                    position: done.position,
+                }));
+            }
+            Effect::Published { result: Err(error), .. } => self.refused.push(error),
+            Effect::Compared { op, result } => {
+                self.compared.insert(op, result);
+            }
+            Effect::Alarm(alarm) => self.machines[machine].alarms.push(alarm),
+            Effect::WakeAt { at } => {
+                let place = &mut self.machines[machine];
+                place.woken_for = Some(at);
+                let life = place.life;
+                self.later(at.saturating_sub(self.now), Happening::Wake { machine, life, at });
+            }
+            _ => {}
+        }
+    }
+
+    pub fn machine_of(&self, node: &NodeId) -> Option<usize> {
+        self.machines.iter().position(|machine| machine.node() == *node)
+    }
+
+    fn transmit(&mut self, from: usize, node: NodeId, frame: Vec<u8>) {
+        let Some(to) = self.machine_of(&node) else { return };
+        assert!(frame.len() <= ortsnetz_sync::limits::FRAME_BYTES_MAX, "a frame of {} bytes", frame.len());
+        self.inspect(from, to, &frame);
+        let mut frames = crate::lie::told(&mut self.machines[from], frame);
+        if self.duplicates && self.rng.random_range(0..20) == 0 {
+            frames.push(frames[0].clone());
+        }
+        for bytes in frames {
+            self.sent[from].0 += 1;
+            self.sent[from].1 += bytes.len() as u64;
+            if let Some(tap) = &mut self.tap {
+                tap.push((from, to, bytes.clone()));
+            }
+            let delay = self.rng.random_range(1..=self.longest_delay);
+            let broken = self.drops && self.rng.random_range(0..200) == 0;
+            let Some(line) = self.lines.get_mut(&(from.min(to), from.max(to))) else { return };
+            let Some(connection) = line.up else { return };
+            let free = &mut line.free_at[usize::from(from > to)];
+            *free = (self.now + delay).max(*free);
+            let delay = *free - self.now;
+            self.later(delay, Happening::Deliver { to, from, connection, bytes });
+            if broken {
+                return self.drop_line(from, to);
+            }
+        }
+    }
+
+    /// Nothing about a collection goes to somebody who could never read it.
+    fn inspect(&mut self, from: usize, to: usize, frame: &[u8]) {
+        let Ok(Some(message)) = Message::read(frame) else { panic!("{} sends no message", self.machines[from].name) };
+        if !matches!(message, Message::Beat { .. }) {
+            self.busy_frames += 1;
+        }
+        let plain = minicbor::to_vec(&message).expect("a message can be encoded");
+        let organisation = self.machines[to].organisation;
+        for feed in self.lists.keys().map(|(feed, _)| *feed).collect::<BTreeSet<_>>() {
+            if !self.could_read(&feed, &organisation, None) {
+                let id = feed.collection.0;
+                let found = plain.windows(16).any(|window| window == id);
+                assert!(!found, "{} tells {} of a private collection: {message:?}", self.machines[from].name, self.machines[to].name);
+            }
+        }
+    }
+
+    /// Whether an organisation was on a reader list: the one with this serial, or any.
+    pub fn could_read(&self, feed: &FeedId, organisation: &OrgId, serial: Option<u64>) -> bool {
+        if feed.organisation == *organisation {
+            return true;
+        }
+        self.lists.iter().filter(|((id, at), _)| id == feed && serial.is_none_or(|serial| serial == *at)).any(
+            |(_, readers)| match readers {
+                Readers::Public => true,
+                Readers::Organisations(list) => list.contains(organisation),
+                Readers::Internal => false,
+            },
+        )
+    }
+}
