@@ -255,10 +255,10 @@ fn entry(n: usize, dice: &mut Dice) -> Entry {
     let title = format!("{} {}", dice.pick(&OBJECTS), dice.pick(&ACTS));
     let mut text = |words: usize| {
         let words: Vec<String> = (0..words)
-            .map(|_| match dice.roll(12) {
-                0 => format!("{}{}", dice.pick(&WORDS), dice.roll(4_000)),
-                1 => dice.pick(&OBJECTS).to_owned(),
-                2 => dice.pick(&ACTS).to_owned(),
+            .map(|_| match dice.roll(400) {
+                0..32 => format!("{}{}", dice.pick(&WORDS), dice.roll(4_000)),
+                32 => dice.pick(&OBJECTS).to_owned(),
+                33 => dice.pick(&ACTS).to_owned(),
                 _ => dice.pick(&WORDS).to_owned(),
             })
             .collect();

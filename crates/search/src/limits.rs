@@ -12,8 +12,6 @@ pub const LIMIT_MAX: usize = 200;
 pub const WORD_CHARS_MAX: usize = 64;
 /// Shortest word in which a typing mistake is forgiven, in characters.
 pub const TYPO_CHARS_MIN: usize = 5;
-/// Typing mistakes are looked for when an exact search finds fewer entries than this.
-pub const FEW_HITS: usize = 3;
 /// Most words of the index that stand in for one misspelt or unfinished word.
 pub const EXPANSIONS_MAX: usize = 48;
 /// Longest beginning of a word that has its own list in the index; longer ones are looked up among the words.
@@ -22,8 +20,8 @@ pub const EDGE_CHARS_MAX: usize = 4;
 pub const DICTIONARY_WORDS_MAX: usize = 200_000;
 /// Most analysed words kept in memory.
 pub const CACHE_WORDS_MAX: usize = 40_000;
-/// Most places of one entry that are indexed: more than Germany has municipalities.
-pub const AREAS_MAX: usize = 16_384;
+/// Most places of one entry that are indexed; whoever is responsible for more names the county or state.
+pub const AREAS_MAX: usize = ortsnetz_model::limits::LIST_ELEMENTS_MAX;
 /// Places kept with an entry to be shown in a hit.
 pub const AREAS_SHOWN_MAX: usize = 64;
 /// Characters of the summary kept with an entry to be shown in a hit.

@@ -15,7 +15,7 @@ use crate::document::{KEY_BYTES, Shown, day_number};
 use crate::fields::{FEED, Fields};
 use crate::index::{SearchError, disk_bytes};
 use crate::lexicon::Lexicon;
-use crate::limits::{FEW_HITS, LIMIT_MAX};
+use crate::limits::LIMIT_MAX;
 use crate::plan::{Evidence, Plan, Planner};
 use crate::query::{Hit, Hits, Matching, Query, Standing, Why};
 use crate::rank::{Ranked, Ranking};
@@ -89,13 +89,11 @@ impl Shared {
         let mut matching = Matching::AllWords;
         let mut plan = planner.exact()?;
         let (mut best, mut total) = self.run(&searcher, plan.as_ref(), &ranking)?;
-        if total < FEW_HITS
+        if total == 0
             && let Some(forgiving) = planner.forgiving()?
         {
-            let (forgiven, more) = self.run(&searcher, Some(&forgiving), &ranking)?;
-            if more > total {
-                (best, total, matching, plan) = (forgiven, more, Matching::TypingMistakes, Some(forgiving));
-            }
+            (best, total) = self.run(&searcher, Some(&forgiving), &ranking)?;
+            (matching, plan) = (Matching::TypingMistakes, Some(forgiving));
         }
         if total == 0
             && let Some(any) = planner.some_words()?
