@@ -1,10 +1,10 @@
 //! The real directory of München: 287 services and 109 locations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use ortsnetz_exchange::{Imported, Options, Resolver, read};
-use ortsnetz_model::{Entry, EntryId, OrgId};
+use ortsnetz_exchange::{Imported, JsonLinesWriter, Options, Resolver, read, sort_key};
+use ortsnetz_model::{Entry, EntryId, Identifier, OrgId};
 use serde_json::Value;
 
 const ORGANISATION: OrgId = OrgId([7; 32]);
@@ -18,9 +18,24 @@ fn source(name: &str) -> Vec<u8> {
 }
 
 fn import(name: &str) -> Vec<Imported> {
-    let bytes = source(name);
-    let options = Options::new(Resolver::new(ORGANISATION), name);
-    read(bytes.as_slice(), options).unwrap().map(|item| item.unwrap_or_else(|rejected| panic!("{rejected}"))).collect()
+    take(&source(name), name, ORGANISATION)
+}
+
+fn take(bytes: &[u8], name: &str, organisation: OrgId) -> Vec<Imported> {
+    let options = Options::new(Resolver::new(organisation), name);
+    read(bytes, options).unwrap().map(|item| item.unwrap_or_else(|rejected| panic!("{rejected}"))).collect()
+}
+
+fn export(items: &[Imported], organisation: OrgId) -> Vec<u8> {
+    let identifiers: BTreeMap<EntryId, Identifier> =
+        items.iter().filter_map(|item| Some((item.id, item.identifier.clone()?))).collect();
+    let mut items: Vec<&Imported> = items.iter().collect();
+    items.sort_by_key(|item| sort_key(&organisation, &item.entry));
+    let mut writer = JsonLinesWriter::new(Vec::new(), organisation);
+    for item in items {
+        writer.write(&item.entry, &item.collection, |id| identifiers.get(id).cloned()).unwrap();
+    }
+    writer.finish().unwrap()
 }
 
 fn records(name: &str) -> Vec<Value> {
@@ -252,6 +267,38 @@ fn the_same_file_gives_the_same_entries() {
     for name in ["services_de.json", "locations_de.json"] {
         assert_eq!(import(name), import(name));
     }
+}
+
+#[test]
+fn another_organisation_gets_equal_json_but_for_ids() {
+    let mut ours = import("services_de.json");
+    ours.extend(import("locations_de.json"));
+    let there = OrgId([8; 32]);
+    let first = export(&ours, ORGANISATION);
+    let theirs = take(&first, "export.jsonl", there);
+    assert_eq!(theirs.len(), 396);
+    let second = export(&theirs, there);
+    let mut lines = 0;
+    for (a, b) in first.split(|byte| *byte == b'\n').zip(second.split(|byte| *byte == b'\n')) {
+        if a.is_empty() {
+            continue;
+        }
+        let [mut a, mut b]: [Value; 2] = [a, b].map(|line| serde_json::from_slice(line).unwrap());
+        assert_ne!(a["id"], b["id"]);
+        for line in [&mut a, &mut b] {
+            line["id"] = Value::Null;
+            if let Some(offices) = line.get_mut("offices") {
+                *offices = offices.as_array().unwrap().len().into();
+            }
+        }
+        assert_eq!(a, b);
+        lines += 1;
+    }
+    assert_eq!(lines, 396);
+    // And what came by way of the other organisation is what we had.
+    let back = take(&second, "export.jsonl", ORGANISATION);
+    let entries = |items: &[Imported]| items.iter().map(|item| (item.id, item.entry.to_json())).collect::<BTreeMap<_, _>>();
+    assert!(entries(&back) == entries(&ours));
 }
 
 #[test]

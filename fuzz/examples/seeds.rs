@@ -1,0 +1,133 @@
+//! Writes the seed corpus: small valid inputs of every target, from fixed keys, so that the files never change without
+//! a reason.
+
+use std::path::Path;
+
+use ortsnetz_model::{Actor, CollectionId, Document, Entry, EntryId, FeedId, Hash, Ids, OrgId, Position};
+use ortsnetz_sync::wire::Message;
+use ortsnetz_trust::identity::{Founding, Identity, View};
+use ortsnetz_trust::invite::{InvitedOrganisation, Token, TokenKind};
+use ortsnetz_trust::record::Totals;
+use ortsnetz_trust::statement::OrganisationKind;
+use ortsnetz_trust::{Body, NodeKey, Record, RootKey, SignedRecord};
+
+const NOW: u64 = 1_795_300_000_000;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result {
+    exchange()?;
+    trust()?;
+    frames()?;
+    chunks()
+}
+
+fn seed(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> Result {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    std::fs::create_dir_all(&folder)?;
+    Ok(std::fs::write(folder.join(name), bytes)?)
+}
+
+fn exchange() -> Result {
+    seed("dldb", "service.json", r#"{"data":[{"id":"1","name":"Ausweis &amp; Pass","description":"<p>Ein <b>Text</b><br>mit <a href=\"https://a.de/(x)\">Link</a></p><ul><li>eins<ul><li>zwei</li></ul></li></ul>","meta":{"url":"https://a.de/{serviceId}","locale":"de","keywords":"a, b"},"authorities":[{"id":"1","name":"Stadt","webinfo":"https://a.de"}],"locations":[{"location":"2","appointment":{"link":"https://a.de/x","slots":"0","allowed":false}}],"leika":"99050012104000, 1","public":false,"links":[{"name":"L","link":"https://a.de/l.pdf","description":false}],"forms":[],"appointment":{"link":"https://a.de/{serviceId}"},"fees":"<p>50 bis 60 Euro (je nach Form)</p><ul><li>unter 24: 27,60 Euro</li></ul>"}],"meta":{}}"#)?;
+    seed("dldb", "office.json", r#"{"created":"x","data":[{"id":2,"name":"Amt","address":{"street":"S","house_number":"1","postal_code":"53721","city":"O","hint":false},"geo":{"lat":"50.7","lon":7.2},"contact":{"email":"a@b.de","phone":"0228 1","webinfo":""},"services":[{"service":"1","duration":5,"appointment":{"slots":"2"}}],"opening_times":{"monday":[{"from":"08:00","to":"12:00"}]}}]}"#)?;
+    seed("dldb", "broken.json", r#"[{"id":"1","name":"a<script>x</script>","description":"<h2 onclick=x>T</h2><table><tr><td>1<td>2</table>1970-01-01"},{"id":}, 7, "x", [], {"id":"2""#)?;
+    let mapping = "kind=\"service\"\n[identifier]\nagency=\"A\"\nscheme=\"LB\"\ncolumn=\"Nr\"\n[constants]\n\"source.url\"=\"https://a.de\"\n[[columns]]\nname=\"Name\"\npath=\"title.de\"\nrequired=true\n[[columns]]\nname=\"Preis\"\npath=\"fees.0.amount\"\nas=\"money\"\n[[columns]]\nname=\"Amt\"\npath=\"offices\"\nseparator=\",\"\nreference={scheme=\"OE\"}\n";
+    seed("csv", "mapped.csv", format!("{mapping}\0Nr;Name;Preis;Amt\r\n1;\"Aus\"\"weis\r\nneu\";28,80 €;1,2\r\n2;;x;\r\n"))?;
+    seed("csv", "paths.csv", "kind;title.de;leika;fees.0.amount\nservice;Ausweis;99050012104000|99108001000000;2880\n")?;
+    seed("csv", "windows.csv", b"kind,title.de,url\nform,M\xfcnchen \x80,https://a.de\n")?;
+    seed("csv", "quote.csv", "kind\ttitle.de\nservice\t\"offen")?;
+    seed("jsonl", "entries.jsonl", "{\"kind\":\"service\",\"identifier\":{\"agency\":\"A\",\"scheme\":\"LB\",\"value\":\"7\"},\"title\":{\"de\":\"Ausweis\"},\"offices\":[\"05050505050505050505050505050505\"],\"references\":{\"offices.0\":{\"agency\":\"A\",\"scheme\":\"OE\",\"value\":\"1\"}},\"companions\":{\"partners\":{\"agent_note\":{\"de\":\"x\"}}},\"collection\":\"internal\"}\n{\"kind\":\"office\",\"title\":{\"de\":\"Amt\"}}\n{\n")
+}
+
+fn trust() -> Result {
+    let (root, node) = (RootKey::from_secret(&[1; 32]), NodeKey::from_secret(&[2; 32]));
+    let founding = Founding {
+        name: "Stadt Siegburg".into(),
+        ars: "053820060060".into(),
+        kind: OrganisationKind::Municipality,
+        node_name: "Rathaus".into(),
+        addresses: vec!["/dns4/rathaus.example/tcp/4115".into()],
+        at: NOW,
+        random: [3; 16],
+    };
+    let identity = Identity::found(founding, &root, &node)?;
+    for (number, statement) in identity.statements_for(View::Own).iter().enumerate() {
+        seed("records", &format!("statement-{number}"), statement.to_bytes())?;
+    }
+    let bodies = [Body::Publication { heads: vec![Hash([7; 32])] }, Body::Withdrawal { moved_to: None }];
+    for (number, body) in bodies.into_iter().enumerate() {
+        let record = Record {
+            feed: feed(identity.id()),
+            entry: Some(EntryId([9; 16])),
+            generation: 1,
+            position: Position { term: 1, epoch: NOW, sequence: 1 },
+            previous: None,
+            list_serial: 0,
+            at: NOW,
+            instance: 4,
+            body,
+            totals: Some(Totals { count: 1, root: Hash([5; 32]) }),
+        };
+        seed("records", &format!("record-{number}"), SignedRecord::sign(record, &node)?.to_bytes())?;
+    }
+    let token = Token {
+        kind: TokenKind::Partner,
+        organisation: InvitedOrganisation { id: identity.id(), name: "Stadt Siegburg".into(), ars: "053820060060".into() },
+        node: node.id(),
+        addresses: vec!["/dns4/rathaus.example/tcp/4115".into()],
+        id: [6; 16],
+        secret: [7; 32],
+        expires: NOW,
+        for_ars: Some("053140000000".into()),
+        trust: true,
+    };
+    let text = token.to_text()?;
+    seed("tokens", "partner", &text)?;
+    seed("tokens", "cut", &text[..text.len() / 2])
+}
+
+fn feed(organisation: OrgId) -> FeedId {
+    FeedId { organisation, collection: CollectionId::named(&organisation, "public") }
+}
+
+fn frames() -> Result {
+    let organisation = OrgId([8; 32]);
+    let after = Position { term: 1, epoch: NOW, sequence: 3 };
+    let messages = [
+        Message::Hello {
+            oldest: 1,
+            newest: 1,
+            organisation,
+            instance: 4,
+            chain: [1; 16],
+            offer: Default::default(),
+            taken: Default::default(),
+        },
+        Message::Have { feeds: Vec::new(), chains: Vec::new(), offer: None },
+        Message::AskChain { organisation },
+        Message::Chain { organisation, statements: vec![vec![1, 2, 3].into()], last: true },
+        Message::Get { feed: feed(organisation), after },
+        Message::Ack { feed: feed(organisation), cursor: after, stored: after, offer: None },
+    ];
+    for (number, message) in messages.iter().enumerate() {
+        seed("frames", &format!("message-{number}"), message.frame(3))?;
+    }
+    Ok(())
+}
+
+fn chunks() -> Result {
+    let actor = Actor::from_bytes(&[1; 12]);
+    let mut document = Document::new(&actor);
+    let mut entry = Entry::from_json(serde_json::json!({"kind": "service", "title": {"de": "Ausweis"},
+        "texts": {"description": {"de": "Eins\n\nZwei"}}}))?;
+    let mut ids = Ids::Imported(EntryId([1; 16]));
+    let first = document.update(&entry, NOW, &mut ids)?.ok_or("the first change is missing")?;
+    entry.set_path("title.de", "Personalausweis")?;
+    let second = document.update(&entry, NOW + 1_000, &mut ids)?.ok_or("the second change is missing")?;
+    let with_length = |chunk: &[u8]| [&u16::try_from(chunk.len()).unwrap_or(u16::MAX).to_be_bytes(), chunk].concat();
+    let (first, second) = (with_length(first.as_bytes()), with_length(second.as_bytes()));
+    seed("chunks", "one", [&[0], first.as_slice()].concat())?;
+    seed("chunks", "two", [&[2], first.as_slice(), &second].concat())?;
+    seed("chunks", "incomplete", [&[0], second.as_slice()].concat())
+}
