@@ -94,7 +94,7 @@ pub enum Event {
     TakenIn {
         /// Its number.
         op: OpId,
-        /// Whether all statements were valid.
+        /// Whether all statements were valid and what was new is durable.
         ok: bool,
     },
     /// The scrub, or a read, found that the row or document of an entry is missing or damaged on disk.

@@ -86,9 +86,15 @@ impl Feed {
 
     /// Whether the tree equals the signed totals; `None` while we stand before the newest record or its batch end.
     pub(crate) fn verified(&self) -> Option<bool> {
+        if self.last() > self.cursor || self.cursor == START {
+            return None;
+        }
+        if !self.holds(&self.cursor) {
+            // The cursor only ever stops at a record: it was here.
+            return Some(false);
+        }
         let (position, totals) = self.totals?;
-        (position == self.cursor && self.last() == self.cursor)
-            .then(|| totals.root == self.index.root() && totals.count == self.index.live())
+        (position == self.cursor).then(|| totals.root == self.index.root() && totals.count == self.index.live())
     }
 
     /// Records above `after` up to the cursor in order of position, at most `limit`; `None` is the checkpoint.

@@ -14,6 +14,9 @@ use crate::limits::{CHAIN_STATEMENTS_MAX, CHANGES_BYTES, DOCUMENT_BYTES_MAX, REQ
 use crate::organisation::Organisation;
 use crate::wire::{HeldChain, Message};
 
+/// Statements that could not be taken in are asked for again after this.
+const CHAIN_AGAIN_MS: u64 = 60_000;
+
 impl Engine {
     /// A peer says which statements it has of an organisation.
     pub(super) fn compare_chain(&mut self, node: &NodeId, chain: &HeldChain) {
@@ -107,11 +110,16 @@ impl Engine {
 
     pub(super) fn taken_in(&mut self, op: crate::OpId, ok: bool) {
         let Some(Op::TakeIn(node, organisation)) = self.ops.remove(&op.0) else { return };
-        if !ok {
-            self.alarm(Alarm::Statements { node, organisation });
-        }
         if let Some(asked) = self.sessions.get_mut(&node).and_then(|session| session.asked.get_mut(&organisation)) {
             asked.done = true;
+            if !ok {
+                // Not valid, or the disk is full: the same question again, later.
+                asked.again_at = Some(self.now + CHAIN_AGAIN_MS);
+                self.timers.set(self.now + CHAIN_AGAIN_MS, Timer::Chains);
+            }
+        }
+        if !ok {
+            self.alarm(Alarm::Statements { node, organisation });
         }
         self.chains_moved(&node, &organisation);
     }
@@ -129,14 +137,19 @@ impl Engine {
 
     /// Chains that did not come in time are not waited for any longer.
     pub(super) fn check_chains(&mut self) {
-        let mut late = Vec::new();
+        let (mut late, mut again) = (Vec::new(), Vec::new());
         for session in self.sessions.values_mut() {
             for (organisation, asked) in &mut session.asked {
                 if !asked.done && asked.until <= self.now {
                     asked.done = true;
                     late.push((session.peer.node, *organisation));
+                } else if asked.again_at.is_some_and(|at| at <= self.now) {
+                    again.push((session.peer.node, *organisation));
                 }
             }
+        }
+        for (node, organisation) in again {
+            self.ask_for_chain(&node, &organisation, [0; 16]);
         }
         for (node, organisation) in late {
             self.chains_moved(&node, &organisation);

@@ -114,7 +114,9 @@ impl Engine {
         let within_quota = page.kind != PageKind::Live || self.count_push(&node, &page);
         if let Some(session) = self.sessions.get_mut(&node) {
             session.offer = offer.or(session.offer);
-            if session.has.get(&feed).is_none_or(|has| *has < page.upto) {
+            // It has at least this; where nothing is known, only what is news to us says something.
+            let ours = self.feeds.get(&feed).map_or(START, |held| held.cursor);
+            if session.has.get(&feed).map_or(ours < page.upto, |has| *has < page.upto) {
                 session.note(&feed, page.upto);
             }
         }

@@ -67,6 +67,8 @@ pub(super) struct Asked {
     pub(super) bytes: usize,
     /// Waited for until then.
     pub(super) until: u64,
+    /// Could not be taken in: asked for again then.
+    pub(super) again_at: Option<u64>,
     /// All arrived and handed on; or it did not come in time.
     pub(super) done: bool,
 }

@@ -84,6 +84,8 @@ pub struct World {
     pub tap: Option<Vec<(usize, usize, Vec<u8>)>>,
     pub duplicates: bool,
     pub drops: bool,
+    /// Print everything.
+    talk: bool,
 }
 
 impl World {
@@ -109,6 +111,7 @@ impl World {
             tap: None,
             duplicates: false,
             drops: false,
+            talk: std::env::var_os("ORTSNETZ_SIM_TALK").is_some(),
         }
     }
 
@@ -408,6 +411,10 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Deliver { to, from, connection, bytes } => {
+                if self.talk && let Ok(Some(message)) = Message::read(&bytes) && !matches!(message, Message::Beat { .. }) {
+                    let text = format!("{message:?}");
+                    println!("{} {from}>{to} {}", self.now - BEGIN, text.chars().take(600).collect::<String>());
+                }
                 let line = self.lines.get(&(from.min(to), from.max(to)));
                 if line.is_some_and(|line| line.up == Some(connection)) {
                     let node = self.machines[from].node();
@@ -473,6 +480,9 @@ impl World {
 
     pub fn tell(&mut self, machine: usize, event: Event) {
         let now = self.now;
+        if self.talk && !matches!(event, Event::Frame { .. } | Event::Wake) {
+            println!("{} {machine}: {}", now - BEGIN, format!("{event:?}").chars().take(300).collect::<String>());
+        }
         if let Some(engine) = &mut self.machines[machine].engine {
             engine.handle(now, event);
             self.drain(machine);
@@ -529,6 +539,10 @@ impl World {
             Effect::Published { result: Err(error), .. } => self.refused.push(error),
             Effect::Compared { op, result } => {
                 self.compared.insert(op, result);
+            }
+            Effect::Alarm(alarm) if self.talk => {
+                println!("{} {machine} ALARM {alarm:?}", self.now - BEGIN);
+                self.machines[machine].alarms.push(alarm);
             }
             Effect::Alarm(alarm) => self.machines[machine].alarms.push(alarm),
             Effect::WakeAt { at } => {
@@ -588,6 +602,11 @@ impl World {
                 assert!(!found, "{} tells {} of a private collection: {message:?}", self.machines[from].name, self.machines[to].name);
             }
         }
+    }
+
+    /// Whether an organisation was on the reader list with this serial or a later one.
+    pub fn could_read_since(&self, feed: &FeedId, organisation: &OrgId, serial: u64) -> bool {
+        self.lists.keys().any(|(id, at)| id == feed && *at >= serial && self.could_read(feed, organisation, Some(*at)))
     }
 
     /// Whether an organisation was on a reader list: the one with this serial, or any.
