@@ -51,7 +51,8 @@ fn sample() -> String {
         json!({"kind": "service", "identifier": {"agency": "A", "scheme": "LB", "value": "7"}, "title": {"de": "Ausweis"},
             "offices": [office.to_string()], "companions": {"partners": {"agent_note": {"de": "Hinweis"}}},
             "references": {"offices.0": {"agency": HERE.to_string(), "scheme": "ortsnetz", "value": office.to_string()}}}),
-        json!({"kind": "office", "id": office.to_string(), "title": {"de": "Bürgeramt"}}),
+        json!({"kind": "office", "id": office.to_string(), "title": {"de": "Bürgeramt"},
+            "address": {"lat": 48.1618284350202, "lon": 11.544848351285319}}),
     ];
     lines.map(|line| line.to_string() + "\n").concat()
 }
@@ -77,6 +78,12 @@ fn another_organisation_gets_the_same_but_for_ids() {
     assert_ne!(ours[0].id, theirs[0].id);
     assert!(first.contains("\"agent_note\"") && second.contains("\"agent_note\""));
     assert_eq!(theirs.iter().filter(|item| item.collection == "partners").count(), 1);
+}
+
+#[test]
+fn numbers_come_back_as_they_went() {
+    let text = export(&import(&sample(), HERE), HERE);
+    assert!(text.contains("\"lon\":11.544848351285319"), "{text}");
 }
 
 #[test]
