@@ -25,5 +25,3 @@ pub use identity::{Identity, RecordError, StatementError, TakenIn, View};
 pub use keys::{NodeKey, PublicKey, RootKey, Signature, Signer};
 pub use record::{Body, Record, SignedRecord};
 pub use statement::{Signed, Statement};
-
-use ortsnetz_model::{Hash, OrgId};

@@ -59,5 +59,6 @@ pub const INVITATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 pub const TOKEN_CHARS_MAX: usize = 8192;
 /// Wrong proofs after which an invitation is closed.
 pub const WRONG_PROOFS_MAX: u32 = 5;
-/// Longest message of the join protocol in bytes: two organisations' statements, no documents.
-pub const JOIN_MESSAGE_BYTES_MAX: usize = 512 * 1024;
+/// Longest message of the join protocol in bytes: one organisation's chain in one frame of 1 MiB. That of an
+/// organisation with 500 partners takes about 400 KiB.
+pub const JOIN_MESSAGE_BYTES_MAX: usize = 1024 * 1024 - 1024;

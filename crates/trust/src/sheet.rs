@@ -298,6 +298,23 @@ mod tests {
     }
 
     #[test]
+    fn a_sheet_that_asks_for_too_much_work_is_refused_at_once() {
+        let head = format!(
+            "age-encryption.org/v1\n-> scrypt {salt} {factor}\n{body}\n--- {mac}\n",
+            salt = "A".repeat(22),
+            factor = WORK_FACTOR_MAX + 1,
+            body = "A".repeat(43),
+            mac = "A".repeat(43),
+        );
+        let coded = data_encoding::BASE64.encode(&[head.as_bytes(), &[0; 48]].concat());
+        let lines: Vec<&str> = coded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        let text = format!("{BEGIN}\n{}\n{END}\n", lines.join("\n"));
+        assert_eq!(Sheet::from_text(&text, PASS).unwrap_err(), SheetError::TooMuchWork(WORK_FACTOR_MAX + 1));
+        let long = " ".repeat(SHEET_BYTES_MAX + 1);
+        assert_eq!(Sheet::from_text(&long, PASS).unwrap_err(), SheetError::NotASheet);
+    }
+
+    #[test]
     fn as_many_partners_as_allowed_and_no_more() {
         let mut sheet = sheet();
         sheet.partners = vec![sheet.partners[0].clone(); SHEET_PARTNERS_MAX];

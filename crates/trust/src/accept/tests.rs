@@ -138,8 +138,8 @@ fn a_missing_chunk_is_incomplete_and_no_alarm() {
         some.remove(at);
         accept(None, &document.heads(), &some).map(|_| ())
     };
-    for at in 0..3 {
-        assert_eq!(without(at), Err(AcceptError::Incomplete { missing: vec![hash(&chunks[at])] }), "{at}");
+    for (at, chunk) in chunks.iter().enumerate() {
+        assert_eq!(without(at), Err(AcceptError::Incomplete { missing: vec![hash(chunk)] }), "{at}");
     }
     let nothing = accept(None, &document.heads(), &[]).map(|_| ());
     assert_eq!(nothing, Err(AcceptError::Incomplete { missing: document.heads() }));
@@ -283,6 +283,42 @@ fn each_limit_holds_at_and_over() {
     let what = "chunks in a delivery";
     let refused = accept(None, &[], &many).map(|_| ()).unwrap_err();
     assert!(matches!(refused, AcceptError::Invalid { reason: Refusal::TooMuch { what: found, .. } } if found == what));
+}
+
+#[test]
+fn the_sizes_inside_a_change_hold_at_and_over() {
+    let head = |actor: usize, others: usize, columns: usize| {
+        let mut content = vec![0];
+        content.extend(unsigned(actor as u64));
+        content.extend(vec![7; actor]);
+        content.extend([1, 1, 0, 0]);
+        content.extend(unsigned(others as u64));
+        content.extend([1, 9].repeat(others));
+        content.extend(unsigned(columns as u64));
+        content.extend([0x57, 0].repeat(columns));
+        let mut chunk = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1];
+        chunk.extend(unsigned(content.len() as u64));
+        chunk.extend(content);
+        ChunkHead::read(&seal(chunk)).map(|_| ())
+    };
+    assert_eq!(head(64, 4096, 32), Ok(()));
+    for (actor, others, columns) in [(65, 0, 0), (1, 4097, 0), (1, 0, 33)] {
+        assert!(matches!(head(actor, others, columns), Err(Refusal::TooMuch { .. })), "{actor} {others} {columns}");
+    }
+    let repeated = |count: u64| {
+        let text = vec![b'k'; 1024];
+        let column = [positive(count), unsigned(1024), text].concat();
+        budget::operations(&ChunkHead::read(&raw(1, 0, &[(0x15, column)], &[])).unwrap())
+    };
+    assert_eq!(repeated(4096), Ok(4096));
+    assert!(matches!(repeated(4097), Err(Refusal::TooMuch { .. })));
+    let delivery = |bytes: usize| {
+        let mut chunks = vec![vec![0; CHUNK_BYTES_MAX]; bytes / CHUNK_BYTES_MAX];
+        chunks.push(vec![0; bytes % CHUNK_BYTES_MAX]);
+        read(&chunks, &[]).map(|_| ()).unwrap_err()
+    };
+    assert!(matches!(delivery(DELIVERY_BYTES_MAX), Refusal::NotAChange(_)));
+    assert!(matches!(delivery(DELIVERY_BYTES_MAX + 1), Refusal::TooMuch { .. }));
 }
 
 #[test]

@@ -160,8 +160,9 @@ impl Identity {
             return Ok(TakenIn::Known);
         }
         self.verify(&slot, &mut signed)?;
+        let entitles = matches!(slot, Slot::Rotation(_) | Slot::Certificate(_) | Slot::Revocation(_));
         let taken = self.place(slot, serial, signed)?;
-        if taken != TakenIn::Known && taken != TakenIn::Superseded {
+        if entitles && taken != TakenIn::Known && taken != TakenIn::Superseded {
             self.revalidate();
         }
         Ok(taken)

@@ -2,9 +2,7 @@ use ortsnetz_model::CollectionId;
 
 use super::*;
 use crate::keys::{NodeKey, RootKey, Signer};
-use crate::statement::{
-    CollectionStatement, NodeCertificate, PartnerConfirmation, Partnership, PartnershipEnd, PublisherTerm, Readers,
-};
+use crate::statement::{CollectionStatement, PartnerConfirmation, Partnership, PartnershipEnd, PublisherTerm, Readers};
 use crate::testing::{NOW, Town};
 
 pub(super) const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -269,32 +267,48 @@ fn certificates_warn_90_30_and_7_days_ahead() {
 }
 
 #[test]
-fn as_many_nodes_as_allowed_and_no_more() {
-    let mut town = Town::siegburg();
-    let organisation = town.identity.id();
-    let certify = |number: u16, root: &RootKey| {
-        let mut node = [1; 32];
-        node[..2].copy_from_slice(&number.to_be_bytes());
-        let certificate = NodeCertificate {
-            organisation,
-            node: NodeId(node),
-            serial: 1,
-            roles: Roles::default(),
-            not_before: 0,
-            not_after: 1,
-            addresses: vec![],
-            name: "n".into(),
-        };
-        Signed::new(certificate, &[root]).unwrap()
-    };
-    for number in 1..NODES_MAX as u16 {
-        assert_eq!(town.identity.take_in(certify(number, &town.root)), Ok(TakenIn::New), "{number}");
+fn as_many_statements_of_a_kind_as_allowed_and_no_more() {
+    fn id(number: usize) -> [u8; 32] {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        id
     }
-    let one_more = certify(NODES_MAX as u16, &town.root);
-    assert_eq!(town.identity.take_in(one_more), Err(StatementError::TooMany { max: NODES_MAX }));
-    // What is there can still be replaced.
-    let renewed = town.identity.certify(town.id(), editor_and_admin(), "Neu".into(), vec![], NOW, &town.root).unwrap();
-    assert_eq!(town.identity.take_in(renewed), Ok(TakenIn::New));
+    type Make = fn(usize) -> Slot;
+    let kinds: [(usize, Make); 9] = [
+        (ROTATIONS_MAX, |n| Slot::Rotation(n as u32)),
+        (NODES_MAX, |n| Slot::Certificate(NodeId(id(n)))),
+        (NODES_MAX, |n| Slot::Revocation(NodeId(id(n)))),
+        (TERMS_MAX, |n| Slot::Term(n as u32)),
+        (COLLECTIONS_MAX, |n| Slot::Collection(CollectionId::named(&OrgId([0; 32]), &n.to_string()))),
+        (PARTNERSHIPS_MAX, |n| Slot::Succession(OrgId(id(n)))),
+        (PARTNERSHIPS_MAX, |n| Slot::Partnership(OrgId(id(n)))),
+        (PARTNERSHIPS_MAX, |n| Slot::Confirmation(OrgId(id(n)))),
+        (PARTNERSHIPS_MAX, |n| Slot::Delegation(OrgId(id(n)), String::new())),
+    ];
+    for (max, make) in kinds {
+        let mut identity = Identity::new(Town::siegburg().identity.held[&Slot::Genesis].clone()).unwrap();
+        let any = identity.held[&Slot::Genesis].clone();
+        identity.held.extend((1..max).map(|n| (make(n), any.clone())));
+        assert_eq!(identity.room_for(&make(max)), Ok(()), "{:?}", make(max));
+        identity.held.insert(make(max), any);
+        assert_eq!(identity.room_for(&make(0)), Err(StatementError::TooMany { max }));
+    }
+}
+
+#[test]
+fn as_many_contradictions_as_allowed_are_kept() {
+    let mut town = Town::siegburg();
+    for number in 0..=CONFLICTS_MAX {
+        let name = format!("c{number}");
+        let state = |relay| {
+            let readers = Readers::Organisations(vec![]);
+            town.identity.state_collection(&name, readers, relay, false, &town.node).unwrap()
+        };
+        let (first, second) = (state(false), state(true));
+        town.identity.take_in(first).unwrap();
+        assert!(matches!(town.identity.take_in(second), Ok(TakenIn::Conflict(_))));
+    }
+    assert_eq!(town.identity.conflicts().count(), CONFLICTS_MAX);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Two organisations join: request, challenge, reveal, reveal, partnership, partnership. The one who holds the token
 //! speaks first, whoever dialled.
 
-use ortsnetz_model::NodeId;
+use ortsnetz_model::{Hash, NodeId, OrgId};
 
 use super::message::{JoinError, JoinMessage, PartnerRequest, check_words, commitment, prove, proves};
 use super::{Ends, Invitation, Token, TokenKind};
@@ -37,8 +37,8 @@ pub struct PartnerJoiner {
 
 #[derive(Debug)]
 enum JoinerState {
-    Asked { commitment: crate::Hash },
-    Revealed { theirs: crate::Hash },
+    Asked { commitment: Hash },
+    Revealed { theirs: Hash },
     Signed(Box<Offered>),
     Done,
 }
@@ -124,7 +124,7 @@ pub struct PartnerInviter {
 
 #[derive(Debug)]
 enum InviterState {
-    Challenged { theirs: crate::Hash },
+    Challenged { theirs: Hash },
     Revealed { partner: Box<Identity>, words: [&'static str; CHECK_WORDS] },
     Done,
 }
@@ -210,16 +210,16 @@ fn entitled(identity: &Identity, node: NodeId) -> Result<(), JoinError> {
     Err(JoinError::NotEntitled("only a node with role admin can join partners".into()))
 }
 
-fn reveal(identity: &Identity, nonce: [u8; 32], to: crate::OrgId) -> JoinMessage {
+fn reveal(identity: &Identity, nonce: [u8; 32], to: OrgId) -> JoinMessage {
     JoinMessage::Reveal { nonce, statements: identity.statements_for(View::Reader(to)) }
 }
 
 /// Checks what the other side revealed against its commitment, and that its chain makes it and certifies its node.
 fn revealed(
-    committed: crate::Hash,
+    committed: Hash,
     nonce: &[u8; 32],
     statements: Vec<Signed>,
-    organisation: crate::OrgId,
+    organisation: OrgId,
     node: NodeId,
 ) -> Result<Identity, JoinError> {
     if commitment(&organisation, nonce) != committed {

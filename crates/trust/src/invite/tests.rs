@@ -204,7 +204,7 @@ fn five_wrong_proofs_close_an_invitation() {
     let made = token(&siegburg, TokenKind::Partner);
     let guessed = Token { secret: [0; 32], ..made.clone() };
     let mut invitation = Invitation::new(made.clone());
-    let mut try_with = |held: &Token, invitation: &mut Invitation| {
+    let try_with = |held: &Token, invitation: &mut Invitation| {
         let (_, message) = PartnerJoiner::start(held.clone(), &bonn.identity, bonn.id(), [11; 32]).unwrap();
         let JoinMessage::Partner(request) = message else { panic!() };
         PartnerInviter::answer(&request, invitation, &siegburg.identity, bonn.id(), [22; 32], NOW).map(|_| ())
@@ -297,4 +297,11 @@ fn a_new_machine_becomes_a_node() {
     let (mut joiner, _) = NodeJoiner::start(held, laptop.id(), "Laptop".into(), vec![]).unwrap();
     let foreign = Town::bonn().identity.statements_for(crate::View::Own);
     assert!(matches!(joiner.handle(JoinMessage::Chain(foreign)), Err(JoinError::BadChain(_))));
+}
+
+#[test]
+fn a_message_that_is_too_long_is_not_even_read() {
+    let long = vec![0; JOIN_MESSAGE_BYTES_MAX + 1];
+    assert!(matches!(JoinMessage::from_bytes(&long), Err(crate::EncodingError::TooLong { .. })));
+    assert!(matches!(JoinMessage::from_bytes(&long[1..]), Err(crate::EncodingError::Malformed(_))));
 }
