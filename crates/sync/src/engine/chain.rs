@@ -142,6 +142,8 @@ impl Engine {
             for (organisation, asked) in &mut session.asked {
                 if !asked.done && asked.until <= self.now {
                     asked.done = true;
+                    asked.again_at = Some(self.now + CHAIN_AGAIN_MS);
+                    self.timers.set(self.now + CHAIN_AGAIN_MS, Timer::Chains);
                     late.push((session.peer.node, *organisation));
                 } else if asked.again_at.is_some_and(|at| at <= self.now) {
                     again.push((session.peer.node, *organisation));

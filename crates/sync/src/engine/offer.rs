@@ -211,12 +211,14 @@ impl Engine {
             self.rolled_back(node, feed, ours, cursor);
         }
         // It lacks something, although we think that we told it: tell again. It was restored, or is a liar.
+        // But only once: what it cannot or will not take does not become better by repeating.
         let ours_is_news = cursor < ours;
         if let Some(session) = self.sessions.get_mut(node)
             && ours_is_news
             && session.offered.contains_key(feed)
             && !session.streams.contains_key(feed)
             && session.live.iter().all(|(live, _, _)| live != feed)
+            && session.told_again.insert(*feed, ours) != Some(ours)
         {
             session.untold.insert(*feed);
             self.tell.insert(*node);

@@ -14,11 +14,11 @@ use crate::limits::{
 use crate::wire::{Message, PageKind};
 
 impl Engine {
-    /// Whether we want more of a feed than we have, if somebody has it.
-    fn wants_feed(&self, feed: &FeedId, theirs: ortsnetz_model::Position) -> bool {
+    /// Whether somebody's position in a feed is news to us.
+    fn is_news(&self, feed: &FeedId, theirs: ortsnetz_model::Position) -> bool {
         let held = self.feeds.get(feed);
         let frozen = held.and_then(|held| held.frozen).is_some_and(|frozen| theirs.term <= frozen.term);
-        theirs > held.map_or(START, |held| held.cursor) && !frozen && self.may_read(feed)
+        theirs > held.map_or(START, |held| held.cursor) && !frozen
     }
 
     /// Looks who has more of a feed than we.
@@ -28,10 +28,12 @@ impl Engine {
             .iter()
             .filter_map(|(node, session)| Some((*node, *session.has.get(feed)?, session.closing)))
             .collect();
+        // What we may not read, or do not know yet that we may, is not asked for, but not forgotten either.
+        let readable = self.may_read(feed);
         let mut wished = false;
         for (node, theirs, closing) in nodes {
-            let behind = !closing && self.wants_feed(feed, theirs);
-            wished |= behind;
+            let behind = !closing && self.is_news(feed, theirs);
+            wished |= behind && readable;
             if let Some(session) = self.sessions.get_mut(&node) {
                 let changed = if behind { session.behind.insert(*feed) } else { session.behind.remove(feed) };
                 if changed && !behind {

@@ -34,6 +34,8 @@ pub(super) struct Session {
     pub(super) untold_chains: BTreeSet<OrgId>,
     /// How far it said to have feeds.
     pub(super) has: BTreeMap<FeedId, Position>,
+    /// Told again because it seemed to have forgotten, at this cursor of ours.
+    pub(super) told_again: BTreeMap<FeedId, Position>,
     /// Feeds of which it has more than we.
     pub(super) behind: BTreeSet<FeedId>,
     /// Hash of everything it may give us.
@@ -87,6 +89,7 @@ impl Session {
             untold: BTreeSet::new(),
             untold_chains: BTreeSet::new(),
             has: BTreeMap::new(),
+            told_again: BTreeMap::new(),
             behind: BTreeSet::new(),
             offer: None,
             remembered: None,
@@ -304,7 +307,7 @@ impl Engine {
     /// Notes that everything the peer offers is held, if so.
     pub(super) fn settle(&mut self, node: &NodeId) {
         let Some(session) = self.sessions.get_mut(node) else { return };
-        if !session.behind.is_empty() || session.asked.values().any(|asked| !asked.done) {
+        if !session.behind.is_empty() || session.asked.values().any(|asked| !asked.done || asked.again_at.is_some()) {
             return;
         }
         let Some(offer) = session.offer else { return };

@@ -65,6 +65,7 @@ impl Engine {
         self.end_reading(&id);
         self.timers.set(self.now + STORE_AGAIN_MS, Timer::Feed(id));
         self.alarm(Alarm::NotStored { feed: id });
+        self.advance(&id);
     }
 
     /// What was stored becomes what is held.
@@ -106,6 +107,10 @@ impl Engine {
             feed.frozen = frozen;
         }
         let changed = (feed.cursor, feed.list.0) != before;
+        if changed || !applied.is_empty() {
+            // Another tree: peers that could not explain the old one may explain this.
+            self.pipes.entry(*id).or_default().audited.clear();
+        }
         self.counters.records_in += kept.len() as u64;
         if let Some(proof) = batch.evidence {
             self.show_proof(id, proof);
@@ -152,6 +157,7 @@ impl Engine {
             {
                 // It gave all it can give now: what it said it has beyond waits for its next word.
                 session.has.insert(*id, cursor);
+                session.offer = None;
             }
         }
         self.review_wish(id);
