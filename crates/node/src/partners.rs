@@ -356,7 +356,9 @@ pub(crate) fn set_confirmed(shared: &Shared, id: &OrgId) -> Result<(), NodeError
             .map(|signed| vec![signed])
             .map_err(|error| NodeError::Invalid(error.to_string()))
     })?;
-    if let Some(mut row) = read(&shared.partners).get(id).cloned() {
+    // The lock is released before `keep` takes it again.
+    let row = read(&shared.partners).get(id).cloned();
+    if let Some(mut row) = row {
         row.confirmed = true;
         keep(shared, id, row)?;
     }
