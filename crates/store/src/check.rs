@@ -141,9 +141,9 @@ impl Checker<'_> {
                 }
             }
         }
-        for range in [Range::AllProjections(Side::Published), Range::Documents(Side::Published)] {
-            self.orphans(&range.prefix(), &with_document)?;
-        }
+        self.orphans(&Range::AllProjections(Side::Published).prefix(), &with_document, true)?;
+        // The owner keeps the history of what was withdrawn: publishing it again continues there.
+        self.orphans(&Range::Documents(Side::Published).prefix(), &with_document, false)?;
         if self.full && self.fixed.is_some() {
             self.working_documents()?;
         }
@@ -190,8 +190,8 @@ impl Checker<'_> {
         })
     }
 
-    /// Projections and documents without a record.
-    fn orphans(&mut self, prefix: &[u8], with_document: &HashSet<u64>) -> Result<(), StoreError> {
+    /// Projections and documents without a record; `live` asks for a record that has a document.
+    fn orphans(&mut self, prefix: &[u8], with_document: &HashSet<u64>, live: bool) -> Result<(), StoreError> {
         let store = self.store;
         let mut candidates = Vec::new();
         store.shared().distinct(prefix, 32, &mut |bytes| {
@@ -209,7 +209,7 @@ impl Checker<'_> {
         for (collection, entry) in candidates {
             let mut found = false;
             for feed in feeds.iter().filter(|feed| feed.collection == collection) {
-                found |= store.record(feed, &entry)?.is_some_and(|record| record.document);
+                found |= store.record(feed, &entry)?.is_some_and(|record| record.document || !live);
             }
             let there = [prefix, &collection.0, &entry.0].concat();
             let there = store.shared().read(|table| Ok(table.unread_page(&there, None, 1)?))?;
