@@ -11,7 +11,6 @@ use crate::event::{OpId, Verdict};
 use crate::feed::Feed;
 use crate::index::representable;
 use crate::limits::{AHEAD_MS, BLOCKED_MS, FEED_ENTRIES_MAX, REQUEST_MS};
-use crate::wire::PageKind;
 
 /// What to do with a record before anybody verifies it.
 enum Sight {
@@ -272,12 +271,10 @@ fn sight(
     if !representable(&position) {
         return Sight::Wrong("a position beyond all measure");
     }
-    let mut contiguous = false;
-    if let Source::Page { after, upto, kind } = source {
-        if position <= last || position > upto {
-            return Sight::Wrong("records out of order");
-        }
-        contiguous = after <= feed.cursor || kind != PageKind::Live;
+    if let Source::Page { upto, .. } = source
+        && (position <= last || position > upto)
+    {
+        return Sight::Wrong("records out of order");
     }
     if position.epoch > now + AHEAD_MS {
         return Sight::Stop;
@@ -286,10 +283,8 @@ fn sight(
         return Sight::Skip;
     }
     let Some((entry, item)) = record.item() else {
-        // A checkpoint says what counts of everything before it, so everything before it has to be here.
         let newer = feed.checkpoint.as_ref().is_none_or(|marker| marker.position < position);
-        let single = matches!(source, Source::Want { .. });
-        return if newer && (contiguous || single) { Sight::Take } else { Sight::Skip };
+        return if newer { Sight::Take } else { Sight::Skip };
     };
     if feed.aside.contains(&(entry, position)) {
         return Sight::Skip;

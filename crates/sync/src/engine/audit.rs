@@ -65,8 +65,20 @@ impl Engine {
             let repaired = std::mem::take(&mut pipe.repaired).len();
             self.counters.repaired += repaired as u64;
             self.alarm(Alarm::Repaired { feed: *id, entries: repaired });
+            self.tell_repaired(id);
         }
         self.clean(id);
+    }
+
+    /// Peers that could not get from us what was missing may try again.
+    fn tell_repaired(&mut self, id: &FeedId) {
+        let cursor = self.feeds.get(id).map_or(START, |feed| feed.cursor);
+        for (node, session) in &mut self.sessions {
+            if session.offered.contains_key(id) && session.has.get(id).is_some_and(|has| *has < cursor) {
+                session.untold.insert(*id);
+                self.tell.insert(*node);
+            }
+        }
     }
 
     /// Peers came or moved: what could not be repaired is tried again.
@@ -248,6 +260,11 @@ impl Engine {
         let pipe = self.pipes.entry(*id).or_default();
         pipe.audited.insert(node);
         if wrong.is_empty() && extra.is_empty() {
+            let feed = self.feeds.get(id);
+            if feed.is_some_and(|feed| !feed.holds(&feed.cursor)) {
+                // The trees are equal, and only the newest record is not here: a checkpoint, which is in no tree.
+                return self.want(id, None, &node, Vec::new(), Source::Want { repair: true });
+            }
             // The same tree as ours, although the signed totals say otherwise: it leaves out what we lack.
             return self.audit_failed(node, *id, true);
         }

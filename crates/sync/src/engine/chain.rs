@@ -163,6 +163,25 @@ impl Engine {
         self.sessions.values().any(|s| s.asked.get(organisation).is_some_and(|asked| !asked.done))
     }
 
+    /// Whether there are statements of an organisation that we do not have, as far as we heard.
+    pub(super) fn lacks_chain(&self, organisation: &OrgId) -> bool {
+        let lacks = |asked: &Asked| !asked.done || asked.again_at.is_some();
+        self.sessions.values().any(|s| s.asked.get(organisation).is_some_and(lacks))
+    }
+
+    /// What the newest list says is not for us is not waited for.
+    fn forget_unreadable(&mut self, node: &NodeId, organisation: &OrgId) {
+        let Some(session) = self.sessions.get(node) else { return };
+        let of_it = session.has.keys().filter(|feed| feed.organisation == *organisation);
+        let gone: Vec<_> = of_it.filter(|feed| !self.may_read(feed)).copied().collect();
+        if let Some(session) = self.sessions.get_mut(node) {
+            for feed in gone {
+                session.has.remove(&feed);
+                session.behind.remove(&feed);
+            }
+        }
+    }
+
     /// Everything that depends on an organisation's statements is looked at again.
     pub(super) fn organisation_changed(&mut self, organisation: Arc<dyn Organisation>) {
         let id = organisation.id();
@@ -179,6 +198,7 @@ impl Engine {
             if self.sessions.get(node).is_some_and(news) {
                 self.tell.insert(*node);
             }
+            self.forget_unreadable(node, &id);
         }
         self.review_wishes();
         if id == self.config.organisation {

@@ -225,7 +225,8 @@ impl Engine {
             body: Body::Withdrawal { moved_to: None },
             totals: None,
         };
-        if opened.is_none() || self.publisher.due.remove(id) {
+        let due = self.publisher.due.remove(id);
+        if opened.is_none() || due {
             next.sequence += 1;
             let (root, count) = (feed.index.root(), feed.index.live());
             let body = Body::Checkpoint(Checkpoint { root, count, cuts: cuts(feed, &next) });

@@ -100,7 +100,8 @@ impl Engine {
     pub(super) fn page(&mut self, node: NodeId, feed: FeedId, page: Page, offer: Option<OfferHash>) {
         if !self.may_read(&feed) {
             // Perhaps once the owner's statements are here.
-            if let Some(session) = self.sessions.get_mut(&node) {
+            let waits = self.lacks_chain(&feed.organisation) || !self.organisations.contains_key(&feed.organisation);
+            if let Some(session) = self.sessions.get_mut(&node).filter(|_| waits) {
                 session.note(&feed, page.upto);
             }
             return;

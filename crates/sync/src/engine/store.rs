@@ -57,6 +57,7 @@ impl Engine {
             return self.advance(&id);
         }
         pipe.live.clear();
+        pipe.audited.clear();
         pipe.wants.clear();
         pipe.retry_at = self.now + STORE_AGAIN_MS;
         if storing.work.is_none() {
@@ -153,7 +154,7 @@ impl Engine {
             if let Some(session) = self.sessions.get_mut(&node)
                 && kind == PageKind::Last
                 && !self.pipes.get(id).is_some_and(|pipe| pipe.has_gap())
-                && session.has.get(id).is_some_and(|has| *has > cursor)
+                && session.has.get(id).is_some_and(|has| *has > cursor && *has <= upto)
             {
                 // It gave all it can give now: what it said it has beyond waits for its next word.
                 session.has.insert(*id, cursor);
@@ -258,8 +259,12 @@ fn plan(feed: &Feed, work: &Work) -> StoreBatch {
         }
         if let Some(place) = *place {
             match work.verdicts.get(place) {
+                // A checkpoint says what counts of everything before it, so everything before it has to be here.
+                Some(Verdict::Valid { .. }) if record.entry.is_none() && upto.is_some() && (!contiguous || stopped) => {
+                    stopped = true;
+                }
                 Some(Verdict::Valid { covers }) => {
-                    choose(feed, record, place, *covers, stopped, contiguous, work.source, &mut marker, &mut batch, &mut kept);
+                    choose(feed, record, place, *covers, &mut marker, &mut batch, &mut kept);
                 }
                 _ => stopped = true,
             }
@@ -290,15 +295,11 @@ fn plan(feed: &Feed, work: &Work) -> StoreBatch {
     batch
 }
 
-#[expect(clippy::too_many_arguments, reason = "one step of `plan`, split off to be read on its own")]
 fn choose(
     feed: &Feed,
     record: &Record,
     place: usize,
     covers: bool,
-    stopped: bool,
-    contiguous: bool,
-    source: Source,
     marker: &mut Option<Marker>,
     batch: &mut StoreBatch,
     kept: &mut BTreeSet<EntryId>,
@@ -308,9 +309,9 @@ fn choose(
         marker.as_ref().is_none_or(|marker| marker.checkpoint.admits(marker.position, *position))
     };
     let Some(entry) = record.entry else {
-        let single = matches!(source, Source::Want { .. });
+        let newer = feed.checkpoint.as_ref().is_none_or(|held| held.position < position);
         if let Body::Checkpoint(checkpoint) = &record.body
-            && (contiguous && !stopped || single)
+            && newer
         {
             *marker = Some(Marker { position, at: record.at, checkpoint: Checkpoint::clone(checkpoint) });
             batch.keep.push(place);
