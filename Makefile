@@ -26,8 +26,9 @@ demo: release ## start six towns that share their knowledge; Ctrl-C stops them
 	@$${CARGO_TARGET_DIR:-target}/release/ortsnetz demo $(DEMO_ARGS)
 
 test: tools lint deny ## everything CI checks: format, clippy, docs, licences, all tests
-	cargo build --locked -p ortsnetz
-	ORTSNETZ_SIM_SEEDS=$(SEEDS) ORTSNETZ_KILL_ROUNDS=$(ROUNDS) cargo test --workspace --locked
+	cargo build --workspace --all-targets --locked
+	ORTSNETZ_SIM_SEEDS=$(SEEDS) ORTSNETZ_KILL_ROUNDS=$(ROUNDS) ORTSNETZ_TEST_SHEET_WORK_FACTOR=2 \
+		cargo test --workspace --locked
 
 lint: ## format, clippy and doc warnings
 	cargo fmt --all --check
@@ -42,12 +43,13 @@ audit: ## known vulnerabilities (needs the advisory database)
 	@scripts/tools.sh deny
 	cargo deny --workspace check advisories
 
-bench: release ## our figures beside the other systems', in one run
-	scripts/bench.sh
+bench: release ## our figures; beside the other systems' where ORTSNETZ_PEERS leads to their scripts
+	python3 scripts/bench.py
 
 soak: release ## 20,000 simulator seeds and 500 kill rounds
 	ORTSNETZ_SIM_SEEDS=20000 cargo test --release --locked -p ortsnetz-sync
-	ORTSNETZ_KILL_ROUNDS=500 cargo test --locked -p ortsnetz-tests
+	cargo build --workspace --all-targets --locked
+	ORTSNETZ_KILL_ROUNDS=500 ORTSNETZ_TEST_SHEET_WORK_FACTOR=2 cargo test --locked --workspace --test daemons
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/tools.sh fuzz
