@@ -62,9 +62,9 @@ fn judge(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> Result<(bool, 
         return Err(Verdict::Invalid("the record belongs to another feed".into()));
     }
     let identity = shared.identity_of(&feed.organisation).ok_or(Verdict::Unknown)?;
-    identity.verify_record(&record, now).map_err(|error| {
-        if error.is_held() { Verdict::Unknown } else { Verdict::Invalid(error.to_string()) }
-    })?;
+    identity
+        .verify_record(&record, now)
+        .map_err(|error| if error.is_held() { Verdict::Unknown } else { Verdict::Invalid(error.to_string()) })?;
     let chunks = item.chunks;
     let (document, content) = match (&record.record().body, record.record().entry) {
         (Body::Publication { heads }, Some(entry)) => {
@@ -83,12 +83,7 @@ fn judge(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> Result<(bool, 
 }
 
 /// Whether the record covers the one of its entry that is stored here.
-fn covers(
-    shared: &Shared,
-    feed: &FeedId,
-    record: &SignedRecord,
-    document: Option<&Document>,
-) -> Result<bool, Verdict> {
+fn covers(shared: &Shared, feed: &FeedId, record: &SignedRecord, document: Option<&Document>) -> Result<bool, Verdict> {
     let Some(entry) = record.record().entry else { return Ok(true) };
     let Some(row) = shared.store.record(feed, &entry).map_err(|_| Verdict::Damaged)? else { return Ok(true) };
     let Ok(older) = SignedRecord::from_bytes(&row.bytes) else { return Err(Verdict::Damaged) };
@@ -137,9 +132,7 @@ fn draft_changes(
 
 fn refused(error: AcceptError, held: Option<&Document>) -> Verdict {
     match error {
-        AcceptError::Incomplete { .. } => {
-            Verdict::Incomplete { have: held.map(Document::heads).unwrap_or_default() }
-        }
+        AcceptError::Incomplete { .. } => Verdict::Incomplete { have: held.map(Document::heads).unwrap_or_default() },
         AcceptError::Invalid { reason } => Verdict::Invalid(reason.to_string()),
     }
 }

@@ -86,12 +86,15 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
             let what = entry.map_or_else(|| "a checkpoint".into(), |entry| format!("entry {entry}"));
             let text = format!(
                 "{} handed over {what} of {} that is not valid ({reason}); it was not taken in, the former state stays. Call {} if it goes on.",
-                who(node), owner(feed), who(node)
+                who(node),
+                owner(feed),
+                who(node)
             );
             ("invalid_record", Some(*node), text)
         }
         Alarm::Misbehaved { node, reason } => {
-            let text = format!("{} sends what this program does not understand ({reason}); the line was closed.", who(node));
+            let text =
+                format!("{} sends what this program does not understand ({reason}); the line was closed.", who(node));
             ("misbehaved", Some(*node), text)
         }
         Alarm::Equivocation { feed, position, .. } => {
@@ -104,14 +107,16 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
         Alarm::RolledBack { feed, node, ours, theirs } => {
             let text = format!(
                 "{} holds newer data of our collection {} ({theirs}) than this node ({ours}): it runs on old data. It is being fetched back; nothing needs to be done unless this repeats.",
-                who(node), shared.collection_name(feed)
+                who(node),
+                shared.collection_name(feed)
             );
             ("rolled_back", Some(*node), text)
         }
         Alarm::Cloned { feed, node } => {
             let text = format!(
                 "a second copy of this node writes in {} (seen at {}): stop one of the two, then run `ortsnetz publisher take` here.",
-                shared.collection_name(feed), who(node)
+                shared.collection_name(feed),
+                who(node)
             );
             ("cloned", Some(*node), text)
         }
@@ -121,7 +126,8 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
         Alarm::Withheld { node, feed } => {
             let text = format!(
                 "{} did not hand over everything of {}: what it gave does not fit the signed totals. Others are asked.",
-                who(node), owner(feed)
+                who(node),
+                owner(feed)
             );
             ("withheld", Some(*node), text)
         }
@@ -130,28 +136,46 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
             ("repaired", None, text)
         }
         Alarm::Extra { feed, entries } => {
-            let text = format!("{} entries of {} are here that its signed totals do not count; they are kept and shown.", entries.len(), owner(feed));
+            let text = format!(
+                "{} entries of {} are here that its signed totals do not count; they are kept and shown.",
+                entries.len(),
+                owner(feed)
+            );
             ("extra", None, text)
         }
         Alarm::SetAside { feed, entries } => {
-            let text = format!("{} records of {} do not count any more for their owner and were set aside.", entries.len(), owner(feed));
+            let text = format!(
+                "{} records of {} do not count any more for their owner and were set aside.",
+                entries.len(),
+                owner(feed)
+            );
             ("set_aside", None, text)
         }
         Alarm::Stale { feed } => {
-            let text = format!("nothing was heard of {} for more than 24 hours; its entries may be out of date.", owner(feed));
+            let text =
+                format!("nothing was heard of {} for more than 24 hours; its entries may be out of date.", owner(feed));
             ("stale", None, text)
         }
         Alarm::Ahead { feed, position } => {
-            let text = format!("a record of {} ({position}) lies in the future and is held back; check the clocks.", owner(feed));
+            let text = format!(
+                "a record of {} ({position}) lies in the future and is held back; check the clocks.",
+                owner(feed)
+            );
             ("clock_ahead", None, text)
         }
         Alarm::Full { feed } => ("full", None, format!("{} offers more entries than this node takes.", owner(feed))),
         Alarm::Statements { node, organisation } => {
-            let text = format!("{} sent statements of {} that are not valid.", who(node), shared.organisation_name(organisation));
+            let text = format!(
+                "{} sent statements of {} that are not valid.",
+                who(node),
+                shared.organisation_name(organisation)
+            );
             ("invalid_statements", Some(*node), text)
         }
-        Alarm::NotStored { feed } => {
-            ("not_stored", None, format!("records of {} could not be written to disk; it is tried again. Check the disk.", owner(feed)))
-        }
+        Alarm::NotStored { feed } => (
+            "not_stored",
+            None,
+            format!("records of {} could not be written to disk; it is tried again. Check the disk.", owner(feed)),
+        ),
     })
 }

@@ -47,7 +47,8 @@ impl Held {
 
 /// A stored projection as an entry with its id.
 pub(crate) fn read_entry(id: &EntryId, json: &[u8]) -> Result<Entry, NodeError> {
-    let damaged = |error: String| NodeError::Unavailable(format!("entry {id} is damaged: {error}; run `ortsnetz store check`"));
+    let damaged =
+        |error: String| NodeError::Unavailable(format!("entry {id} is damaged: {error}; run `ortsnetz store check`"));
     let value = serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
     let mut entry = Entry::from_json(value).map_err(|error| damaged(error.to_string()))?;
     entry.set_id(id);
@@ -93,15 +94,14 @@ pub(crate) fn find_of(shared: &Shared, organisation: &OrgId, id: &EntryId) -> Re
             continue;
         }
         let Some(row) = shared.store.record(&feed, id)? else { continue };
-        let record = SignedRecord::from_bytes(&row.bytes).map_err(|error| damaged_record(&feed, id, &error.to_string()))?;
+        let record =
+            SignedRecord::from_bytes(&row.bytes).map_err(|error| damaged_record(&feed, id, &error.to_string()))?;
         let projection = rows::projection(&shared.store, Side::Published, &feed.collection, id)?;
         documents.push((feed, record, projection));
     }
     // Home first: a live document that is no companion, else a withdrawn one; the highest generation wins.
     documents.sort_by_key(|(feed, record, projection)| {
-        let companion = projection.as_ref().is_some_and(|row| {
-            is_companion(shared, feed, row)
-        });
+        let companion = projection.as_ref().is_some_and(|row| is_companion(shared, feed, row));
         (companion, projection.is_none(), std::cmp::Reverse(record.record().generation), collection_rank(shared, feed))
     });
     if documents.is_empty() {
@@ -137,9 +137,8 @@ pub(crate) fn is_draft_feed(shared: &Shared, feed: &FeedId) -> bool {
 /// Whether a document only accompanies an entry that has its home elsewhere: it lies in `partners` or `internal` and has
 /// none of the fields every home document has.
 pub(crate) fn is_companion(shared: &Shared, feed: &FeedId, row: &ProjectionRow) -> bool {
-    let narrow = [PARTNERS, INTERNAL]
-        .into_iter()
-        .any(|name| CollectionId::named(&feed.organisation, name) == feed.collection);
+    let narrow =
+        [PARTNERS, INTERNAL].into_iter().any(|name| CollectionId::named(&feed.organisation, name) == feed.collection);
     let _ = shared;
     narrow
         && serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&row.json)

@@ -81,9 +81,9 @@ impl Driver {
         self.handle(Event::Wake);
         loop {
             self.perform_all();
-            let wait = self.wake_at.map_or(Duration::from_secs(3600), |at| {
-                Duration::from_millis(at.saturating_sub(clock::now()))
-            });
+            let wait = self
+                .wake_at
+                .map_or(Duration::from_secs(3600), |at| Duration::from_millis(at.saturating_sub(clock::now())));
             tokio::select! {
                 biased;
                 input = inputs.recv() => match input {

@@ -34,7 +34,9 @@ pub(crate) fn create_entry(shared: &Shared, mut map: Map<String, Value>) -> Resu
     let entry = Entry::from_json(Value::Object(map))?;
     known_kind(entry.kind().as_str())?;
     if let Some(given) = given {
-        return Err(NodeError::Invalid(format!("id: {given} was given, but new entries get their id here; leave it out")));
+        return Err(NodeError::Invalid(format!(
+            "id: {given} was given, but new entries get their id here; leave it out"
+        )));
     }
     create_from(shared, entry, &collection)
 }
@@ -64,7 +66,9 @@ fn create_from(shared: &Shared, entry: Entry, collection: &str) -> Result<Writte
     };
     let _locks = shared.locks.lock(&[id]);
     if rows::own_entry(&shared.store, &id)?.is_some() {
-        return Err(NodeError::Conflict(format!("there is an entry with this identifier already: {id}; use `ortsnetz edit`")));
+        return Err(NodeError::Conflict(format!(
+            "there is an entry with this identifier already: {id}; use `ortsnetz edit`"
+        )));
     }
     let mut working = Working::create(id, home);
     write(shared, &mut working, &entry)
@@ -325,7 +329,8 @@ pub(crate) fn move_entry(shared: &Shared, id: &str, collection: &str) -> Result<
     let live = working.row.published == rows::Published::Live;
     if live && !shared.is_publisher() {
         return Err(NodeError::Forbidden(
-            "only the publisher moves a published entry, because readers must lose and get it at once; run this there".into(),
+            "only the publisher moves a published entry, because readers must lose and get it at once; run this there"
+                .into(),
         ));
     }
     if live && let Some(reason) = publishing::obstacle(&working, &shared.own.organisation) {
@@ -352,9 +357,8 @@ pub(crate) fn adopt(shared: &Shared, id: &str, layer: bool) -> Result<Written, N
     if held.feed.organisation == shared.own.organisation {
         return Err(NodeError::Invalid(format!("entry {id} is your own already; use `ortsnetz edit {id}`")));
     }
-    let source = held
-        .entry(&id, false)?
-        .ok_or_else(|| NodeError::NotFound(format!("entry {id} was withdrawn by its owner")))?;
+    let source =
+        held.entry(&id, false)?.ok_or_else(|| NodeError::NotFound(format!("entry {id} was withdrawn by its owner")))?;
     let mut map = source.as_map().clone();
     for field in ["id", "identifier", "valid_for", "review", "companions", "scheduled"] {
         map.shift_remove(field);

@@ -76,24 +76,22 @@ fn each(
     visit: &mut dyn FnMut(EntryId, ProjectionRow) -> Result<(), NodeError>,
 ) -> Result<(), NodeError> {
     let mut failed = None;
-    shared.store.projections(Side::Published, Some(collection), &mut |_, id, _, bytes| {
-        match rows::decode("a projection", &bytes).and_then(|row| visit(id, row)) {
-            Ok(()) => true,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
+    shared.store.projections(Side::Published, Some(collection), &mut |_, id, _, bytes| match rows::decode(
+        "a projection",
+        &bytes,
+    )
+    .and_then(|row| visit(id, row))
+    {
+        Ok(()) => true,
+        Err(error) => {
+            failed = Some(error);
+            false
         }
     })?;
     failed.map_or(Ok(()), Err)
 }
 
-fn entry(
-    shared: &Shared,
-    organisation: &OrgId,
-    id: &EntryId,
-    companions: bool,
-) -> Result<Option<Entry>, NodeError> {
+fn entry(shared: &Shared, organisation: &OrgId, id: &EntryId, companions: bool) -> Result<Option<Entry>, NodeError> {
     match catalog::find_of(shared, organisation, id)? {
         Some(held) => held.entry(id, companions),
         None => Ok(None),

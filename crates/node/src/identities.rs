@@ -23,7 +23,9 @@ pub(crate) fn load(store: &Store, organisation: &OrgId) -> Result<Option<Identit
         return Ok(None);
     }
     let damaged = |error: String| {
-        NodeError::Unavailable(format!("the statements of organisation {organisation} are damaged: {error}; run `ortsnetz store check`"))
+        NodeError::Unavailable(format!(
+            "the statements of organisation {organisation} are damaged: {error}; run `ortsnetz store check`"
+        ))
     };
     let signed = statements
         .iter()
@@ -150,11 +152,8 @@ pub(crate) fn share_with_confirmed(shared: &Shared) -> Result<(), NodeError> {
         .filter(|(_, partner)| partner.confirmed && !partner.ended)
         .map(|(id, _)| *id)
         .collect();
-    let ended: BTreeSet<OrgId> = crate::shared::read(&shared.partners)
-        .iter()
-        .filter(|(_, partner)| partner.ended)
-        .map(|(id, _)| *id)
-        .collect();
+    let ended: BTreeSet<OrgId> =
+        crate::shared::read(&shared.partners).iter().filter(|(_, partner)| partner.ended).map(|(id, _)| *id).collect();
     let invalid = |error: ortsnetz_trust::EncodingError| NodeError::Invalid(error.to_string());
     extend(shared, |identity| {
         let mut statements = Vec::new();
@@ -164,14 +163,16 @@ pub(crate) fn share_with_confirmed(shared: &Shared) -> Result<(), NodeError> {
             .map(|collection| collection.readers.clone());
         if present != Some(Readers::Organisations(wanted.clone())) {
             let readers = Readers::Organisations(wanted);
-            statements.push(identity.state_collection(PARTNERS, readers, false, false, &shared.own.key).map_err(invalid)?);
+            statements
+                .push(identity.state_collection(PARTNERS, readers, false, false, &shared.own.key).map_err(invalid)?);
         }
         for partner in &confirmed {
             let name = format!("with:{partner}");
             let id = ortsnetz_model::CollectionId::named(&identity.id(), &name);
             let readers = Readers::Organisations(vec![*partner]);
             if identity.collection(&id).is_none_or(|collection| collection.readers != readers) {
-                statements.push(identity.state_collection(&name, readers, false, false, &shared.own.key).map_err(invalid)?);
+                statements
+                    .push(identity.state_collection(&name, readers, false, false, &shared.own.key).map_err(invalid)?);
             }
         }
         for partner in &ended {
@@ -179,7 +180,9 @@ pub(crate) fn share_with_confirmed(shared: &Shared) -> Result<(), NodeError> {
             let id = ortsnetz_model::CollectionId::named(&identity.id(), &name);
             if identity.collection(&id).is_some_and(|collection| !collection.ended) {
                 statements.push(
-                    identity.state_collection(&name, Readers::Internal, false, true, &shared.own.key).map_err(invalid)?,
+                    identity
+                        .state_collection(&name, Readers::Internal, false, true, &shared.own.key)
+                        .map_err(invalid)?,
                 );
             }
         }

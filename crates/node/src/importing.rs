@@ -63,11 +63,9 @@ pub(crate) fn import(
     let mut ids = BTreeSet::new();
     for record in records {
         match record {
-            Err(rejected) => report.reject(Rejection {
-                file: rejected.file,
-                line: rejected.line,
-                reason: rejected.reason,
-            }),
+            Err(rejected) => {
+                report.reject(Rejection { file: rejected.file, line: rejected.line, reason: rejected.reason })
+            }
             Ok(imported) => {
                 if batch.len() == BATCH || ids.contains(&imported.id) {
                     write(shared, request, std::mem::take(&mut batch), &mut report)?;
@@ -105,12 +103,7 @@ fn options(shared: &Shared, request: &ImportRequest) -> Result<Options, NodeErro
     Ok(options)
 }
 
-fn write(
-    shared: &Shared,
-    request: &ImportRequest,
-    batch: Vec<Imported>,
-    report: &mut Report,
-) -> Result<(), NodeError> {
+fn write(shared: &Shared, request: &ImportRequest, batch: Vec<Imported>, report: &mut Report) -> Result<(), NodeError> {
     if batch.is_empty() {
         return Ok(());
     }
@@ -165,9 +158,8 @@ fn prepare(
     publisher: bool,
     imported: Imported,
 ) -> Result<Outcome, NodeError> {
-    let reject = |reason: String| {
-        Ok(Outcome::Rejected(Rejection { file: request.file.clone(), line: imported.line, reason }))
-    };
+    let reject =
+        |reason: String| Ok(Outcome::Rejected(Rejection { file: request.file.clone(), line: imported.line, reason }));
     let id = imported.id;
     if let Err(error) = known_kind(imported.entry.kind().as_str()) {
         return reject(error.to_string());
@@ -202,7 +194,8 @@ fn prepare(
         },
     };
     let kept: Vec<Kept> = kept.into_iter().map(|path| Kept { id: id.to_string(), path }).collect();
-    let source_changed = source.as_ref().is_none_or(|source| source.json != json || source.collection != imported.collection);
+    let source_changed =
+        source.as_ref().is_none_or(|source| source.json != json || source.collection != imported.collection);
     let publish = request.publish && (changed || working.row.published == Published::Never);
     if !changed && !publish && !source_changed {
         return Ok(Outcome::Unchanged { findings, kept });
@@ -328,7 +321,10 @@ impl Report {
                 id: String::new(),
                 path: String::new(),
                 severity: "warning".into(),
-                message: format!("and {} more findings; only the first {REPORT_ROWS_MAX} are listed", self.more_findings),
+                message: format!(
+                    "and {} more findings; only the first {REPORT_ROWS_MAX} are listed",
+                    self.more_findings
+                ),
             });
         }
         self.report
@@ -347,7 +343,10 @@ mod tests {
             (0..given).for_each(|_| report.reject(rejection()));
             let report = report.finish("f");
             assert_eq!(report.rejected.len(), listed);
-            assert_eq!(report.rejected.last().is_some_and(|last| last.reason.contains("and 2 more")), given > listed - 1 && listed > REPORT_ROWS_MAX);
+            assert_eq!(
+                report.rejected.last().is_some_and(|last| last.reason.contains("and 2 more")),
+                given > listed - 1 && listed > REPORT_ROWS_MAX
+            );
         }
     }
 }

@@ -30,7 +30,9 @@ const INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 pub(crate) fn invite(shared: &Shared, request: &InviteRequest) -> Result<dto::Invitation, NodeError> {
     let identity = shared.identity();
     if !identity.roles(&shared.own.node).admin {
-        return Err(NodeError::Forbidden("only a node with role admin invites; run this on the organisation's first node".into()));
+        return Err(NodeError::Forbidden(
+            "only a node with role admin invites; run this on the organisation's first node".into(),
+        ));
     }
     if request.node && shared.own.root.is_none() {
         return Err(NodeError::Forbidden(
@@ -118,7 +120,8 @@ fn net_error(error: ortsnetz_net::JoinError) -> NodeError {
 pub(crate) async fn join(shared: &Arc<Shared>, text: &str, dial: bool) -> Result<Joined, NodeError> {
     if dial {
         return Err(NodeError::Invalid(
-            "--dial: the inviting side cannot dial yet; leave it out, or let the other side join your invitation".into(),
+            "--dial: the inviting side cannot dial yet; leave it out, or let the other side join your invitation"
+                .into(),
         ));
     }
     let token = Token::from_text(text, clock::now()).map_err(|error| NodeError::Invalid(error.to_string()))?;
@@ -300,7 +303,8 @@ pub(crate) async fn init_join(data_dir: &Path, text: &str) -> Result<Initialised
     let token = Token::from_text(text, clock::now()).map_err(|error| NodeError::Invalid(error.to_string()))?;
     if token.kind == TokenKind::Partner {
         return Err(NodeError::Invalid(
-            "this invitation is for a partner organisation; use it with `ortsnetz join TOKEN` on your running node".into(),
+            "this invitation is for a partner organisation; use it with `ortsnetz join TOKEN` on your running node"
+                .into(),
         ));
     }
     let directory = data_dir.to_owned();
@@ -329,11 +333,7 @@ pub(crate) async fn init_join(data_dir: &Path, text: &str) -> Result<Initialised
     })
 }
 
-async fn ask_for_certificate(
-    net: &ortsnetz_net::Handle,
-    token: &Token,
-    key: &NodeKey,
-) -> Result<Identity, NodeError> {
+async fn ask_for_certificate(net: &ortsnetz_net::Handle, token: &Token, key: &NodeKey) -> Result<Identity, NodeError> {
     let (mut joiner, request) =
         NodeJoiner::start(token.clone(), key.id(), start::host_name(), Vec::new()).map_err(join_error)?;
     let mut stream = net.join(token.node, token.addresses.clone()).await.map_err(net_error)?;

@@ -68,8 +68,7 @@ impl Verifier for Signatures {
 /// `store check`. Blocks.
 pub(crate) fn check(store: &Store) -> Result<StoreCheck, NodeError> {
     let signatures = Signatures::load(store)?;
-    let problems: Vec<String> =
-        store.check(Check::Full, Some(&signatures))?.iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = store.check(Check::Full, Some(&signatures))?.iter().map(ToString::to_string).collect();
     Ok(StoreCheck { ok: problems.is_empty(), problems })
 }
 

@@ -18,10 +18,12 @@ pub(crate) fn collect(shared: &Shared) -> Vec<Metric> {
         let live = |ours: bool| -> f64 {
             feeds.iter().filter(|feed| (feed.feed.organisation == own) == ours).map(|feed| feed.live as f64).sum()
         };
-        push("ortsnetz_records_live", "Live records held, by origin.", "gauge", vec![
-            (vec![("origin", "own".into())], live(true)),
-            (vec![("origin", "replicated".into())], live(false)),
-        ]);
+        push(
+            "ortsnetz_records_live",
+            "Live records held, by origin.",
+            "gauge",
+            vec![(vec![("origin", "own".into())], live(true)), (vec![("origin", "replicated".into())], live(false))],
+        );
         push("ortsnetz_peers_connected", "Nodes connected now.", "gauge", one(peers.len() as f64));
         let synced = peers.iter().filter(|peer| peer.in_sync).count();
         push("ortsnetz_peers_in_sync", "Connected nodes with nothing to exchange.", "gauge", one(synced as f64));
@@ -37,7 +39,11 @@ pub(crate) fn collect(shared: &Shared) -> Vec<Metric> {
             ("ortsnetz_sync_bytes_sent_total", "Bytes sent in frames.", counters.bytes_out),
             ("ortsnetz_sync_records_received_total", "Records stored that came from peers.", counters.records_in),
             ("ortsnetz_sync_records_sent_total", "Records sent to peers.", counters.records_out),
-            ("ortsnetz_sync_audits_total", "Audits begun because a tree differed from its signed root.", counters.audits),
+            (
+                "ortsnetz_sync_audits_total",
+                "Audits begun because a tree differed from its signed root.",
+                counters.audits,
+            ),
             ("ortsnetz_sync_repaired_total", "Entries repaired by audits.", counters.repaired),
             ("ortsnetz_alarms_total", "Alarms raised.", counters.alarms),
         ] {
@@ -48,7 +54,12 @@ pub(crate) fn collect(shared: &Shared) -> Vec<Metric> {
         push("ortsnetz_store_disk_bytes", "Bytes on disk.", "gauge", one(usage.disk_bytes as f64));
         push("ortsnetz_store_own_log_bytes", "Bytes of the own log.", "gauge", one(usage.own_log_bytes as f64));
         push("ortsnetz_store_payload_bytes", "Bytes of all live rows.", "gauge", one(usage.payload_bytes as f64));
-        push("ortsnetz_store_amplification", "Bytes on disk for each byte of payload.", "gauge", one(usage.amplification));
+        push(
+            "ortsnetz_store_amplification",
+            "Bytes on disk for each byte of payload.",
+            "gauge",
+            one(usage.amplification),
+        );
     }
     push("ortsnetz_search_entries", "Entries in the search index.", "gauge", one(shared.search.entries() as f64));
     let current = f64::from(u8::from(shared.search.is_current()));

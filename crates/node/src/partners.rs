@@ -11,8 +11,8 @@ use ortsnetz_trust::statement::{PartnerConfirmation, PartnershipEnd, Readers, Si
 
 use crate::alarms;
 use crate::clock;
-use crate::dto::{ComparedCollection, Comparison, PartnerDetail, PartnerStatus};
 use crate::driver::Input;
+use crate::dto::{ComparedCollection, Comparison, PartnerDetail, PartnerStatus};
 use crate::error::NodeError;
 use crate::identities;
 use crate::rows::{self, PartnerRow};
@@ -44,7 +44,10 @@ pub(crate) fn find_organisation(shared: &Shared, name_or_id: &str) -> Result<Org
         [one] => Ok(*one),
         [] => {
             let names: Vec<&str> = identities.values().map(|identity| identity.name()).collect();
-            Err(NodeError::NotFound(format!("no organisation {name_or_id:?} is known here; known are: {}", names.join(", "))))
+            Err(NodeError::NotFound(format!(
+                "no organisation {name_or_id:?} is known here; known are: {}",
+                names.join(", ")
+            )))
         }
         several => {
             let names: Vec<String> = several
@@ -84,7 +87,8 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
             let publisher = identity.current_term().map(|(_, node)| node);
             for certificate in identity.nodes().filter(|certificate| certificate.node != shared.own.node) {
                 let mut addresses = certificate.addresses.clone();
-                let learned = row.into_iter().flat_map(|row| &row.addresses).filter(|known| known.node == certificate.node);
+                let learned =
+                    row.into_iter().flat_map(|row| &row.addresses).filter(|known| known.node == certificate.node);
                 for address in learned.flat_map(|known| &known.addresses) {
                     if !addresses.contains(address) {
                         addresses.push(address.clone());
@@ -148,8 +152,7 @@ pub(crate) fn keep(shared: &Shared, organisation: &OrgId, row: PartnerRow) -> Re
 /// Brings rows and allow list in line with what an organisation stated anew. The caller holds `identity_changes`.
 pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
     let own = shared.identity();
-    let candidates: Vec<OrgId> =
-        if *organisation == own.id() { own.partners().collect() } else { vec![*organisation] };
+    let candidates: Vec<OrgId> = if *organisation == own.id() { own.partners().collect() } else { vec![*organisation] };
     for id in candidates {
         let Some(identity) = shared.identity_of(&id) else { continue };
         let state = own.partnership_with(&identity);
@@ -393,10 +396,14 @@ pub(crate) fn remove(shared: &Shared, name_or_id: &str) -> Result<(), NodeError>
 /// `compare PARTNER`
 pub(crate) fn compare(shared: &Shared, name_or_id: &str) -> Result<Comparison, NodeError> {
     let peers = look(shared, ortsnetz_sync::Engine::peers)?;
-    let own_node = shared.identity().nodes().find(|certificate| {
-        certificate.node != shared.own.node
-            && (certificate.name == name_or_id || certificate.node.to_string() == name_or_id)
-    }).map(|certificate| certificate.node);
+    let own_node = shared
+        .identity()
+        .nodes()
+        .find(|certificate| {
+            certificate.node != shared.own.node
+                && (certificate.name == name_or_id || certificate.node.to_string() == name_or_id)
+        })
+        .map(|certificate| certificate.node);
     let node = match own_node {
         Some(node) => peers.iter().find(|peer| peer.node == node),
         None => {
@@ -426,6 +433,7 @@ pub(crate) fn compare(shared: &Shared, name_or_id: &str) -> Result<Comparison, N
             differing: collection.differing.iter().map(ToString::to_string).collect(),
         })
         .collect();
-    let identical = collections.iter().all(|collection| collection.differing.is_empty() && collection.ours == collection.theirs);
+    let identical =
+        collections.iter().all(|collection| collection.differing.is_empty() && collection.ours == collection.theirs);
     Ok(Comparison { identical, collections })
 }

@@ -86,7 +86,10 @@ impl Plan {
 
     /// Everything planned; nothing stays.
     pub fn take(&mut self) -> Self {
-        Self { batch: std::mem::replace(&mut self.batch, Batch::new(ortsnetz_store::Origin::Own)), items: std::mem::take(&mut self.items) }
+        Self {
+            batch: std::mem::replace(&mut self.batch, Batch::new(ortsnetz_store::Origin::Own)),
+            items: std::mem::take(&mut self.items),
+        }
     }
 
     /// Adds everything of another plan.

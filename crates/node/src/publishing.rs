@@ -21,11 +21,8 @@ pub(crate) fn obstacle(working: &Working, organisation: &OrgId) -> Option<String
             working.entry
         ));
     }
-    let errors: Vec<Finding> = working
-        .findings(organisation)
-        .into_iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .collect();
+    let errors: Vec<Finding> =
+        working.findings(organisation).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
     if !errors.is_empty() {
         let lines: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
         return Some(lines.join("; "));
@@ -109,7 +106,12 @@ fn heads_to_publish(
         .filter(|(of, _)| *of == collection)
         .flat_map(|(_, heads)| heads.iter().copied())
         .chain(
-            working.row.at_publish.iter().filter(|at| at.collection == collection).flat_map(|at| at.heads.iter().copied()),
+            working
+                .row
+                .at_publish
+                .iter()
+                .filter(|at| at.collection == collection)
+                .flat_map(|at| at.heads.iter().copied()),
         )
         .filter(|head| document.contains(&[*head]))
         .collect();

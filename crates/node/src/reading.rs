@@ -62,11 +62,9 @@ fn show_draft(shared: &Shared, working: &Working, at: Option<&[Hash]>) -> Result
     let (entry, heads) = match at {
         None => (working.joined(&shared.own.organisation), working.all_heads()),
         Some(heads) => {
-            let document = working
-                .documents
-                .values()
-                .find(|document| document.contains(heads))
-                .ok_or_else(|| NodeError::NotFound(format!("entry {} has no version with these heads", working.entry)))?;
+            let document = working.documents.values().find(|document| document.contains(heads)).ok_or_else(|| {
+                NodeError::NotFound(format!("entry {} has no version with these heads", working.entry))
+            })?;
             let mut entry = document.project_at(heads)?;
             entry.set_id(&working.entry);
             (entry, heads.to_vec())

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use ortsnetz_model::dates;
 use ortsnetz_model::{Ars, Entry, EntryId, FeedId, Kind, OrgId, as_of, due_dates};
 use ortsnetz_search::{
-    Change, District, Document, Index, OpenState, PlaceCandidate, PlaceFilter, PlaceKind, Places, Query, Reader, Standing,
+    Change, District, Document, Index, OpenState, PlaceCandidate, PlaceFilter, PlaceKind, Places, Query, Reader,
+    Standing,
 };
 use ortsnetz_store::{Batch, Key, Range, Side};
 
@@ -377,7 +378,8 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
         }
         Some(standing(shared, &feed.organisation, place.as_ref()))
     };
-    let hits = shared.search.reader.search(&query, &allowed).map_err(|error| NodeError::Unavailable(error.to_string()))?;
+    let hits =
+        shared.search.reader.search(&query, &allowed).map_err(|error| NodeError::Unavailable(error.to_string()))?;
     result.total = hits.total as u64;
     result.hits = hits.hits.into_iter().map(|hit| shown(shared, hit, place.as_ref())).collect();
     result.completeness = completeness(shared);
@@ -400,8 +402,10 @@ fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit
     let organisation = shared.organisation_info(&hit.organisation);
     let elsewhere = match place {
         Some(_) => hit.standing == Standing::Elsewhere,
-        None => !hit.valid_for.is_empty()
-            && !claim.is_some_and(|claim| hit.valid_for.iter().any(|ars| claim.covers(ars) || ars.covers(&claim))),
+        None => {
+            !hit.valid_for.is_empty()
+                && !claim.is_some_and(|claim| hit.valid_for.iter().any(|ars| claim.covers(ars) || ars.covers(&claim)))
+        }
     };
     let remark = if elsewhere {
         Some("not from the responsible town")

@@ -156,7 +156,8 @@ impl Shared {
         if self.identity().collection(&id).is_some() {
             return Ok(id);
         }
-        let names: Vec<String> = self.identity().collections().into_iter().map(|collection| collection.name.clone()).collect();
+        let names: Vec<String> =
+            self.identity().collections().into_iter().map(|collection| collection.name.clone()).collect();
         Err(NodeError::NotFound(format!("there is no collection {name:?} here; there are: {}", names.join(", "))))
     }
 
@@ -182,8 +183,10 @@ impl Shared {
         } else {
             info.standing = Some("introduced".into());
             info.place_state = Some("unconfirmed".into());
-            info.introduced_by =
-                read(&self.introduced).get(organisation).and_then(|row| row.by.first()).map(|by| self.organisation_name(by));
+            info.introduced_by = read(&self.introduced)
+                .get(organisation)
+                .and_then(|row| row.by.first())
+                .map(|by| self.organisation_name(by));
         }
         info
     }

@@ -11,8 +11,8 @@ use ortsnetz_store::{Batch, Key, Options, Origin, Range, Store};
 use ortsnetz_sync::{Config, Engine, Snapshot};
 use ortsnetz_trust::identity::{Founding, Identity, Slot};
 use ortsnetz_trust::record::{SignedRecord, draft_feed};
-use ortsnetz_trust::statement::OrganisationKind;
 use ortsnetz_trust::sheet::{Sheet, WORK_FACTOR};
+use ortsnetz_trust::statement::OrganisationKind;
 use ortsnetz_trust::{NodeKey, RootKey, words};
 use tokio::sync::{broadcast, mpsc};
 
@@ -88,9 +88,9 @@ pub(crate) fn init(data_dir: &Path, new: &NewOrganisation) -> Result<Initialised
         }
     };
     if !(new.ars.is_empty() && kind == OrganisationKind::Provider) {
-        new.ars
-            .parse::<ortsnetz_model::Ars>()
-            .map_err(|error| NodeError::Invalid(format!("--ars: {error}; look it up with `ortsnetz places find NAME`")))?;
+        new.ars.parse::<ortsnetz_model::Ars>().map_err(|error| {
+            NodeError::Invalid(format!("--ars: {error}; look it up with `ortsnetz places find NAME`"))
+        })?;
     }
     let root = RootKey::from_secret(&clock::random());
     let key = NodeKey::from_secret(&clock::random());
@@ -113,11 +113,11 @@ pub(crate) fn init(data_dir: &Path, new: &NewOrganisation) -> Result<Initialised
         return Err(already(data_dir));
     }
     let passphrase = words::passphrase(&clock::random());
-    let genesis = identity.statement(&Slot::Genesis).cloned().ok_or_else(|| NodeError::Unavailable("no genesis".into()))?;
+    let genesis =
+        identity.statement(&Slot::Genesis).cloned().ok_or_else(|| NodeError::Unavailable("no genesis".into()))?;
     let sheet = Sheet { root: root.clone(), genesis, partners: Vec::new(), at: clock::now() };
-    let text = sheet
-        .to_text(&passphrase, sheet_work_factor())
-        .map_err(|error| NodeError::Unavailable(error.to_string()))?;
+    let text =
+        sheet.to_text(&passphrase, sheet_work_factor()).map_err(|error| NodeError::Unavailable(error.to_string()))?;
     let file = data_dir.join(SHEET_FILE);
     write_private(&file, text.as_bytes())?;
     keep_identity(&store, &identity, &key, Some(&root))?;
@@ -213,9 +213,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search } = opened;
     let mut net_config = ortsnetz_net::Config::new(*own.key.secret(), config.listen.clone());
     net_config.advertise.clone_from(&config.advertise);
-    let (net, events) = ortsnetz_net::Network::start(net_config)
-        .await
-        .map_err(|error| NodeError::Unavailable(error.to_string()))?;
+    let (net, events) =
+        ortsnetz_net::Network::start(net_config).await.map_err(|error| NodeError::Unavailable(error.to_string()))?;
     let (driver, inputs) = mpsc::unbounded_channel();
     let engine = Engine::new(
         Config { node: own.node, organisation: own.organisation, started_at: own.epoch, zstd_level: ZSTD_LEVEL },
@@ -288,7 +287,8 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
     }
     if !identities.contains_key(&own.organisation) {
         return Err(NodeError::Unavailable(
-            "the organisation's own statements are missing; restore a backup, or rebuild from the recovery sheet".into(),
+            "the organisation's own statements are missing; restore a backup, or rebuild from the recovery sheet"
+                .into(),
         ));
     }
     let mut partners = BTreeMap::new();
@@ -324,10 +324,8 @@ fn no_identity(data_dir: &Path) -> NodeError {
 }
 
 fn own(store: &Store, data_dir: &Path) -> Result<Own, NodeError> {
-    let organisation = store
-        .meta(ORGANISATION)?
-        .and_then(|bytes| OrgId::from_slice(&bytes))
-        .ok_or_else(|| no_identity(data_dir))?;
+    let organisation =
+        store.meta(ORGANISATION)?.and_then(|bytes| OrgId::from_slice(&bytes)).ok_or_else(|| no_identity(data_dir))?;
     let secret = |name: &str| -> Result<Option<[u8; 32]>, NodeError> {
         Ok(store.meta(name)?.and_then(|bytes| bytes.try_into().ok()))
     };

@@ -88,10 +88,9 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
 
 /// `publisher show`
 pub(crate) fn publisher(shared: &Shared) -> Result<PublisherInfo, NodeError> {
-    let (term, node) = shared
-        .identity()
-        .current_term()
-        .ok_or_else(|| NodeError::NotFound("no node is the publisher; take it with `ortsnetz publisher take`".into()))?;
+    let (term, node) = shared.identity().current_term().ok_or_else(|| {
+        NodeError::NotFound("no node is the publisher; take it with `ortsnetz publisher take`".into())
+    })?;
     Ok(PublisherInfo { node: node.to_string(), term, here: node == shared.own.node })
 }
 
@@ -140,7 +139,11 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
     if let Ok(usage) = shared.store.usage() {
         let (result, hint) =
             if usage.compact_advised { ("warning", "; run `ortsnetz store compact`") } else { ("ok", "") };
-        line("disk use", result, format!("{} bytes on disk, {:.1} for each byte held{hint}", usage.disk_bytes, usage.amplification));
+        line(
+            "disk use",
+            result,
+            format!("{} bytes on disk, {:.1} for each byte held{hint}", usage.disk_bytes, usage.amplification),
+        );
     }
     if shared.search.is_current() {
         line("search index", "ok", format!("{} entries can be found", shared.search.entries()));
@@ -156,7 +159,14 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
     for warning in shared.identity().expiry_warnings(clock::now()) {
         let result = if warning.days == 0 { "failed" } else { "warning" };
         let until = clock::rfc3339(warning.not_after);
-        line("certificate", result, format!("the certificate of {} ends {until}; a node with the root key renews it when it starts", warning.name));
+        line(
+            "certificate",
+            result,
+            format!(
+                "the certificate of {} ends {until}; a node with the root key renews it when it starts",
+                warning.name
+            ),
+        );
     }
     for partner in partners::list(shared)? {
         let name = format!("partner {}", partner.name);
@@ -170,7 +180,11 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
         }
     }
     if shared.own.root.is_some() && shared.store.meta(RECOVERY_CHECKED)?.is_none() {
-        line("recovery sheet", "warning", "it was never read back; do it once with `ortsnetz identity sheet --check FILE`".into());
+        line(
+            "recovery sheet",
+            "warning",
+            "it was never read back; do it once with `ortsnetz identity sheet --check FILE`".into(),
+        );
     }
     let ok = checks.iter().all(|line| line.result != "failed");
     Ok(Doctor { ok, checks })

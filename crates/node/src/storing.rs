@@ -19,7 +19,13 @@ use crate::shared::Shared;
 pub(crate) const FROZEN: &str = "frozen";
 
 /// Writes an accepted batch, whole or not at all, and answers the engine when it is durable.
-pub(crate) fn store(shared: &Arc<Shared>, op: OpId, node: Option<NodeId>, batch: StoreBatch, outcomes: Vec<Option<Outcome>>) {
+pub(crate) fn store(
+    shared: &Arc<Shared>,
+    op: OpId,
+    node: Option<NodeId>,
+    batch: StoreBatch,
+    outcomes: Vec<Option<Outcome>>,
+) {
     let shared = shared.clone();
     let own = batch.feed.is_some_and(|feed| feed.organisation == shared.own.organisation);
     let write = move || {
@@ -168,7 +174,9 @@ pub(crate) fn load(shared: &Shared, op: OpId, feed: FeedId, query: &Query) {
             entries.par_iter().map(|entry| item(shared, &feed, *entry, &[])).collect()
         }
         Query::Difference { entry, have } => vec![item(shared, &feed, Some(*entry), have)],
-        Query::Aside { records } => records.iter().map(|(entry, position)| aside(shared, &feed, *entry, *position)).collect(),
+        Query::Aside { records } => {
+            records.iter().map(|(entry, position)| aside(shared, &feed, *entry, *position)).collect()
+        }
     };
     let _ = shared.driver.send(Input::Answer(Event::Loaded { op, items }));
 }
@@ -191,7 +199,8 @@ fn item(shared: &Shared, feed: &FeedId, entry: Option<EntryId>, have: &[ortsnetz
             for part in &draft.documents {
                 let id = DocumentId { collection: part.collection, entry, generation: part.generation };
                 let document = documents::load(&shared.store, Side::Working, &id).ok()??;
-                let newer: Vec<Vec<u8>> = document.changes_since(have).into_iter().map(|chunk| chunk.into_bytes()).collect();
+                let newer: Vec<Vec<u8>> =
+                    document.changes_since(have).into_iter().map(|chunk| chunk.into_bytes()).collect();
                 chunks.extend(ortsnetz_trust::accept::part_of(&part.heads, &newer).ok()?);
             }
             chunks

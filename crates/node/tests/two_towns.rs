@@ -75,7 +75,16 @@ async fn what_one_town_publishes_the_other_reads_finds_and_can_prove() {
     join(&koeln, "053820060060", &siegburg).await;
 
     let created = siegburg
-        .create("service", &values(&[("title.de", "Hundesteuer anmelden"), ("fees.+", r#"{"kind":"fixed","amount":9600,"currency":"EUR"}"#), ("texts.summary.de", "Melden Sie Ihren Hund an."), ("valid_for.+", "053820060060"), ("companions.partners.agent_note.de", "Rückfragen an das Steueramt")]))
+        .create(
+            "service",
+            &values(&[
+                ("title.de", "Hundesteuer anmelden"),
+                ("fees.+", r#"{"kind":"fixed","amount":9600,"currency":"EUR"}"#),
+                ("texts.summary.de", "Melden Sie Ihren Hund an."),
+                ("valid_for.+", "053820060060"),
+                ("companions.partners.agent_note.de", "Rückfragen an das Steueramt"),
+            ]),
+        )
         .await
         .expect("create");
     assert_eq!(created.state, "draft");
@@ -96,7 +105,8 @@ async fn what_one_town_publishes_the_other_reads_finds_and_can_prove() {
     assert!(shown.meta.verified && shown.meta.published_at.is_some() && shown.meta.received_at.is_some());
 
     eventually(&koeln, "it is found", || async {
-        let request = SearchRequest { q: "Hund anmelden".into(), place: Some("53721".into()), ..SearchRequest::default() };
+        let request =
+            SearchRequest { q: "Hund anmelden".into(), place: Some("53721".into()), ..SearchRequest::default() };
         koeln.search(request).await.is_ok_and(|result| result.hits.first().is_some_and(|hit| hit.id == created.id))
     })
     .await;
@@ -105,7 +115,10 @@ async fn what_one_town_publishes_the_other_reads_finds_and_can_prove() {
     assert_eq!(koeln.show(&created.id, ShowOptions::default()).await.expect("show").entry["fees"][0]["amount"], 9600);
     siegburg.publish(None).await.expect("publish all");
     eventually(&koeln, "the correction arrives", || async {
-        koeln.show(&created.id, ShowOptions::default()).await.is_ok_and(|shown| shown.entry["fees"][0]["amount"] == 9800)
+        koeln
+            .show(&created.id, ShowOptions::default())
+            .await
+            .is_ok_and(|shown| shown.entry["fees"][0]["amount"] == 9800)
     })
     .await;
     eventually(&siegburg, "both are in sync", || async {
@@ -139,7 +152,10 @@ async fn two_nodes_of_a_town_merge_and_the_publisher_answers_requests() {
     let laptop = Handle::start(config(&laptop_dir)).await.expect("start");
 
     let id = laptop
-        .create("service", &values(&[("title.de", "Sperrmüll"), ("texts.notes.de", "Erster Absatz.\n\nZweiter Absatz.")]))
+        .create(
+            "service",
+            &values(&[("title.de", "Sperrmüll"), ("texts.notes.de", "Erster Absatz.\n\nZweiter Absatz.")]),
+        )
         .await
         .expect("create")
         .id;
@@ -161,7 +177,16 @@ async fn two_nodes_of_a_town_merge_and_the_publisher_answers_requests() {
     let laptop_config = config(&laptop_dir);
     hall.shutdown().await;
     let laptop = Handle::start(laptop_config).await.expect("start again");
-    laptop.edit(&id, &values(&[("texts.notes.de", "Erster Absatz.\n\nZweiter Absatz, ergänzt."), ("keywords.de", r#"["Abfall"]"#)])).await.expect("edit");
+    laptop
+        .edit(
+            &id,
+            &values(&[
+                ("texts.notes.de", "Erster Absatz.\n\nZweiter Absatz, ergänzt."),
+                ("keywords.de", r#"["Abfall"]"#),
+            ]),
+        )
+        .await
+        .expect("edit");
     let hall_config = NodeConfig { listen: vec![address], ..config(&dir.path().join("hall")) };
     let hall = Handle::start(hall_config).await.expect("start again");
     let merged = "Erster Absatz, geändert.\n\nZweiter Absatz, ergänzt.";
