@@ -288,10 +288,9 @@ impl Driver {
         self.shared.search.changed(feed, entries.clone(), self.shared.store.change());
         if let Some(writer) = self.shared.identity().draft_node(&feed.collection)
             && feed.organisation == self.shared.own.organisation
+            && node.is_some()
         {
-            if node.is_some() {
-                drafts::arrived(&self.shared, writer, feed, entries.clone());
-            }
+            drafts::arrived(&self.shared, writer, feed, entries.clone());
         }
         let collection = self.shared.collection_name(&feed);
         for entry in entries {

@@ -13,6 +13,7 @@ use ortsnetz_search::{
     Standing,
 };
 use ortsnetz_store::{Batch, Key, Range, Side};
+use ortsnetz_trust::statement::OrganisationKind;
 
 use crate::catalog;
 use crate::clock;
@@ -291,13 +292,13 @@ fn office_names(shared: &Shared, feed: &FeedId, entry: &Entry) -> Result<Vec<Str
     Ok(names)
 }
 
+/// Takes over the districts a municipality tells in its profile. A county's towns are places of their own.
 fn learn_districts(shared: &Shared, organisation: &OrgId, profile: &Entry) {
-    let Some(ars) = claim(shared, organisation) else { return };
+    let municipality =
+        shared.identity_of(organisation).is_some_and(|identity| identity.kind() == OrganisationKind::Municipality);
+    let Some(ars) = claim(shared, organisation).filter(|_| municipality) else { return };
     let districts: Vec<District> =
         profile.get("districts").and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default();
-    if districts.is_empty() {
-        return;
-    }
     let mut places = crate::shared::write(&shared.places);
     let mut table = Places::clone(&places);
     table.set_districts(ars, &districts);
