@@ -3,7 +3,7 @@
 //! *Architecture invariant*: everything here asks the node through its one [`Handle`](ortsnetz_node::Handle); no file
 //! and no socket is opened. What a page shows is a pure function of what the node answered and of the time.
 //!
-//! - [`router`] is the whole thing as one `axum::Router`; [`serve`] runs it until it is told to stop.
+//! - [`router`] is the whole thing as one `axum::Router`; [`serve()`] runs it until it is told to stop.
 //! - Under `/api/v1` every request needs the bearer token, but for `openapi.json`.
 //! - The pages (`/`, `/suche`, `/eintrag/{id}`, `/netz`) show what lies in `public` collections and nothing else.
 //! - Every request must name a host that cannot be rebound: an IP address, `localhost`, or one of

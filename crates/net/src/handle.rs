@@ -69,7 +69,7 @@ pub enum SendError {
     /// The queue of this priority is full; [`NetEvent::Writable`] follows. The frame comes back.
     #[error("the send queue is full")]
     Full(Vec<u8>),
-    /// The frame is longer than [`FRAME_BYTES_MAX`](crate::FRAME_BYTES_MAX).
+    /// The frame is longer than [`FRAME_BYTES_MAX`].
     #[error("a frame of {bytes} bytes is too long, at most {} are allowed", crate::FRAME_BYTES_MAX)]
     TooLong {
         /// Its length.

@@ -1,6 +1,6 @@
 //! The loop that drives sync with store, net, search, and hands out one [`Handle`].
 //!
-//! *Architecture invariant*: one task owns the engine ([`driver`]); everything else talks to it through a channel. What
+//! *Architecture invariant*: one task owns the engine (`driver`); everything else talks to it through a channel. What
 //! blocks (documents, signatures, the store) runs beside the runtime.
 
 mod accepting;

@@ -86,7 +86,7 @@ pub struct Document {
     pub chunks: Vec<Vec<u8>>,
 }
 
-/// How thorough [`Store::check`] is.
+/// How thorough [`Store::check`](crate::Store::check) is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// Checksums of all rows, and that records, documents and projections lie beside each other.
@@ -102,7 +102,7 @@ pub struct RecordFacts {
     pub heads: Vec<Hash>,
 }
 
-/// Knows signatures; the node passes one to [`Store::check`]. Errors are one line each.
+/// Knows signatures; the node passes one to [`Store::check`](crate::Store::check). Errors are one line each.
 pub trait Verifier: Send + Sync {
     /// Verifies a record of a feed and says what it promises.
     fn record(&self, record: &Record) -> Result<RecordFacts, String>;

@@ -1,7 +1,7 @@
 //! HTML to CommonMark by an allow-list.
 //!
 //! The tree is parsed as a browser does it ([`walk`]) into blocks of styled runs, and written as CommonMark of the plain
-//! kind ([`write`]): paragraphs, list items, headings, hard breaks, strong, emphasis, links. What is only presentation
+//! kind ([`mod@write`]): paragraphs, list items, headings, hard breaks, strong, emphasis, links. What is only presentation
 //! (classes, colours, underlining) goes silently; everything else that goes is named in [`Converted::dropped`].
 
 mod link;
