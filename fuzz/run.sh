@@ -20,9 +20,15 @@ for target in "${targets[@]}"; do
   work=fuzz/target/corpus/$target
   mkdir -p "$work"
   printf 'fuzz: %s for %s s\n' "$target" "$seconds"
-  cargo fuzz run --sanitizer "$sanitizer" "$target" "$work" "fuzz/corpus/$target" -- \
+  log=fuzz/target/$target.log
+  if cargo fuzz run --sanitizer "$sanitizer" "$target" "$work" "fuzz/corpus/$target" -- \
     -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -max_len=65536 -verbosity=0 -print_final_stats=1 \
-    || failed+=("$target")
+    >"$log" 2>&1; then
+    grep -E '^stat::(number_of_executed_units|peak_rss_mb)' "$log" || true
+  else
+    tail -n 40 "$log" >&2
+    failed+=("$target")
+  fi
 done
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'fuzz: a finding in %s, see fuzz/artifacts\n' "${failed[*]}" >&2
