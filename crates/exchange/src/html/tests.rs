@@ -91,6 +91,11 @@ fn deep_nesting_is_cut_without_harm() {
     check(&"<ul><li>a".repeat(40));
 }
 
+#[test]
+fn a_nested_list_that_begins_late_stays_a_list() {
+    check("a<ol><ol><strong><x-y>-<p><td><li>1.</ul><span></span></p><li></h3></x-y>€<svg>");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 

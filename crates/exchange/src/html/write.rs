@@ -14,7 +14,10 @@ impl Blocks {
                 _ => 0,
             };
             if !out.is_empty() {
-                out.push_str(if depth > 0 && !indents.is_empty() { "\n" } else { "\n\n" });
+                let in_list = depth > 0 && !indents.is_empty();
+                // A list that does not begin with 1 cannot follow the text of an item directly.
+                let late = depth > indents.len() && matches!(block.kind, Kind::Item { number: Some(2..), .. });
+                out.push_str(if in_list && !late { "\n" } else { "\n\n" });
             }
             // An item can only lie one deeper than the one before it.
             indents.truncate(depth.saturating_sub(1));
