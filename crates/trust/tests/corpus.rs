@@ -1,0 +1,75 @@
+//! The corpus of the fuzz targets `records`, `tokens` and `chunks` as an ordinary test.
+
+use std::path::Path;
+
+use ortsnetz_model::{Chunk, Hash};
+use ortsnetz_trust::invite::{JoinMessage, Token};
+use ortsnetz_trust::{Mode, Signed, SignedRecord, accept_document};
+
+fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|file| file.expect("a file").path())
+        .map(|path| (path.display().to_string(), std::fs::read(&path).expect("readable")))
+        .collect();
+    assert!(!files.is_empty(), "{} is empty", folder.display());
+    files
+}
+
+#[test]
+fn records_statements_and_join_messages_have_one_encoding() {
+    let mut read = 0;
+    for (name, bytes) in corpus("records") {
+        if let Ok(record) = SignedRecord::from_bytes(&bytes) {
+            assert_eq!(record.to_bytes(), bytes, "{name}");
+            read += 1;
+        }
+        if let Ok(signed) = Signed::from_bytes(&bytes) {
+            assert_eq!(signed.to_bytes(), bytes, "{name}");
+            read += 1;
+        }
+        if let Ok(message) = JoinMessage::from_bytes(&bytes) {
+            assert_eq!(message.to_bytes(), bytes, "{name}");
+            read += 1;
+        }
+    }
+    assert!(read > 0, "the corpus holds something valid");
+}
+
+#[test]
+fn tokens_read_and_written_again_are_the_same() {
+    let mut read = 0;
+    for (name, bytes) in corpus("tokens") {
+        if let Ok(token) = Token::from_text(&String::from_utf8_lossy(&bytes), 0) {
+            let text = token.to_text().expect("what was read keeps the limits");
+            assert_eq!(Token::from_text(&text, 0), Ok(token), "{name}");
+            read += 1;
+        }
+    }
+    assert!(read > 0, "the corpus holds something valid");
+}
+
+#[test]
+fn changes_pass_the_gate_or_are_refused() {
+    let mut accepted = 0;
+    for (name, bytes) in corpus("chunks") {
+        let Some((flags, mut rest)) = bytes.split_first() else { continue };
+        let mut chunks: Vec<Vec<u8>> = Vec::new();
+        while let Some((length, after)) = rest.split_first_chunk::<2>() {
+            let length = usize::from(u16::from_be_bytes(*length)).min(after.len());
+            chunks.push(after[..length].to_vec());
+            rest = &after[length..];
+        }
+        let head = match chunks.last().and_then(|chunk| Chunk::from_bytes(chunk.clone()).hash()) {
+            Some(hash) if flags & 1 == 0 => hash,
+            _ => Hash([7; 32]),
+        };
+        let mode = if flags & 2 == 0 { Mode::Exact } else { Mode::Contained };
+        if let Ok(result) = accept_document(None, &[head], &chunks, mode) {
+            assert!(result.document.contains(&[head]), "{name}");
+            accepted += 1;
+        }
+    }
+    assert!(accepted > 0, "the corpus holds something valid");
+}
