@@ -285,7 +285,7 @@ impl Driver {
         if !read(&self.shared.feeds).contains(&feed) {
             write(&self.shared.feeds).insert(feed);
         }
-        self.shared.search.changed(feed, entries.clone(), self.shared.store.change());
+        self.shared.search.changed(feed, entries.clone());
         if let Some(writer) = self.shared.identity().draft_node(&feed.collection)
             && feed.organisation == self.shared.own.organisation
             && node.is_some()

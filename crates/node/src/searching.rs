@@ -35,9 +35,9 @@ const DUE: &str = "due";
 
 /// What the index thread is told.
 enum Job {
-    /// These entries of a feed changed with this change of the store.
-    Changed(FeedId, Vec<EntryId>, u64),
-    /// Places changed: districts of profiles must be read again.
+    /// These entries of a feed changed.
+    Changed(FeedId, Vec<EntryId>),
+    /// Commit and end.
     Stop(Sender<()>),
 }
 
@@ -70,7 +70,8 @@ impl Search {
             shared: shared.clone(),
             index,
             dirty: BTreeMap::new(),
-            cursor: shared.store.change(),
+            safe: shared.store.change(),
+            sampled: shared.store.change(),
             current: shared.search.current.clone(),
         };
         // The thread ends with `Stop`; without it nothing would be found, so a failure to start one is told by `status`.
@@ -78,8 +79,8 @@ impl Search {
     }
 
     /// Tells that entries changed.
-    pub fn changed(&self, feed: FeedId, entries: Vec<EntryId>, change: u64) {
-        let _ = self.jobs.send(Job::Changed(feed, entries, change));
+    pub fn changed(&self, feed: FeedId, entries: Vec<EntryId>) {
+        let _ = self.jobs.send(Job::Changed(feed, entries));
     }
 
     /// Whether everything stored can be found.
@@ -105,7 +106,11 @@ struct Feeder {
     shared: Arc<Shared>,
     index: Index,
     dirty: BTreeMap<FeedId, BTreeSet<EntryId>>,
-    cursor: u64,
+    /// Every change of the store up to here is in the index or in `dirty`.
+    safe: u64,
+    /// The newest change when the index was committed last. What was durable then has been told by the next commit, so
+    /// it is safe then: after a crash a few entries are read again, none is missed.
+    sampled: u64,
     current: Arc<AtomicBool>,
 }
 
@@ -120,9 +125,8 @@ impl Feeder {
         loop {
             let wait = deadline.map_or(Duration::from_secs(30), |at| at.saturating_duration_since(Instant::now()));
             match jobs.recv_timeout(wait) {
-                Ok(Job::Changed(feed, entries, change)) => {
+                Ok(Job::Changed(feed, entries)) => {
                     self.dirty.entry(feed).or_default().extend(entries);
-                    self.cursor = self.cursor.max(change);
                     deadline.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
                 }
                 Ok(Job::Stop(done)) => {
@@ -202,9 +206,11 @@ impl Feeder {
 
     fn flush(&mut self) {
         self.feed_dirty();
-        if let Err(error) = self.index.commit(self.cursor) {
+        if let Err(error) = self.index.commit(self.safe) {
             tracing::error!(%error, "the search index could not be written");
         }
+        self.safe = self.sampled;
+        self.sampled = self.shared.store.change();
     }
 
     fn feed_dirty(&mut self) {
