@@ -192,7 +192,8 @@ mod tests {
             "ortsnetz places import gemeinden.csv",
             "ortsnetz places find Bergheim",
             "ortsnetz store compact",
-            "ortsnetz identity sheet sheet.txt --passphrase words",
+            "ortsnetz identity sheet --check sheet.txt --passphrase words",
+            "ortsnetz identity sheet --check sheet.txt",
             "ortsnetz demo --no-wait --dir /tmp/x",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());

@@ -79,7 +79,12 @@ async fn ready(State(app): State<App>) -> Response {
 }
 
 async fn numbers(State(app): State<App>) -> Response {
-    let text = metrics::render(&app.handle.metrics());
+    // Collecting them waits for the engine, which may need this very thread.
+    let collected = tokio::task::spawn_blocking(move || app.handle.metrics()).await;
+    let Ok(collected) = collected else {
+        return Problem::unavailable("the numbers could not be collected; the log says why").into_response();
+    };
+    let text = metrics::render(&collected);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -14,7 +14,7 @@ Examples:
   ortsnetz init --join \"$(ortsnetz --data-dir /srv/main invite --node --json | jq -r .token)\"
 
 The recovery passphrase is printed once and kept nowhere. Write it down, print the recovery sheet, and prove later that
-both fit together with `ortsnetz identity sheet`.")]
+both fit together with `ortsnetz identity sheet --check FILE`.")]
 pub(crate) struct Init {
     /// Name as partners see it
     #[arg(long, required_unless_present = "join")]
@@ -348,11 +348,14 @@ pub(crate) enum Store {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Identity {
     /// Read the recovery sheet back: proves that sheet and passphrase fit together
+    ///
+    /// Without --passphrase it is the first line of standard input, so that it need not stand in the history of a shell.
     Sheet {
-        /// The sheet, as it was printed or saved; `-` is standard input
-        file: PathBuf,
+        /// The sheet, as it was printed or saved
+        #[arg(long, value_name = "FILE", required = true)]
+        check: PathBuf,
         /// The passphrase, or @FILE
         #[arg(long, env = "ORTSNETZ_PASSPHRASE", hide_env_values = true)]
-        passphrase: String,
+        passphrase: Option<String>,
     },
 }

@@ -44,13 +44,24 @@ fn lines(context: &Context, made: &Initialised) -> String {
     out
 }
 
-/// `identity sheet`
+/// `identity sheet --check`
 pub(crate) fn identity(context: &Context, args: Identity) -> Result<(), Failure> {
-    let Identity::Sheet { file, passphrase } = args;
-    let sheet =
-        if file.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { fs::read_to_string(&file) };
-    let sheet = sheet.map_err(|error| Failure::Failed(format!("could not read {}: {error}", file.display())))?;
-    let body = json!({"sheet": sheet, "passphrase": content(&passphrase)?.trim()});
+    let Identity::Sheet { check, passphrase } = args;
+    let sheet = fs::read_to_string(&check)
+        .map_err(|error| Failure::Failed(format!("could not read {}: {error}", check.display())))?;
+    let passphrase = match passphrase {
+        Some(given) => content(&given)?,
+        None => {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line)?;
+            line
+        }
+    };
+    let passphrase = passphrase.trim();
+    if passphrase.is_empty() {
+        return Err(Failure::Usage("no passphrase; give --passphrase, or one line on standard input".into()));
+    }
+    let body = json!({"sheet": sheet, "passphrase": passphrase});
     context.daemon()?.post("/identity/sheet/check", &body).map_err(Failure::of_content)?;
     context.done("sheet and passphrase fit together")
 }

@@ -38,7 +38,10 @@ fn lines(status: &Status) -> String {
         line("search", format!("{}: answers may be incomplete", status.search));
     }
     if !status.recovery_checked {
-        line("recovery", "the sheet was never read back; do it once with `ortsnetz identity sheet FILE`".into());
+        line(
+            "recovery",
+            "the sheet was never read back; do it once with `ortsnetz identity sheet --check FILE`".into(),
+        );
     }
     for alarm in &status.alarms {
         line("ALARM", format!("{} (since {}, {} times)", alarm.message, alarm.at, alarm.count));
