@@ -83,8 +83,16 @@ fn code(text: &str) -> &str {
 
 #[test]
 fn sync_and_trust_know_no_clock_no_chance_no_threads_and_no_hash_order() {
-    let words =
-        ["Instant::now", "SystemTime::now", "OsRng", "thread_rng", "rand::rng()", "thread::spawn", "HashMap", "HashSet"];
+    let words = [
+        "Instant::now",
+        "SystemTime::now",
+        "OsRng",
+        "thread_rng",
+        "rand::rng()",
+        "thread::spawn",
+        "HashMap",
+        "HashSet",
+    ];
     let mut looked_at = 0;
     for path in files() {
         if !(path.starts_with("crates/sync/src/") || path.starts_with("crates/trust/src/")) || !path.ends_with(".rs") {
@@ -137,7 +145,10 @@ fn every_crate_says_what_it_is_and_carries_the_licence() {
     for package in metadata()["packages"].as_array().expect("packages") {
         let name = package["name"].as_str().unwrap_or_default();
         assert_eq!(package["license"].as_str(), Some("EUPL-1.2"), "{name} carries the licence");
-        assert!(package["description"].as_str().is_some_and(|text| text.len() > 20), "{name} says in a sentence what it is");
+        assert!(
+            package["description"].as_str().is_some_and(|text| text.len() > 20),
+            "{name} says in a sentence what it is"
+        );
         assert_eq!(package["publish"].as_array().map(Vec::len), Some(0), "{name} is not published by accident");
     }
     assert!(read("LICENSE").is_some_and(|text| text.contains("EUROPEAN UNION PUBLIC LICENCE v. 1.2")));
@@ -153,7 +164,10 @@ fn one_tls_provider_serves_everything() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8_lossy(&output.stdout);
     assert!(tree.contains("rustls feature \"aws_lc_rs\"") || tree.contains("rustls feature \"aws-lc-rs\""), "{tree}");
-    assert!(!tree.contains("rustls feature \"ring\""), "a second crypto provider panics at the first handshake:\n{tree}");
+    assert!(
+        !tree.contains("rustls feature \"ring\""),
+        "a second crypto provider panics at the first handshake:\n{tree}"
+    );
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl Driver {
                     Some((node, outcomes)) => (Some(node), outcomes),
                     None => (None, Vec::new()),
                 };
-                storing::store(&self.shared, op, node, batch, outcomes);
+                storing::store(&self.shared, op, node, *batch, outcomes);
             }
             Effect::Load { op, feed, query } => {
                 let shared = self.shared.clone();

@@ -62,7 +62,7 @@ pub enum Effect {
         /// Number of the answer.
         op: OpId,
         /// What to write.
-        batch: StoreBatch,
+        batch: Box<StoreBatch>,
     },
     /// Read records with changes; answer with `Loaded`. Asks for a bounded number of rows.
     Load {

@@ -271,7 +271,7 @@ impl Engine {
     }
 
     pub(super) fn committed(&mut self, op: OpId, items: Option<Vec<Item>>) {
-        if !self.publisher.committing.as_ref().is_some_and(|commit| commit.op == op) {
+        if self.publisher.committing.as_ref().is_none_or(|commit| commit.op != op) {
             return;
         }
         self.ops.remove(&op.0);

@@ -46,7 +46,7 @@ impl Engine {
         let batch = storing.batch.clone();
         pipe.storing = Some(storing);
         let op = self.question(Op::Store(*id));
-        self.out.push_back(Effect::Store { op, batch });
+        self.out.push_back(Effect::Store { op, batch: Box::new(batch) });
     }
 
     pub(super) fn batch_stored(&mut self, id: FeedId, ok: bool) {

@@ -14,7 +14,7 @@ use crate::disk::{Disk, Outcome, Stored, chunk_hash, closure, heads, parents};
 #[derive(Clone, Debug)]
 pub enum Work {
     Accept { op: OpId, feed: FeedId, items: Vec<Item> },
-    Store { op: OpId, batch: StoreBatch },
+    Store { op: OpId, batch: Box<StoreBatch> },
     Load { op: OpId, feed: FeedId, query: Query },
     Commit { op: OpId, batches: Vec<Vec<Record>>, origins: Vec<Option<(OpId, usize)>> },
     TakeIn { op: OpId, organisation: OrgId, statements: Vec<Vec<u8>> },
@@ -29,7 +29,7 @@ impl Work {
     }
 
     /// The work an effect asks for.
-    pub fn of(effect: Effect) -> Result<Work, Effect> {
+    pub fn of(effect: Effect) -> Result<Work, Box<Effect>> {
         Ok(match effect {
             Effect::Accept { op, feed, items, .. } => Work::Accept { op, feed, items },
             Effect::Store { op, batch } => Work::Store { op, batch },
@@ -38,7 +38,7 @@ impl Work {
             Effect::TakeIn { op, organisation, statements, .. } => Work::TakeIn { op, organisation, statements },
             Effect::Returned { op, feed, items, .. } => Work::Returned { op, feed, items },
             Effect::Remember { node, taken } => Work::Remember { node, taken },
-            other => return Err(other),
+            other => return Err(Box::new(other)),
         })
     }
 }

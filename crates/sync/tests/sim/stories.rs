@@ -337,7 +337,7 @@ fn a_first_sync_that_was_killed_sends_little_again() {
         .sum();
     let again = world.sent[siegburg].1.saturating_sub(total * 85 / 100);
     let sent = world.sent[siegburg].1;
-    println!("sent {sent} of about {total}, at most {again} again");
+    eprintln!("sent {sent} of about {total}, at most {again} again");
     let plain = world.machines[siegburg].engine.as_ref().map(|engine| engine.counters().records_out).unwrap_or(0);
     let twice = plain - 20 * 64 - 1;
     assert!(twice * 2000 <= (256 * 1024).max(total / 20), "{twice} records twice");

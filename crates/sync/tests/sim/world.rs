@@ -413,7 +413,7 @@ impl World {
             Happening::Deliver { to, from, connection, bytes } => {
                 if self.talk && let Ok(Some(message)) = Message::read(&bytes) && !matches!(message, Message::Beat { .. }) {
                     let text = format!("{message:?}");
-                    println!("{} {from}>{to} {}", self.now - BEGIN, text.chars().take(600).collect::<String>());
+                    eprintln!("{} {from}>{to} {}", self.now - BEGIN, text.chars().take(600).collect::<String>());
                 }
                 let line = self.lines.get(&(from.min(to), from.max(to)));
                 if line.is_some_and(|line| line.up == Some(connection)) {
@@ -481,7 +481,7 @@ impl World {
     pub fn tell(&mut self, machine: usize, event: Event) {
         let now = self.now;
         if self.talk && !matches!(event, Event::Frame { .. } | Event::Wake) {
-            println!("{} {machine}: {}", now - BEGIN, format!("{event:?}").chars().take(300).collect::<String>());
+            eprintln!("{} {machine}: {}", now - BEGIN, format!("{event:?}").chars().take(300).collect::<String>());
         }
         if let Some(engine) = &mut self.machines[machine].engine {
             engine.handle(now, event);
@@ -495,7 +495,7 @@ impl World {
             let Some(effect) = place.engine.as_mut().and_then(|engine| engine.poll_effect()) else { return };
             match Work::of(effect) {
                 Ok(work) => self.schedule(machine, work),
-                Err(effect) => self.effect(machine, effect),
+                Err(effect) => self.effect(machine, *effect),
             }
         }
     }
@@ -541,7 +541,7 @@ impl World {
                 self.compared.insert(op, result);
             }
             Effect::Alarm(alarm) if self.talk => {
-                println!("{} {machine} ALARM {alarm:?}", self.now - BEGIN);
+                eprintln!("{} {machine} ALARM {alarm:?}", self.now - BEGIN);
                 self.machines[machine].alarms.push(alarm);
             }
             Effect::Alarm(alarm) => self.machines[machine].alarms.push(alarm),
