@@ -37,16 +37,19 @@ impl Client {
         Ok(Self::new(data_dir, address.trim(), token.trim()))
     }
 
-    fn new(data_dir: &Path, address: &str, token: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            // A proxy from the environment must never see the token.
-            .proxy(None)
-            .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS_MAX)))
-            .build();
+    /// The same, giving up when an answer takes longer than this: for who looks again soon anyway.
+    pub(crate) fn impatient(&self, patience: Duration) -> Self {
         Self {
-            agent: config.into(),
+            agent: agent(Some(patience)),
+            base: self.base.clone(),
+            token: self.token.clone(),
+            data_dir: self.data_dir.clone(),
+        }
+    }
+
+    fn new(data_dir: &Path, address: &str, token: &str) -> Self {
+        Self {
+            agent: agent(None),
             base: format!("http://{address}"),
             token: format!("Bearer {token}"),
             data_dir: data_dir.to_owned(),
@@ -172,6 +175,18 @@ impl Client {
         }
         Failure::Failed(format!("the daemon at {} broke off: {error}; its log says why", self.base))
     }
+}
+
+/// Asks this machine and nobody else: no proxy from the environment may see the token.
+fn agent(patience: Option<Duration>) -> Agent {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS_MAX)))
+        .timeout_global(patience)
+        .build()
+        .into()
 }
 
 /// One part of a path, with everything encoded that could end it.

@@ -23,6 +23,8 @@ use view::{Row, Screen};
 /// Between two looks at all nodes: quick until they are in sync, calm afterwards.
 const POLL_MS: u64 = 50;
 const WATCH_MS: u64 = 500;
+/// How long a node may take to say how it is; a slower one is shown as not answering.
+const STATUS_SECONDS_MAX: u64 = 5;
 /// How long `--no-wait` waits for all to be in sync.
 const SYNC_SECONDS_MAX: u64 = 60;
 
@@ -75,13 +77,15 @@ fn play(
         clients.push(node.wait_until_ready()?);
     }
     connect_and_fill(&clients)?;
+    let patience = Duration::from_secs(STATUS_SECONDS_MAX);
+    let watchers: Vec<Client> = clients.iter().map(|client| client.impatient(patience)).collect();
     let mut screen = Screen::default();
     let mut in_sync: Option<(Duration, Vec<String>)> = None;
     while !stopped.load(Ordering::Relaxed) {
         for node in nodes.iter_mut() {
             node.check()?;
         }
-        let rows = look(nodes, &clients);
+        let rows = look(nodes, &watchers);
         let done = rows.iter().all(|row| row.is_in_sync());
         if done && in_sync.is_none() {
             let took = began.elapsed();

@@ -41,7 +41,7 @@ pub(super) fn table(rows: &[Row<'_>]) -> String {
                 "-".into(),
                 "no".into(),
                 "-".into(),
-                "starting".into(),
+                "no answer".into(),
             ]);
             continue;
         };
@@ -141,7 +141,7 @@ mod tests {
         assert!(!Row { status: None, ..row(everything) }.is_in_sync());
         let text = table(&[row(everything), Row { status: None, ..row(0) }]);
         assert!(text.contains(&format!("{everything}  yes      12:00:00.123")), "{text}");
-        assert!(text.contains("starting"));
+        assert!(text.contains("no answer"));
     }
 
     #[test]

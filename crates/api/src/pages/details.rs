@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::commonmark::{is_safe, render};
 use super::entry::{View, title_of};
 use super::hours::{Today, clock, phrase, today, week};
-use super::lang::{Lang, text};
+use super::lang::{Lang, encoded, text};
 use super::layout::badge;
 
 /// The part of the page that the kind asks for.
@@ -43,14 +43,14 @@ fn office_card_titled(office: &Map<String, Value>, now: &Zoned, lang: Lang, id: 
     html! {
         section .card {
             @match id {
-                Some(id) => h2 { a href=(lang.link(&format!("/eintrag/{id}"))) { (title_of(office, lang)) } },
+                Some(id) => h3 { a href=(lang.link(&format!("/eintrag/{id}"))) { (title_of(office, lang)) } },
                 None => h2 { (lang.pick("Adresse und Öffnungszeiten", "Address and opening hours")) },
             }
             @if !now_open.is_empty() { p { (badge(tone, &now_open)) } }
             (address(office.get("address"), lang))
             @for contact in list(office, "contacts") { (contact_line(contact, lang)) }
             @if !week.is_empty() {
-                dl { @for (day, times) in &week { dt { (day) } dd { (times) } } }
+                dl .hours { @for (day, times) in &week { dt { (day) } dd { (times) } } }
             }
             @for exception in list(office, "opening_exceptions") { (exception_line(exception, lang)) }
         }
@@ -191,7 +191,7 @@ fn life_event(view: &View<'_>) -> Markup {
                                 @if title.is_empty() { (title_of(service, lang)) } @else { (title) }
                             }
                         }
-                        None => strong { (title) },
+                        None => a href=(lang.link(&format!("/suche?q={}", encoded(title)))) { (title) },
                     }
                     @if let Some(days) = step.get("deadline_days").and_then(Value::as_i64) {
                         " " (badge("warn", &lang.pick(format!("innerhalb von {days} Tagen"), format!("within {days} days"))))

@@ -87,10 +87,17 @@ pub(crate) fn page(view: &View<'_>) -> Markup {
                 div {
                     @for (name, de, en) in TEXTS { (section(entry, name, lang.pick(de, en), lang)) }
                     (details::of_kind(view, kind_word))
+                    @if !offices.is_empty() {
+                        section {
+                            h2 { (lang.pick("Wo Sie das erledigen", "Where to go")) }
+                            div .offices {
+                                @for (id, office) in &offices { (details::office_card(id, office, view.now, lang)) }
+                            }
+                        }
+                    }
                 }
                 aside aria-label=(lang.pick("Auf einen Blick", "At a glance")) {
                     (glance(entry, lang))
-                    @for (id, office) in &offices { (details::office_card(id, office, view.now, lang)) }
                     (provenance(meta, lang))
                 }
             }

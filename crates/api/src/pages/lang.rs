@@ -77,6 +77,15 @@ pub(crate) fn kind(kind: &str, lang: Lang) -> &str {
     }
 }
 
+/// For the value of a query: everything but letters and digits is percent-encoded.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

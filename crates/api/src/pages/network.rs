@@ -74,7 +74,8 @@ pub(crate) fn page(status: &Status, now: &Zoned, lang: Lang) -> Markup {
 fn alarms(alarms: &[AlarmInfo], now: &Zoned, lang: Lang) -> Markup {
     html! {
         @for alarm in alarms {
-            div .notice .bad role="alert" {
+            @let tone = if alarm.kind == "repaired" { "warn" } else { "bad" };
+            div class={ "notice " (tone) } role="alert" {
                 h2 { (alarm_title(alarm, lang)) }
                 p { (alarm.message) }
                 p .quiet {
@@ -105,6 +106,21 @@ fn alarm_title(alarm: &AlarmInfo, lang: Lang) -> String {
         "place_claimed_twice" => {
             ("Zwei Stellen beanspruchen denselben Ort".to_owned(), "Two organisations claim the same place".to_owned())
         }
+        "misbehaved" => (format!("{partner} hält sich nicht an die Regeln"), format!("{partner} broke the rules")),
+        "invalid_statements" => {
+            (format!("Ungültige Erklärungen von {partner}"), format!("Invalid statements from {partner}"))
+        }
+        "withheld" => (format!("{partner} hält Einträge zurück"), format!("{partner} withholds entries")),
+        "repaired" => ("Einträge wurden nachgeholt".to_owned(), "Entries were repaired".to_owned()),
+        "extra" => ("Überzählige Einträge gefunden".to_owned(), "Entries too many were found".to_owned()),
+        "set_aside" => ("Einträge zur Seite gelegt".to_owned(), "Entries were set aside".to_owned()),
+        "clock_ahead" => ("Eine Uhr geht weit vor".to_owned(), "A clock is far ahead".to_owned()),
+        "full" => ("Mehr Einträge, als hier Platz haben".to_owned(), "More entries than there is room for".to_owned()),
+        "not_stored" => ("Einträge ließen sich nicht speichern".to_owned(), "Entries could not be stored".to_owned()),
+        "partnership_ended" => (
+            format!("Die Partnerschaft mit {partner} ist beendet"),
+            format!("The partnership with {partner} has ended"),
+        ),
         other => (format!("Achtung: {other}"), format!("Attention: {other}")),
     };
     lang.pick(de, en)

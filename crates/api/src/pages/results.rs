@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use ortsnetz_node::dto::{Hit, PlaceInfo, SearchResult};
 
 use super::format::{ago, count};
-use super::lang::{Lang, kind};
+use super::lang::{Lang, encoded, kind};
 use super::layout::{Page, badge, render, search_form};
 use super::standing::owner;
 
@@ -162,15 +162,6 @@ fn incomplete(result: &SearchResult, lang: Lang) -> Markup {
             }
         }
     }
-}
-
-/// For the value of a query: everything but letters and digits is percent-encoded.
-fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
-    }
-    out
 }
 
 #[cfg(test)]
