@@ -57,18 +57,13 @@ impl Feed {
             Ordering::Less => {}
         }
         if let Some((entry, item)) = record.item() {
-            let row = Row {
-                generation: record.generation,
-                position: record.position,
-                item,
-                withdrawn: !record.is_live(),
-            };
+            let row =
+                Row { generation: record.generation, position: record.position, item, withdrawn: !record.is_live() };
             self.index.insert(entry, row);
         } else if let Body::Checkpoint(checkpoint) = &record.body
             && self.checkpoint.as_ref().is_none_or(|held| held.position < record.position)
         {
-            self.checkpoint =
-                Some(Marker { position: record.position, at: record.at, checkpoint: checkpoint.clone() });
+            self.checkpoint = Some(Marker { position: record.position, at: record.at, checkpoint: checkpoint.clone() });
         }
     }
 
@@ -128,7 +123,9 @@ impl Feed {
             let key = (first.term, first.epoch);
             let cut = marker.checkpoint.cuts.binary_search_by_key(&key, |cut| (cut.term, cut.epoch));
             let sequence = cut.map_or(0, |at| marker.checkpoint.cuts[at].sequence);
-            beyond.extend(self.index.range(Position { sequence, ..first }, end).map(|(position, entry)| (entry, position)));
+            beyond.extend(
+                self.index.range(Position { sequence, ..first }, end).map(|(position, entry)| (entry, position)),
+            );
             after = end;
         }
         beyond

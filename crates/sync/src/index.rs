@@ -37,10 +37,7 @@ impl Packed {
     /// Epochs beyond the year 10000 and sequences beyond 2^48 saturate; [`representable`] refuses them before.
     fn new(position: &Position) -> Self {
         let epoch = position.epoch.min(BITS_48);
-        Self(
-            u64::from(position.term) << 32 | epoch >> 16,
-            (epoch & 0xffff) << 48 | position.sequence.min(BITS_48),
-        )
+        Self(u64::from(position.term) << 32 | epoch >> 16, (epoch & 0xffff) << 48 | position.sequence.min(BITS_48))
     }
 
     fn position(self) -> Position {

@@ -105,4 +105,3 @@ pub const ANNOUNCE_MS: u64 = 2_000;
 
 /// What was taken in from a peer is remembered at most this often.
 pub const REMEMBER_MS: u64 = 5_000;
-

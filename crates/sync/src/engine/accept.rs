@@ -42,12 +42,7 @@ impl Engine {
             // A record of the same entry on its way to disk has to arrive there first.
             let storing = pipe.storing.as_ref().map(super::pipe::Storing::entries).unwrap_or_default();
             if work.entries().intersection(&storing).next().is_some() {
-                pipe.live.push_front(Inbound {
-                    node: work.node,
-                    source: work.source,
-                    bytes: 0,
-                    items: work.items,
-                });
+                pipe.live.push_front(Inbound { node: work.node, source: work.source, bytes: 0, items: work.items });
                 return;
             }
             self.start_accepting(feed, work);

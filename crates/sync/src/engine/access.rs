@@ -72,7 +72,6 @@ impl Engine {
 
     /// Whether a peer may see statements of an organisation beside those we offer feeds of.
     pub(super) fn is_owner_node(&self, feed: &FeedId, peer: &Peer) -> bool {
-        peer.organisation == feed.organisation
-            && self.publisher_of(feed).is_some_and(|(_, node)| node == peer.node)
+        peer.organisation == feed.organisation && self.publisher_of(feed).is_some_and(|(_, node)| node == peer.node)
     }
 }

@@ -30,6 +30,7 @@ struct Audit {
     stage: Stage,
     since: u64,
     live: u64,
+    root: Hash,
     leaves: Vec<u16>,
     items: Vec<AuditItem>,
 }
@@ -44,7 +45,8 @@ impl Engine {
     /// Compares our tree with the signed totals once nothing of the feed is under way, and starts a repair if it differs.
     pub(super) fn check_tree(&mut self, id: &FeedId) {
         let Some(feed) = self.feeds.get(id) else { return };
-        let quiet = self.pipes.get(id).is_none_or(|pipe| pipe.idle() && pipe.wants.is_empty() && pipe.reading.is_none());
+        let quiet =
+            self.pipes.get(id).is_none_or(|pipe| pipe.idle() && pipe.wants.is_empty() && pipe.reading.is_none());
         if !quiet || feed.frozen.is_some() {
             return;
         }
@@ -62,6 +64,7 @@ impl Engine {
         if verified == Some(true) && pipe.suspicious {
             pipe.suspicious = false;
             pipe.audited.clear();
+            pipe.audit_again = (0, 0);
             let repaired = std::mem::take(&mut pipe.repaired).len();
             self.counters.repaired += repaired as u64;
             self.alarm(Alarm::Repaired { feed: *id, entries: repaired });
@@ -101,12 +104,22 @@ impl Engine {
             .filter(|s| !tried.contains(&s.peer.node) && s.may_be_asked(id, self.now) && self.may_serve(id, &s.peer))
             .max_by_key(|s| (self.is_owner_node(id, &s.peer), s.peer.organisation == id.organisation, s.peer.node))
             .map(|s| s.peer.node);
-        let Some(node) = node else { return };
+        let Some(node) = node else { return self.audit_later(id) };
         if lost_checkpoint {
             self.pipes.entry(*id).or_default().audited.insert(node);
             return self.want(id, None, &node, Vec::new(), Source::Want { repair: true });
         }
         self.begin_audit(node, id, true, None);
+    }
+
+    /// Nobody can explain the difference now: later, and later again.
+    fn audit_later(&mut self, id: &FeedId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        if !pipe.audited.is_empty() && pipe.audit_again.0 <= self.now {
+            let wait = (pipe.audit_again.1 * 2).clamp(REQUEST_MS, BLOCKED_MS);
+            pipe.audit_again = (self.now + wait, wait);
+            self.timers.set(self.now + wait, Timer::Feed(*id));
+        }
     }
 
     pub(super) fn begin_audit(&mut self, node: NodeId, id: &FeedId, repair: bool, compare: Option<OpId>) {
@@ -116,6 +129,7 @@ impl Engine {
             stage: Stage::Buckets,
             since: self.now,
             live: 0,
+            root: Hash([0; 32]),
             leaves: Vec::new(),
             items: Vec::new(),
         });
@@ -151,7 +165,9 @@ impl Engine {
                 Message::AuditBuckets { feed: id, cursor: feed.cursor, root, live, buckets }
             }
             // As if there was nothing, whoever asks.
-            None => Message::AuditBuckets { feed: id, cursor: START, root: Hash([0; 32]), live: 0, buckets: Vec::new() },
+            None => {
+                Message::AuditBuckets { feed: id, cursor: START, root: Hash([0; 32]), live: 0, buckets: Vec::new() }
+            }
         };
         self.send(&node, &message, Lane::Control);
     }
@@ -166,14 +182,16 @@ impl Engine {
         buckets: Vec<Bucket>,
     ) {
         let now = self.now;
-        let Some(audit) = self.audits.0.get_mut(&(node, id)).filter(|audit| audit.stage == Stage::Buckets) else { return };
+        let Some(audit) = self.audits.0.get_mut(&(node, id)).filter(|audit| audit.stage == Stage::Buckets) else {
+            return;
+        };
         let feed = self.feeds.get(&id);
         let ours = feed.map_or(START, |feed| feed.cursor);
-        (audit.live, audit.since) = (live, now);
+        (audit.live, audit.root, audit.since) = (live, root, now);
         let nothing_there = cursor == START && root == Hash([0; 32]);
         if audit.compare.is_none() && cursor != ours {
             // Another state than ours: nothing to learn here about what is missing.
-            return self.audit_failed(node, id, false);
+            return self.audit_failed(node, id);
         }
         let mut leaves = Vec::new();
         for bucket in &buckets {
@@ -221,7 +239,9 @@ impl Engine {
 
     pub(super) fn audit_items(&mut self, node: NodeId, id: FeedId, items: Vec<AuditItem>, last: bool) {
         let now = self.now;
-        let Some(audit) = self.audits.0.get_mut(&(node, id)).filter(|audit| audit.stage == Stage::Items) else { return };
+        let Some(audit) = self.audits.0.get_mut(&(node, id)).filter(|audit| audit.stage == Stage::Items) else {
+            return;
+        };
         audit.since = now;
         audit.items.extend(items);
         if audit.items.len() > crate::limits::FEED_ENTRIES_MAX {
@@ -247,7 +267,7 @@ impl Engine {
             theirs.iter().filter(|(entry, item)| ours.get(*entry) != Some(*item)).map(|(entry, _)| *entry).collect();
         let extra: Vec<_> = ours.keys().filter(|entry| !theirs.contains_key(entry)).copied().collect();
         if audit.repair {
-            self.repair(node, &id, &wrong, &extra);
+            self.repair(node, &id, &audit, &wrong, &extra);
         }
         if let Some(op) = audit.compare {
             let mut differing: Vec<_> = wrong.into_iter().chain(extra).collect();
@@ -256,7 +276,7 @@ impl Engine {
         }
     }
 
-    fn repair(&mut self, node: NodeId, id: &FeedId, wrong: &[EntryId], extra: &[EntryId]) {
+    fn repair(&mut self, node: NodeId, id: &FeedId, audit: &Audit, wrong: &[EntryId], extra: &[EntryId]) {
         let pipe = self.pipes.entry(*id).or_default();
         pipe.audited.insert(node);
         if wrong.is_empty() && extra.is_empty() {
@@ -265,8 +285,14 @@ impl Engine {
                 // The trees are equal, and only the newest record is not here: a checkpoint, which is in no tree.
                 return self.want(id, None, &node, Vec::new(), Source::Want { repair: true });
             }
-            // The same tree as ours, although the signed totals say otherwise: it leaves out what we lack.
-            return self.audit_failed(node, *id, true);
+            // The same tree as ours, although the signed totals say otherwise: it leaves out what we lack. Or it lost
+            // it itself; then it says so by its root.
+            let honest = feed.and_then(|feed| feed.totals).is_some_and(|(_, totals)| totals.root != audit.root);
+            self.alarm(Alarm::Withheld { node, feed: *id });
+            if !honest {
+                self.block(&node, id, BLOCKED_MS);
+            }
+            return self.check_tree(id);
         }
         if !extra.is_empty() {
             self.alarm(Alarm::Extra { feed: *id, entries: extra.to_vec() });
@@ -277,13 +303,9 @@ impl Engine {
         self.check_tree(id);
     }
 
-    fn audit_failed(&mut self, node: NodeId, id: FeedId, withheld: bool) {
+    fn audit_failed(&mut self, node: NodeId, id: FeedId) {
         let audit = self.audits.0.remove(&(node, id));
         self.pipes.entry(id).or_default().audited.insert(node);
-        if withheld {
-            self.alarm(Alarm::Withheld { node, feed: id });
-            self.block(&node, &id, BLOCKED_MS);
-        }
         if let Some(op) = audit.and_then(|audit| audit.compare) {
             self.compare_unanswered(op);
         }
@@ -299,10 +321,15 @@ impl Engine {
     }
 
     pub(super) fn check_audits(&mut self) {
-        let late: Vec<_> =
-            self.audits.0.iter().filter(|(_, audit)| audit.since + REQUEST_MS <= self.now).map(|(key, _)| *key).collect();
+        let late: Vec<_> = self
+            .audits
+            .0
+            .iter()
+            .filter(|(_, audit)| audit.since + REQUEST_MS <= self.now)
+            .map(|(key, _)| *key)
+            .collect();
         for (node, feed) in late {
-            self.audit_failed(node, feed, false);
+            self.audit_failed(node, feed);
         }
         if !self.audits.0.is_empty() {
             self.timers.set(self.now + REQUEST_MS, Timer::Audits);

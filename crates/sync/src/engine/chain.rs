@@ -126,8 +126,7 @@ impl Engine {
 
     /// What waited for the statements of an organisation goes on.
     fn chains_moved(&mut self, node: &NodeId, organisation: &OrgId) {
-        let feeds: Vec<_> =
-            self.pipes.keys().filter(|feed| feed.organisation == *organisation).copied().collect();
+        let feeds: Vec<_> = self.pipes.keys().filter(|feed| feed.organisation == *organisation).copied().collect();
         for feed in feeds {
             self.advance(&feed);
         }

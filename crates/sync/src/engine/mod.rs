@@ -1,7 +1,7 @@
 //! The engine: what is known, what is under way, and the way of an event through it.
 
-mod access;
 mod accept;
+mod access;
 mod audit;
 mod chain;
 mod compare;

@@ -34,8 +34,11 @@ pub(super) fn feed_part(feed: &FeedId, cursor: &Position, serial: u64) -> u128 {
 }
 
 fn chain_part(organisation: &OrgId, hash: &[u8; 16]) -> u128 {
-    let digest =
-        Sha256::new().chain_update(b"ortsnetz/offer/chain/v1").chain_update(organisation.0).chain_update(hash).finalize();
+    let digest = Sha256::new()
+        .chain_update(b"ortsnetz/offer/chain/v1")
+        .chain_update(organisation.0)
+        .chain_update(hash)
+        .finalize();
     u128::from_be_bytes(std::array::from_fn(|at| digest[at]))
 }
 
@@ -71,6 +74,7 @@ impl Engine {
         if part == 0 {
             session.untold.remove(feed);
             session.streams.remove(feed);
+            session.landed(feed, None);
         } else {
             session.untold.insert(*feed);
             self.refresh_chain(node, &feed.organisation);
@@ -82,9 +86,11 @@ impl Engine {
         let Some(known) = self.organisations.get(organisation) else { return };
         let Some(session) = self.sessions.get_mut(node) else { return };
         let offered = *organisation == self.config.organisation
-            || session.offered.range(FeedId { organisation: *organisation, collection: FIRST }..).next().is_some_and(
-                |(feed, _)| feed.organisation == *organisation,
-            );
+            || session
+                .offered
+                .range(FeedId { organisation: *organisation, collection: FIRST }..)
+                .next()
+                .is_some_and(|(feed, _)| feed.organisation == *organisation);
         if !offered {
             return;
         }

@@ -77,6 +77,8 @@ impl Engine {
             ratio: 4,
         };
         session.note(&feed, after);
+        // What was pushed and not confirmed comes again with the pages.
+        session.landed(&feed, None);
         session.streams.insert(feed, stream);
     }
 
@@ -84,7 +86,9 @@ impl Engine {
     pub(super) fn pump(&mut self) {
         while self.bulk_loads < BULK_LOADS_MAX {
             let ready = |stream: &Stream| {
-                !stream.loading && !stream.ended && stream.flying_bytes + PAGE_BYTES <= WINDOW_BYTES.max(stream.stored_bytes / 20)
+                !stream.loading
+                    && !stream.ended
+                    && stream.flying_bytes + PAGE_BYTES <= WINDOW_BYTES.max(stream.stored_bytes / 20)
             };
             let pick = |(node, session): (&NodeId, &super::session::Session)| {
                 let (feed, _) = session.streams.iter().find(|(_, stream)| ready(stream))?;
@@ -261,13 +265,7 @@ impl Engine {
     ) {
         let Some(session) = self.sessions.get_mut(&node) else { return };
         session.offer = offer.or(session.offer);
-        let mut freed = 0;
-        session.live.retain(|(live, position, bytes)| {
-            let done = *live == feed && *position <= stored;
-            freed += if done { *bytes } else { 0 };
-            !done
-        });
-        session.live_bytes -= freed;
+        session.landed(&feed, Some(stored));
         if let Some(stream) = session.streams.get_mut(&feed) {
             while let Some((position, bytes)) = stream.flying.front().copied()
                 && position <= stored

@@ -117,6 +117,8 @@ pub(super) struct Pipe {
     pub(super) suspicious: bool,
     /// Peers that were audited without success since the tree last changed.
     pub(super) audited: BTreeSet<NodeId>,
+    /// When they are audited again, and how long that was put off.
+    pub(super) audit_again: (u64, u64),
     /// Peers whose records could not be judged here.
     pub(super) unknown: BTreeSet<NodeId>,
     /// Entries repaired by the audit under way, and from whom.

@@ -132,7 +132,10 @@ impl Engine {
             }
             return self.review_wish(&feed);
         }
-        if asked && let Some(reading) = &mut pipe.reading && page.kind != PageKind::Live {
+        if asked
+            && let Some(reading) = &mut pipe.reading
+            && page.kind != PageKind::Live
+        {
             reading.progress_at = self.now;
             reading.next = page.upto;
             reading.all_here = matches!(page.kind, PageKind::Last | PageKind::Large);
@@ -212,6 +215,9 @@ impl Engine {
         let Some(pipe) = self.pipes.get_mut(&feed) else { return };
         if pipe.retry_at <= self.now {
             pipe.retry_at = 0;
+        }
+        if pipe.audit_again.0 <= self.now {
+            pipe.audited.clear();
         }
         let idle = pipe.idle();
         if let Some(reading) = &pipe.reading {

@@ -19,11 +19,8 @@ impl Engine {
 
     fn peer_status(&self, session: &Session) -> PeerStatus {
         let cursor = |feed: &FeedId| self.feeds.get(feed).map_or(START, |held| held.cursor);
-        let behind = session
-            .behind
-            .iter()
-            .map(|feed| distance(&cursor(feed), session.has.get(feed).unwrap_or(&START)))
-            .sum();
+        let behind =
+            session.behind.iter().map(|feed| distance(&cursor(feed), session.has.get(feed).unwrap_or(&START))).sum();
         let untold = session.untold.iter().map(|feed| distance(session.has.get(feed).unwrap_or(&START), &cursor(feed)));
         let known = session.offered.keys().filter(|feed| !session.untold.contains(feed)).filter_map(|feed| {
             let has = session.has.get(feed)?;

@@ -113,6 +113,17 @@ impl Session {
         }
     }
 
+    /// Pushes of a feed, up to a position or all of them, are not waited for any longer.
+    pub(super) fn landed(&mut self, feed: &FeedId, upto: Option<Position>) {
+        let mut freed = 0;
+        self.live.retain(|(live, position, bytes)| {
+            let done = live == feed && upto.is_none_or(|upto| *position <= upto);
+            freed += if done { *bytes } else { 0 };
+            !done
+        });
+        self.live_bytes -= freed;
+    }
+
     /// Whether something may be said to it.
     pub(super) fn open(&self) -> bool {
         self.ready && !self.closing
@@ -134,9 +145,10 @@ impl Engine {
         self.sessions.insert(peer.node, session);
         self.build_offer(&peer.node);
         let organisation = self.config.organisation;
-        let chain = self.organisations.get(&organisation).map_or([0; 16], |own| {
-            super::offer::half(&own.chain_hash(&organisation, &peer.organisation))
-        });
+        let chain = self
+            .organisations
+            .get(&organisation)
+            .map_or([0; 16], |own| super::offer::half(&own.chain_hash(&organisation, &peer.organisation)));
         let hello = Message::Hello {
             oldest: VERSION,
             newest: VERSION,
@@ -200,7 +212,14 @@ impl Engine {
             Message::Ack { feed, cursor, stored, offer } => self.ack(node, feed, cursor, stored, offer),
             Message::Want { feed, entry, have } => self.wanted(node, feed, entry, have),
             Message::Changes { feed, entry, record, chunks, last } => {
-                self.changes(node, feed, entry, record.map(Vec::from), chunks.into_iter().map(Vec::from).collect(), last);
+                self.changes(
+                    node,
+                    feed,
+                    entry,
+                    record.map(Vec::from),
+                    chunks.into_iter().map(Vec::from).collect(),
+                    last,
+                );
             }
             Message::Gone { feed, entry } => self.gone(&node, feed, entry),
             Message::Audit { feed, middles } => self.audited(node, feed, &middles),
@@ -269,7 +288,8 @@ impl Engine {
 
     /// The signed end goes out before the line closes.
     pub(super) fn removed(&mut self, organisation: &OrgId) {
-        let nodes: Vec<_> = self.sessions.values().filter(|s| s.peer.organisation == *organisation).map(|s| s.peer.node).collect();
+        let nodes: Vec<_> =
+            self.sessions.values().filter(|s| s.peer.organisation == *organisation).map(|s| s.peer.node).collect();
         for node in nodes {
             self.send_chain(&node, &self.config.organisation.clone());
             self.close(&node, CloseReason::Removed, Some(ByeCode::Removed));

@@ -183,7 +183,8 @@ impl Engine {
 
     fn show_proof(&mut self, id: &FeedId, proof: Equivocation) {
         let (first, second) = proof.records();
-        let wire = |signed: &SignedRecord| WireItem::new(&Item { record: signed.to_bytes().into(), chunks: Vec::new() });
+        let wire =
+            |signed: &SignedRecord| WireItem::new(&Item { record: signed.to_bytes().into(), chunks: Vec::new() });
         let message = Message::Evidence { feed: *id, items: vec![wire(first), wire(second)] };
         let nodes: Vec<_> =
             self.sessions.values().filter(|s| s.open() && s.offered.contains_key(id)).map(|s| s.peer.node).collect();
@@ -202,7 +203,8 @@ impl Engine {
         let signer = self.publisher_of(&id);
         let by_publisher = signer == Some((position.term, first.node())) && first.node() == second.node();
         let known = self.feeds.get(&id).is_none_or(|feed| feed.frozen.is_some_and(|frozen| frozen <= position));
-        if known || !by_publisher || first.record().feed != id || !first.signature_holds() || !second.signature_holds() {
+        if known || !by_publisher || first.record().feed != id || !first.signature_holds() || !second.signature_holds()
+        {
             return;
         }
         self.pipes.entry(id).or_default().proof = Some(proof);

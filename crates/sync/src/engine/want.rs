@@ -69,8 +69,7 @@ impl Engine {
         let mut lost = false;
         for (entry, node, tried) in waiting {
             let usable = |node: &NodeId| {
-                !tried.contains(node)
-                    && self.sessions.get(node).is_some_and(|s| s.may_be_asked(feed, self.now))
+                !tried.contains(node) && self.sessions.get(node).is_some_and(|s| s.may_be_asked(feed, self.now))
             };
             let other = || {
                 let mut peers = self.sessions.values().filter(|s| {
@@ -157,7 +156,10 @@ impl Engine {
                 continue;
             }
             pipe.wants.remove(&record.entry);
-            if repair && good && let Some(entry) = record.entry {
+            if repair
+                && good
+                && let Some(entry) = record.entry
+            {
                 pipe.repaired.insert(entry);
             }
         }

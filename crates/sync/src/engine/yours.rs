@@ -30,15 +30,16 @@ pub(super) struct Returned {
 impl Engine {
     /// Starts giving a peer back what is kept beside of its feeds.
     pub(super) fn give_back(&mut self, node: &NodeId) {
-        let feeds: Vec<_> =
-            self.feeds.iter().filter(|(_, feed)| !feed.aside.is_empty()).map(|(id, _)| *id).collect();
+        let feeds: Vec<_> = self.feeds.iter().filter(|(_, feed)| !feed.aside.is_empty()).map(|(id, _)| *id).collect();
         for id in feeds {
             self.give_back_feed(node, &id);
         }
     }
 
     fn give_back_feed(&mut self, node: &NodeId, id: &FeedId) {
-        let Some(peer) = self.sessions.get(node).filter(|session| session.open()).map(|session| session.peer) else { return };
+        let Some(peer) = self.sessions.get(node).filter(|session| session.open()).map(|session| session.peer) else {
+            return;
+        };
         if !self.is_owner_node(id, &peer) || !self.may_serve(id, &peer) || peer.node == self.config.node {
             return;
         }

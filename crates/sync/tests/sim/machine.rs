@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ortsnetz_model::{FeedId, Hash, NodeId, OrgId};
-use ortsnetz_sync::{Alarm, Config, Effect, Engine, Event, Item, OpId, OfferHash, Query, StoreBatch, Verdict};
+use ortsnetz_sync::{Alarm, Config, Effect, Engine, Event, Item, OfferHash, OpId, Query, StoreBatch, Verdict};
 use ortsnetz_trust::record::sign_batch;
 use ortsnetz_trust::{Identity, NodeKey, Record, RecordError, Signed, SignedRecord};
 
@@ -88,8 +88,7 @@ impl Machine {
         self.requests.clear();
         self.disk_free_at = now;
         self.woken_for = None;
-        let config =
-            Config { node: self.node(), organisation: self.organisation, started_at: now, zstd_level: 1 };
+        let config = Config { node: self.node(), organisation: self.organisation, started_at: now, zstd_level: 1 };
         self.engine = Some(Engine::new(config, seed, self.disk.snapshot()));
     }
 
@@ -137,13 +136,13 @@ impl Machine {
     }
 
     fn commit(&mut self, batches: Vec<Vec<Record>>, origins: &[Option<(OpId, usize)>]) -> Vec<Item> {
-        let signed: Vec<_> =
-            batches.into_iter().flat_map(|batch| sign_batch(batch, &self.key).expect("the engine makes batches")).collect();
+        let signed: Vec<_> = batches
+            .into_iter()
+            .flat_map(|batch| sign_batch(batch, &self.key).expect("the engine makes batches"))
+            .collect();
         let mut items = Vec::new();
         for (signed, origin) in signed.into_iter().zip(origins) {
-            let chunks = origin
-                .and_then(|(op, index)| self.requests.get(&op)?.get(index).cloned())
-                .unwrap_or_default();
+            let chunks = origin.and_then(|(op, index)| self.requests.get(&op)?.get(index).cloned()).unwrap_or_default();
             items.push(Item { record: signed.to_bytes().into(), chunks: chunks.clone() });
             self.disk.cursors.insert(signed.record().feed, signed.record().position);
             self.disk.keep(signed, chunks);
@@ -206,14 +205,20 @@ impl Machine {
             Err(RecordError::NoRole { .. }) => return (Verdict::Unknown, None),
             Err(error) => return invalid(error.to_string()),
         }
-        let Some(entry) = signed.record().entry else { return (Verdict::Valid { covers: true }, Some((signed, Vec::new()))) };
+        let Some(entry) = signed.record().entry else {
+            return (Verdict::Valid { covers: true }, Some((signed, Vec::new())));
+        };
         let held = self.disk.chunks.get(&(feed, entry, signed.record().generation)).cloned().unwrap_or_default();
         let held_hashes: BTreeSet<_> = held.iter().map(|stored| stored.hash).collect();
         let news: Vec<_> =
             item.chunks.iter().filter(|chunk| !held_hashes.contains(&chunk_hash(chunk))).cloned().collect();
         let position = signed.record().position;
         let mut all = held.clone();
-        all.extend(news.iter().map(|bytes| Stored { position, hash: chunk_hash(bytes), bytes: Arc::new(bytes.clone()) }));
+        all.extend(news.iter().map(|bytes| Stored {
+            position,
+            hash: chunk_hash(bytes),
+            bytes: Arc::new(bytes.clone()),
+        }));
         let wanted = closure(&heads(&signed), &all);
         if news.iter().any(|chunk| !wanted.contains(&chunk_hash(chunk))) {
             return invalid("changes that nobody signed".into());

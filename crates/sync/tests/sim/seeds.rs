@@ -99,7 +99,8 @@ type Backups = Vec<(usize, crate::disk::Disk)>;
 
 fn chaos(world: &mut World) -> Backups {
     let mut backups = Backups::new();
-    let mut feeds: Vec<_> = (0..world.towns.len()).map(|town| (world.towns[town].machines[0], world.feed(town, "public"))).collect();
+    let mut feeds: Vec<_> =
+        (0..world.towns.len()).map(|town| (world.towns[town].machines[0], world.feed(town, "public"))).collect();
     for machine in 0..world.machines.len() {
         feeds.push((machine, world.drafts(machine)));
     }
@@ -150,7 +151,8 @@ fn chaos(world: &mut World) -> Backups {
 
 fn publish(world: &mut World, feeds: &[(usize, ortsnetz_model::FeedId)]) {
     let (machine, feed) = feeds[world.rng.random_range(0..feeds.len())];
-    let held: Vec<_> = world.machines[machine].disk.records.keys().filter(|(id, _)| *id == feed).map(|(_, e)| *e).collect();
+    let held: Vec<_> =
+        world.machines[machine].disk.records.keys().filter(|(id, _)| *id == feed).map(|(_, e)| *e).collect();
     match world.rng.random_range(0..10) {
         0..=4 if !held.is_empty() => {
             let entry = held[world.rng.random_range(0..held.len())];
@@ -162,7 +164,8 @@ fn publish(world: &mut World, feeds: &[(usize, ortsnetz_model::FeedId)]) {
             world.withdraw(machine, feed, entry);
         }
         _ => {
-            let texts: Vec<_> = (0..world.rng.random_range(1..8)).map(|at| format!("new {at} at {}", world.now)).collect();
+            let texts: Vec<_> =
+                (0..world.rng.random_range(1..8)).map(|at| format!("new {at} at {}", world.now)).collect();
             world.publish(machine, feed, &texts.iter().map(String::as_str).collect::<Vec<_>>());
         }
     }
@@ -200,10 +203,8 @@ fn forget(world: &mut World, _machine: usize) {
 /// A row rots, the scrub finds it.
 fn damage(world: &mut World, machine: usize) {
     let held: Vec<_> = world.machines[machine].disk.records.keys().copied().collect();
-    let foreign: Vec<_> = held
-        .into_iter()
-        .filter(|(feed, _)| feed.organisation != world.machines[machine].organisation)
-        .collect();
+    let foreign: Vec<_> =
+        held.into_iter().filter(|(feed, _)| feed.organisation != world.machines[machine].organisation).collect();
     if foreign.is_empty() || world.machines[machine].engine.is_none() {
         return;
     }

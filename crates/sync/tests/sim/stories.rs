@@ -16,7 +16,12 @@ fn two_towns(seed: u64) -> (World, usize, usize) {
     (world, siegburg, bonn)
 }
 
-fn text(world: &World, machine: usize, feed: ortsnetz_model::FeedId, entry: ortsnetz_model::EntryId) -> Option<Vec<u8>> {
+fn text(
+    world: &World,
+    machine: usize,
+    feed: ortsnetz_model::FeedId,
+    entry: ortsnetz_model::EntryId,
+) -> Option<Vec<u8>> {
     let disk = &world.machines[machine].disk;
     let generation = disk.records.get(&(feed, entry))?.record().generation;
     disk.chunks.get(&(feed, entry, generation))?.last().map(|stored| stored.bytes.to_vec())
@@ -329,12 +334,8 @@ fn a_first_sync_that_was_killed_sends_little_again() {
     world.start(bonn);
     world.run(MINUTE);
     world.assert_converged();
-    let total: u64 = world.machines[siegburg]
-        .disk
-        .records
-        .values()
-        .map(|signed| signed.to_bytes().len() as u64 + 2048)
-        .sum();
+    let total: u64 =
+        world.machines[siegburg].disk.records.values().map(|signed| signed.to_bytes().len() as u64 + 2048).sum();
     let again = world.sent[siegburg].1.saturating_sub(total * 85 / 100);
     let sent = world.sent[siegburg].1;
     eprintln!("sent {sent} of about {total}, at most {again} again");

@@ -239,7 +239,8 @@ impl World {
         let mut readers: Vec<_> = readers.iter().map(|reader| self.towns[*reader].id).collect();
         readers.sort();
         let key = self.machines[self.towns[town].machines[0]].key.clone();
-        let signed = self.towns[town].identity.state_collection(name, Readers::Organisations(readers), relay, false, &key);
+        let signed =
+            self.towns[town].identity.state_collection(name, Readers::Organisations(readers), relay, false, &key);
         self.state(town, signed.expect("a collection can be stated"));
         self.feed(town, name)
     }
@@ -411,7 +412,10 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Deliver { to, from, connection, bytes } => {
-                if self.talk && let Ok(Some(message)) = Message::read(&bytes) && !matches!(message, Message::Beat { .. }) {
+                if self.talk
+                    && let Ok(Some(message)) = Message::read(&bytes)
+                    && !matches!(message, Message::Beat { .. })
+                {
                     let text = format!("{message:?}");
                     eprintln!("{} {from}>{to} {}", self.now - BEGIN, text.chars().take(600).collect::<String>());
                 }
@@ -599,7 +603,11 @@ impl World {
             if !self.could_read(&feed, &organisation, None) {
                 let id = feed.collection.0;
                 let found = plain.windows(16).any(|window| window == id);
-                assert!(!found, "{} tells {} of a private collection: {message:?}", self.machines[from].name, self.machines[to].name);
+                assert!(
+                    !found,
+                    "{} tells {} of a private collection: {message:?}",
+                    self.machines[from].name, self.machines[to].name
+                );
             }
         }
     }
