@@ -183,7 +183,7 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
         line(
             "recovery sheet",
             "warning",
-            "it was never read back; do it once with `ortsnetz identity sheet FILE --passphrase WORDS`".into(),
+            "it was never read back; do it once with `ortsnetz identity sheet --check FILE`".into(),
         );
     }
     let ok = checks.iter().all(|line| line.result != "failed");

@@ -153,7 +153,7 @@ impl Sheet {
              AUFBEWAHREN\n\
              1. Ausdrucken und getrennt von der Passphrase einschließen (Tresor).\n\
              2. Die Datei danach nicht auf dem Rechner liegen lassen, der gesichert wird.\n\
-             3. Einmal prüfen, dass es lesbar ist:  ortsnetz identity sheet DATEI --passphrase WORTE\n\n\
+             3. Einmal prüfen, dass es lesbar ist:  ortsnetz identity sheet --check DATEI\n\n\
              WIEDERHERSTELLEN\n\
              1. Ortsnetz auf einem neuen Rechner installieren.\n\
              2. Den Block unten (mit BEGIN und END) abtippen oder den QR-Code lesen und\n\
