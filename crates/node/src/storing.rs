@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ortsnetz_model::{DocumentId, EntryId, FeedId, NodeId, Position};
 use ortsnetz_store::{Batch, Key, Origin, Range, Side};
 use ortsnetz_sync::{Event, Item, OpId, Query, StoreBatch};
-use ortsnetz_trust::record::{Body, SignedRecord};
+use ortsnetz_trust::record::{Body, Record, SignedRecord};
 
 use crate::accepting::{Outcome, OutcomeContent};
 use crate::clock;
@@ -30,7 +30,7 @@ pub(crate) fn store(
     let own = batch.feed.is_some_and(|feed| feed.organisation == shared.own.organisation);
     let write = move || {
         let locks_on: Vec<EntryId> = if own {
-            outcomes.iter().flatten().filter_map(|outcome| outcome.record.record().entry).collect()
+            outcomes.iter().flatten().filter_map(|outcome| touched(outcome.record.record())).collect()
         } else {
             Vec::new()
         };
@@ -57,6 +57,14 @@ pub(crate) fn store(
         let _ = shared.driver.send(Input::Answer(Event::Stored { op, ok: result.is_ok() }));
     };
     rayon::spawn(write);
+}
+
+/// The entry whose row a record of our own changes: of an answer, the one it is about, not its key in the feed.
+fn touched(record: &Record) -> Option<EntryId> {
+    match &record.body {
+        Body::Answer(answer) => Some(answer.entry),
+        _ => record.entry,
+    }
 }
 
 fn rows_of(
