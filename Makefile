@@ -5,7 +5,6 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 SEEDS ?= 1000
-ROUNDS ?= 100
 FUZZ_SECONDS ?= 60
 
 .PHONY: help tools build release demo test lint deny audit bench soak fuzz join-drill clean
@@ -27,7 +26,7 @@ demo: release ## start six towns that share their knowledge; Ctrl-C stops them
 
 test: tools lint deny ## everything CI checks: format, clippy, docs, licences, all tests
 	cargo build --workspace --all-targets --locked
-	ORTSNETZ_SIM_SEEDS=$(SEEDS) ORTSNETZ_KILL_ROUNDS=$(ROUNDS) ORTSNETZ_TEST_SHEET_WORK_FACTOR=2 \
+	ORTSNETZ_SIM_SEEDS=$(SEEDS) ORTSNETZ_TEST_SHEET_WORK_FACTOR=2 \
 		cargo test --workspace --locked
 
 lint: ## format, clippy and doc warnings
@@ -46,10 +45,8 @@ audit: ## known vulnerabilities (needs the advisory database)
 bench: release ## our figures; beside the other systems' where ORTSNETZ_PEERS leads to their scripts
 	python3 scripts/bench.py
 
-soak: release ## 20,000 simulator seeds and 500 kill rounds
+soak: ## 20,000 simulator seeds
 	ORTSNETZ_SIM_SEEDS=20000 cargo test --release --locked -p ortsnetz-sync
-	cargo build --workspace --all-targets --locked
-	ORTSNETZ_KILL_ROUNDS=500 ORTSNETZ_TEST_SHEET_WORK_FACTOR=2 cargo test --locked --workspace --test daemons
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/tools.sh fuzz
