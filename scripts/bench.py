@@ -127,10 +127,6 @@ def wait_for(events, wanted, limit=600):
     sys.exit("bench: what was waited for did not happen")
 
 
-def in_sync(event):
-    return event["type"] == "partner" and event["in_sync"]
-
-
 def fdatasync_ms(base):
     times = []
     with open(f"{base}/sync", "wb") as f:
@@ -197,8 +193,9 @@ def run(n):
         watch = a.events()
         b.start()
         first = wait_for(watch, lambda e: e["type"] == "partner" and e["connected"])
-        last = wait_for(watch, in_sync)
-        result["reconnect_s"], result["reconnect_bytes"] = last - first, a.wire() - wire
+        while not all(p["in_sync"] for node in (a, b) for p in node.call("GET", "/status")["partners"]):
+            time.sleep(.002)
+        result["reconnect_s"], result["reconnect_bytes"] = time.monotonic() - first, a.wire() - wire
     finally:
         for node in (a, b):
             if node.proc:
@@ -251,7 +248,7 @@ def own_nodes(n):
 def peers(sizes):
     work = os.environ.get("PEERS_WORK")
     if not work or not os.path.isdir(PEERS):
-        print("other systems: not measured (set PEERS_WORK after their setup.sh; see docs/operations.md)")
+        print("other systems: not measured (run their setup.sh and set PEERS_WORK)")
         return
     for n in sizes:
         for argv in (["drive.py", "pouch", str(n)], ["st.py", str(n)], ["drive.py", "samod", str(n)]):
