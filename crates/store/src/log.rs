@@ -120,7 +120,12 @@ impl Log {
         header.extend(STORE_FORMAT.to_be_bytes());
         header.extend(id);
         header.extend(crc32fast::hash(&header).to_be_bytes());
-        let mut file = File::options().create(true).truncate(true).read(true).write(true).open(path).map_err(io)?;
+        let mut options = File::options();
+        options.create(true).truncate(true).read(true).write(true);
+        // It holds keys, and an export lies outside the protected directory.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(io)?;
         file.write_all(&header).and_then(|()| file.sync_all()).map_err(io)?;
         sync_parent(path)?;
         Ok(Self { file, path: path.to_owned(), id, end: HEADER_BYTES, next_number: 0, syncs: 0 })

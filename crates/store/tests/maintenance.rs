@@ -100,6 +100,12 @@ fn an_export_is_imported_with_every_row_and_a_new_id() {
     let file = directory.path().join("backup.ortsnetz");
     let rows = store.export(&file).unwrap();
     assert!(matches!(store.export(&file), Err(StoreError::Refused { .. })), "an old file is not replaced");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it holds keys");
+    }
     let to = directory.path().join("b");
     assert_eq!(Store::import(&file, &to, options()).unwrap(), rows);
     assert!(matches!(Store::import(&file, &to, options()), Err(StoreError::Refused { .. })));
