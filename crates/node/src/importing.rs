@@ -221,13 +221,7 @@ fn prepare(
     if changed {
         let heads = requested.then(|| working.heads());
         // After the publication, so that the row says what is published.
-        let draft = working.row.draft;
-        let mut part = working.plan(writer, &shared.store, heads)?;
-        if published {
-            working.row.draft = draft;
-            rows::put_own_entry(&mut part.batch, &id, &working.row);
-        }
-        plan.append(part);
+        plan.append(working.plan(writer, &shared.store, heads)?);
     }
     Ok(Outcome::Written(Box::new(Change { created, published, requested, plan, findings, kept })))
 }

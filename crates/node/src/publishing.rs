@@ -84,12 +84,9 @@ pub(crate) fn plan(
             chunks,
         });
     }
-    working.row.published = Published::Live;
-    working.row.at_publish = at_publish;
-    working.row.request = Request::None;
-    working.row.draft = matches!(version, Version::Requested(_)) && {
-        working.heads() != working.row.at_publish.iter().map(|at| (at.collection, at.heads.clone())).collect::<Vec<_>>()
-    };
+    let draft = matches!(version, Version::Requested(_))
+        && working.heads() != at_publish.iter().map(|at| (at.collection, at.heads.clone())).collect::<Vec<_>>();
+    working.publishes(at_publish, draft);
     rows::put_own_entry(&mut plan.batch, &working.entry, &working.row);
     Ok(plan)
 }

@@ -12,7 +12,7 @@ use ortsnetz_search::{
     Change, District, Document, Index, OpenState, PlaceCandidate, PlaceFilter, PlaceKind, Places, Query, Reader,
     Standing,
 };
-use ortsnetz_store::{Batch, Key, Range, Side};
+use ortsnetz_store::{Batch, Key, Range, Side, Store};
 use ortsnetz_trust::statement::OrganisationKind;
 
 use crate::catalog;
@@ -33,6 +33,9 @@ const COMMIT_CHANGES: usize = 2000;
 /// Table of entries that change by themselves: key is the date (10 bytes), then feed and entry.
 const DUE: &str = "due";
 
+/// Table of the districts that profiles tell: key is the ARS, value the list as JSON.
+const DISTRICTS: &str = "districts";
+
 /// What the index thread is told.
 enum Job {
     /// These entries of a feed changed.
@@ -51,7 +54,7 @@ pub(crate) struct Search {
 
 impl Search {
     /// Opens the index of this store; [`Search::run`] starts feeding it.
-    pub fn open(dir: &std::path::Path, store: &ortsnetz_store::Store) -> Result<Self, NodeError> {
+    pub fn open(dir: &std::path::Path, store: &Store) -> Result<Self, NodeError> {
         let opened = Index::open(dir, store.id(), store.change(), HEAP_BYTES)
             .map_err(|error| NodeError::Unavailable(error.to_string()))?;
         let (jobs, receiver) = channel();
@@ -305,10 +308,31 @@ fn learn_districts(shared: &Shared, organisation: &OrgId, profile: &Entry) {
     let Some(ars) = claim(shared, organisation).filter(|_| municipality) else { return };
     let districts: Vec<District> =
         profile.get("districts").and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default();
+    let key = Key::Custom { table: DISTRICTS.into(), key: ars.to_string().into_bytes() };
+    let told = serde_json::to_vec(&districts).unwrap_or_default();
+    if shared.store.get(&key).ok().flatten().as_deref() != Some(&told) {
+        let mut batch = Batch::new(ortsnetz_store::Origin::Foreign);
+        batch.put(key, told);
+        if let Err(error) = shared.store.commit(batch) {
+            tracing::error!(%error, %ars, "the districts of a profile could not be kept");
+        }
+    }
     let mut places = crate::shared::write(&shared.places);
     let mut table = Places::clone(&places);
     table.set_districts(ars, &districts);
     *places = Arc::new(table);
+}
+
+/// Adds to a table of places the districts that profiles told so far.
+pub(crate) fn with_districts(store: &Store, mut table: Places) -> Result<Places, NodeError> {
+    for (key, told) in store.scan(&Range::Custom(DISTRICTS.into()), None, usize::MAX)? {
+        let Key::Custom { key, .. } = key else { continue };
+        let ars = std::str::from_utf8(&key).ok().and_then(|text| text.parse::<Ars>().ok());
+        if let (Some(ars), Ok(districts)) = (ars, serde_json::from_slice::<Vec<District>>(&told)) {
+            table.set_districts(ars, &districts);
+        }
+    }
+    Ok(table)
 }
 
 /// The place an organisation claims.

@@ -24,7 +24,7 @@ use crate::handle::{NewOrganisation, NodeConfig};
 use crate::identities;
 use crate::partners;
 use crate::rows::{self, INTRODUCED};
-use crate::searching::Search;
+use crate::searching::{self, Search};
 use crate::shared::{Own, Shared};
 use crate::storing::FROZEN;
 
@@ -312,6 +312,7 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
             .map_err(|error| NodeError::Unavailable(format!("the table of places is damaged: {error}")))?,
         None => Places::built_in(),
     };
+    let places = searching::with_districts(&store, places)?;
     let search = Search::open(&data_dir.join(SEARCH_DIR), &store)?;
     Ok(Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search })
 }

@@ -10,7 +10,7 @@ use ortsnetz_store::{Batch, Origin, Side, Store};
 use crate::documents;
 use crate::error::NodeError;
 use crate::plan::{Plan, PlannedDraft};
-use crate::rows::{self, OwnEntry, ProjectionRow, Published};
+use crate::rows::{self, DocumentHeads, OwnEntry, ProjectionRow, Published, Request};
 
 /// Names of collections that exist from the start.
 pub(crate) const PUBLIC: &str = "public";
@@ -31,6 +31,8 @@ pub(crate) struct Working {
     /// What changed since it was loaded, by collection.
     changed: BTreeMap<CollectionId, Vec<Vec<u8>>>,
     is_new: bool,
+    /// A publication is planned and its projection not stored yet: whether there is a draft was decided with it.
+    publishing: bool,
 }
 
 /// Who writes, and when.
@@ -48,7 +50,7 @@ pub(crate) struct Writer<'a> {
 impl Working {
     /// A new entry with a home collection.
     pub fn create(entry: EntryId, home: CollectionId) -> Self {
-        Self { entry, row: OwnEntry::new(home), documents: BTreeMap::new(), changed: BTreeMap::new(), is_new: true }
+        Self { entry, row: OwnEntry::new(home), documents: BTreeMap::new(), changed: BTreeMap::new(), is_new: true, publishing: false }
     }
 
     /// Loads an own entry; `None` if there is no such entry of ours.
@@ -71,7 +73,7 @@ impl Working {
                 documents.insert(collection, document);
             }
         }
-        Ok(Some(Self { entry, row, documents, changed, is_new: false }))
+        Ok(Some(Self { entry, row, documents, changed, is_new: false, publishing: false }))
     }
 
     /// The identity of its document in a collection.
@@ -180,6 +182,15 @@ impl Working {
         self.heads().into_iter().flat_map(|(_, heads)| heads).collect()
     }
 
+    /// Notes what the planned publication makes of the row.
+    pub fn publishes(&mut self, at_publish: Vec<DocumentHeads>, draft: bool) {
+        self.publishing = true;
+        self.row.published = Published::Live;
+        self.row.at_publish = at_publish;
+        self.row.request = Request::None;
+        self.row.draft = draft;
+    }
+
     /// What was changed and must be written.
     pub fn is_changed(&self) -> bool {
         self.is_new || !self.changed.is_empty()
@@ -188,6 +199,9 @@ impl Working {
     /// Recomputes whether the working documents are ahead of the published ones.
     pub fn refresh(&mut self, store: &Store, organisation: &OrgId) -> Result<(), NodeError> {
         self.row.conflicts = !self.conflicts(organisation).is_empty();
+        if self.publishing {
+            return Ok(());
+        }
         self.row.draft = self.row.published != Published::Live;
         for (collection, document) in &self.documents {
             if self.row.draft {

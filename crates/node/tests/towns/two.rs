@@ -1,71 +1,9 @@
-//! Real nodes in one process, over loopback: joining, publishing, replication, finding.
-
-use std::path::Path;
-use std::time::Duration;
+//! Joining, publishing, replication, finding; two nodes of one town; importing.
 
 use ortsnetz_node::dto::{ImportRequest, InviteRequest, SearchRequest, ShowOptions};
-use ortsnetz_node::{Handle, NewOrganisation, NodeConfig, init, init_join};
+use ortsnetz_node::{Handle, NodeConfig, init_join};
 
-/// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn config(dir: &Path) -> NodeConfig {
-    NodeConfig {
-        data_dir: dir.to_owned(),
-        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
-        advertise: Vec::new(),
-        http: String::new(),
-    }
-}
-
-/// Shows what the nodes log, if `ORTSNETZ_LOG` says so.
-fn log() {
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_env("ORTSNETZ_LOG"))
-        .with_test_writer()
-        .try_init();
-}
-
-async fn town(dir: &Path, name: &str, ars: &str) -> Handle {
-    log();
-    let organisation = NewOrganisation { name: name.into(), ars: ars.into(), kind: "municipality".into() };
-    init(dir, &organisation).expect("init");
-    Handle::start(config(dir)).await.expect("start")
-}
-
-/// Waits until `check` holds, trying again whenever something happened at the node.
-async fn eventually<F, Fut>(node: &Handle, what: &str, mut check: F)
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = bool>,
-{
-    let mut events = node.events();
-    let wait = async {
-        while !check().await {
-            let _ = tokio::time::timeout(Duration::from_millis(100), events.recv()).await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-        let status = node.status().await.expect("status");
-        panic!("{what} did not happen; status: {status:#?}");
-    }
-}
-
-async fn join(inviter: &Handle, ars: &str, joiner: &Handle) {
-    let request = InviteRequest { for_ars: Some(ars.into()), trust: true, ..InviteRequest::default() };
-    let token = inviter.invite(request).await.expect("invite").token;
-    let joined = joiner.join(&token, false).await.expect("join");
-    assert_eq!(joined.check_words.len(), 6);
-    assert!(joined.confirmed);
-}
-
-async fn in_sync(node: &Handle, partner: &str) -> bool {
-    node.partner(partner).await.is_ok_and(|detail| detail.status.in_sync)
-}
-
-fn values(list: &[(&str, &str)]) -> Vec<(String, String)> {
-    list.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect()
-}
+use crate::{config, eventually, in_sync, join, publish, town, values};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_town_publishes_the_other_reads_finds_and_can_prove() {
@@ -223,4 +161,35 @@ async fn an_import_is_published_and_a_second_one_changes_nothing() {
     assert_eq!((second.unchanged, second.created, second.updated, second.published), (150, 0, 0, 0));
     assert_eq!(town.status().await.expect("status").entries.own, 150);
     town.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_moved_entry_leaves_its_readers_and_reaches_the_others_and_is_no_draft() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let owner = town(&dir.path().join("owner"), "Stadt Siegburg", "053820060060").await;
+    let reader = town(&dir.path().join("reader"), "Stadt Köln", "053150000000").await;
+    join(&owner, "053150000000", &reader).await;
+    let id = publish(&owner, "Wasserhärte", "053820060060").await;
+    let collection = || async { reader.show(&id, ShowOptions::default()).await.map(|shown| shown.meta.collection) };
+    eventually(&reader, "the entry arrives", || async { collection().await.is_ok_and(|name| name == "public") }).await;
+
+    let moved = owner.move_entry(&id, "partners").await.expect("move");
+    assert!(moved.refused.is_empty(), "{moved:?}");
+    assert!(!owner.show(&id, ShowOptions::default()).await.expect("show").meta.draft, "nothing was changed by moving");
+    assert_eq!(owner.status().await.expect("status").entries.drafts, 0);
+    eventually(&reader, "it arrives there", || async { collection().await.is_ok_and(|name| name == "partners") }).await;
+    eventually(&reader, "both hold the same", || async {
+        reader.compare("Stadt Siegburg").await.is_ok_and(|compared| compared.identical)
+    })
+    .await;
+
+    owner.move_entry(&id, "internal").await.expect("move");
+    eventually(&reader, "it leaves the reader", || async {
+        reader.show(&id, ShowOptions::default()).await.is_ok_and(|shown| shown.meta.state == "withdrawn")
+    })
+    .await;
+    for node in [&owner, &reader] {
+        assert_eq!(node.store_check().await.expect("check").problems, Vec::<String>::new());
+        node.shutdown().await;
+    }
 }

@@ -1,0 +1,72 @@
+//! Three towns in a line, and somebody who claims to be one of them.
+
+use ortsnetz_node::dto::{SearchRequest, ShowOptions};
+
+use crate::{eventually, found, join, publish, town};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_partner_relays_is_verified_and_stands_below_partners() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let a = town(&dir.path().join("a"), "Stadt Hürth", "053620028028").await;
+    let b = town(&dir.path().join("b"), "Stadt Köln", "053150000000").await;
+    let c = town(&dir.path().join("c"), "Stadt Bonn", "053140000000").await;
+    join(&b, "053620028028", &a).await;
+    join(&b, "053140000000", &c).await;
+    let id = publish(&a, "Sperrmüll anmelden", "053620028028").await;
+    eventually(&c, "the entry arrives by relay", || async {
+        c.show(&id, ShowOptions::default()).await.is_ok_and(|shown| shown.meta.state == "published")
+    })
+    .await;
+    let meta = c.show(&id, ShowOptions::default()).await.expect("show").meta;
+    assert!(meta.verified);
+    assert_eq!(meta.organisation.standing.as_deref(), Some("introduced"));
+    assert_eq!(meta.organisation.introduced_by.as_deref(), Some("Stadt Köln"));
+    assert_eq!(meta.received_from.as_deref(), Some("Stadt Köln"));
+    eventually(&c, "it is found", || async { found(&c, "Sperrmüll", "Hürth").await == [id.clone()] }).await;
+
+    a.withdraw(&id).await.expect("withdraw");
+    eventually(&c, "the withdrawal arrives by relay", || async {
+        c.show(&id, ShowOptions::default()).await.is_ok_and(|shown| shown.meta.state == "withdrawn")
+    })
+    .await;
+    for node in [&a, &b, &c] {
+        assert_eq!(node.store_check().await.expect("check").problems, Vec::<String>::new());
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invented_town_behind_a_partner_never_outranks_the_real_one_and_raises_an_alarm() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let koeln = town(&dir.path().join("koeln"), "Stadt Köln", "053150000000").await;
+    let bonn = town(&dir.path().join("bonn"), "Stadt Bonn", "053140000000").await;
+    let siegburg = town(&dir.path().join("siegburg"), "Stadt Siegburg", "053820060060").await;
+    let invented = town(&dir.path().join("invented"), "Stadt Köln", "053150000000").await;
+    join(&siegburg, "053150000000", &koeln).await;
+    join(&siegburg, "053140000000", &bonn).await;
+    join(&bonn, "053150000000", &invented).await;
+    let real = publish(&koeln, "Gewerbe anmelden", "053150000000").await;
+    let claimed = publish(&invented, "Gewerbe anmelden Gewerbe anmelden", "053150000000").await;
+    eventually(&siegburg, "both are found, the partner first", || async {
+        found(&siegburg, "Gewerbe anmelden", "Köln").await == [real.clone(), claimed.clone()]
+    })
+    .await;
+    let request =
+        SearchRequest { q: "Gewerbe anmelden".into(), place: Some("Köln".into()), ..SearchRequest::default() };
+    let hits = siegburg.search(request).await.expect("search").hits;
+    assert_eq!(hits[0].organisation.standing.as_deref(), Some("partner"));
+    assert_eq!(hits[1].organisation.standing.as_deref(), Some("introduced"));
+    assert_eq!(hits[1].remark.as_deref(), Some("town not yet confirmed"));
+    eventually(&siegburg, "an alarm names the claim", || async {
+        siegburg.status().await.is_ok_and(|status| {
+            status
+                .alarms
+                .iter()
+                .any(|alarm| alarm.kind == "place_claimed_twice" && alarm.partner.as_deref() == Some("Stadt Bonn"))
+        })
+    })
+    .await;
+    for node in [&koeln, &bonn, &siegburg, &invented] {
+        node.shutdown().await;
+    }
+}
