@@ -50,7 +50,14 @@ pub(crate) struct Writer<'a> {
 impl Working {
     /// A new entry with a home collection.
     pub fn create(entry: EntryId, home: CollectionId) -> Self {
-        Self { entry, row: OwnEntry::new(home), documents: BTreeMap::new(), changed: BTreeMap::new(), is_new: true, publishing: false }
+        Self {
+            entry,
+            row: OwnEntry::new(home),
+            documents: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            is_new: true,
+            publishing: false,
+        }
     }
 
     /// Loads an own entry; `None` if there is no such entry of ours.
