@@ -6,6 +6,7 @@ use ortsnetz_model::{
     Actor, CollectionId, Document, DocumentId, Entry, EntryId, FeedId, Hash, Ids, Kind, OrgId, check, limits,
 };
 use ortsnetz_store::{Batch, Origin, Side, Store};
+use ortsnetz_trust::record::{Body, SignedRecord};
 
 use crate::documents;
 use crate::error::NodeError;
@@ -18,6 +19,9 @@ pub(crate) const PUBLIC: &str = "public";
 pub(crate) const PARTNERS: &str = "partners";
 /// Readable by own nodes only.
 pub(crate) const INTERNAL: &str = "internal";
+
+/// What a publisher is asked to publish: heads of each document; no heads at all ask for a withdrawal.
+pub(crate) type Asked = Vec<(CollectionId, Vec<Hash>)>;
 
 /// An own entry, loaded.
 #[derive(Clone)]
@@ -224,14 +228,14 @@ impl Working {
         Ok(())
     }
 
-    /// Rows and draft record that make the change durable. `publish` is what a publisher is asked to publish.
-    pub fn plan(
-        &mut self,
-        writer: &Writer<'_>,
-        store: &Store,
-        publish: Option<Vec<(CollectionId, Vec<Hash>)>>,
-    ) -> Result<Plan, NodeError> {
+    /// Rows and draft record that make the change durable. `publish` is what a publisher is asked to publish. What it was
+    /// asked before and has not answered stays asked: a draft feed holds only the newest record of an entry.
+    pub fn plan(&mut self, writer: &Writer<'_>, store: &Store, publish: Option<Asked>) -> Result<Plan, NodeError> {
         self.refresh(store, &writer.organisation)?;
+        let publish = match publish {
+            None if self.row.request == Request::Waiting => self.asked(writer, store)?,
+            asked => asked,
+        };
         let mut batch = Batch::new(Origin::Own);
         let mut chunks = Vec::new();
         for (collection, new) in std::mem::take(&mut self.changed) {
@@ -261,6 +265,19 @@ impl Working {
             },
         );
         Ok(plan)
+    }
+
+    /// What this node's last draft record of the entry asks of the publisher.
+    fn asked(&self, writer: &Writer<'_>, store: &Store) -> Result<Option<Asked>, NodeError> {
+        let Some(row) = store.record(&writer.drafts, &self.entry)? else { return Ok(None) };
+        let Ok(record) = SignedRecord::from_bytes(&row.bytes) else { return Ok(None) };
+        match &record.record().body {
+            Body::Draft(draft) if row.generation == self.row.generation => {
+                let asked = draft.publish.as_ref();
+                Ok(asked.map(|all| all.iter().map(|request| (request.collection, request.heads.clone())).collect()))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Doubts about the entry as it stands.
