@@ -12,6 +12,9 @@ use crate::feed::Feed;
 use crate::index::representable;
 use crate::limits::{AHEAD_MS, BLOCKED_MS, FEED_ENTRIES_MAX, REQUEST_MS};
 
+/// Why a record is refused whose changes a peer cannot give although it was asked for them.
+const NOT_NAMED: &str = "the changes handed over are not those the signed record names";
+
 /// What to do with a record before anybody verifies it.
 enum Sight {
     /// Held, or not to be held: nothing to do, the cursor may pass it.
@@ -163,6 +166,10 @@ impl Engine {
             let entry = record.entry;
             match verdict {
                 Verdict::Valid { .. } => {}
+                Verdict::Incomplete { .. } if matches!(work.source, Source::Want { .. }) => {
+                    // It was asked for exactly what was missing: what it has is not what the record names.
+                    self.invalid(&work.node, &feed, entry, NOT_NAMED.into());
+                }
                 Verdict::Incomplete { have } => self.want(&feed, entry, &work.node, std::mem::take(have), work.source),
                 Verdict::Damaged => {
                     self.damaged(feed, entry);

@@ -8,8 +8,27 @@ use crate::machine::{Lie, Machine};
 pub fn told(machine: &mut Machine, frame: Vec<u8>) -> Vec<Vec<u8>> {
     let Some(lie) = machine.lie.clone() else { return vec![frame] };
     let Ok(Some(message)) = Message::read(&frame) else { return vec![frame] };
-    let Message::Page { feed, after, upto, mut items, kind, offer } = message else { return vec![frame] };
+    let (feed, after, upto, mut items, kind, offer) = match message {
+        Message::Page { feed, after, upto, items, kind, offer } => (feed, after, upto, items, kind, offer),
+        // Not even when asked.
+        Message::Changes { feed, entry, record, last, .. }
+            if lie == Lie::Keep && feed.organisation != machine.organisation =>
+        {
+            return vec![Message::Changes { feed, entry, record, chunks: Vec::new(), last }.frame(1)];
+        }
+        _ => return vec![frame],
+    };
     match lie {
+        Lie::Keep => {
+            if feed.organisation == machine.organisation {
+                return vec![frame];
+            }
+            for item in &mut items {
+                let Some(mut whole) = item.clone().item() else { return vec![frame] };
+                whole.chunks.clear();
+                *item = ortsnetz_sync::wire::WireItem::new(&whole);
+            }
+        }
         Lie::Alter => {
             // In a page of somebody else's records: its own it could simply sign.
             let own = feed.organisation == machine.organisation;

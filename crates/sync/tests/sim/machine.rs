@@ -52,6 +52,8 @@ pub enum Lie {
     Withhold,
     /// Sends an old page again before every new one.
     Replay,
+    /// Passes on records and keeps their changes to itself, also when asked for them.
+    Keep,
 }
 
 pub struct Machine {

@@ -124,7 +124,7 @@ fn chaos(world: &mut World) -> Backups {
             73..=76 => world.machines[machine].slow ^= true,
             77..=80 => world.machines[machine].full ^= true,
             81..=84 => {
-                let lies = [None, Some(Lie::Alter), Some(Lie::Withhold), Some(Lie::Replay)];
+                let lies = [None, Some(Lie::Alter), Some(Lie::Withhold), Some(Lie::Replay), Some(Lie::Keep)];
                 let lie = lies[world.rng.random_range(0..lies.len())].clone();
                 world.lie(machine, lie);
             }

@@ -82,6 +82,29 @@ fn a_relay_that_alters_a_byte_is_named_and_the_old_state_stays() {
 }
 
 #[test]
+fn a_relay_that_has_not_the_changes_its_records_name_is_named_once_it_was_asked_for_them() {
+    let mut world = World::new(13);
+    let towns = [world.town("a"), world.town("b"), world.town("c")];
+    world.partners(towns[0], towns[1]);
+    world.partners(towns[1], towns[2]);
+    let feed = world.feed(towns[0], "public");
+    let entries = world.publish(towns[0], feed, &["28 Euro"]);
+    world.run(MINUTE);
+    let before = text(&world, towns[2], feed, entries[0]);
+    world.lie(towns[1], Some(Lie::Keep));
+    world.drop_line(towns[1], towns[2]);
+    world.edit(towns[0], feed, entries[0], "30 Euro");
+    world.run(MINUTE);
+    assert_eq!(text(&world, towns[2], feed, entries[0]), before);
+    let liar = world.machines[towns[1]].node();
+    assert!(world.alarms(towns[2], |alarm| matches!(alarm, Alarm::Invalid { node, .. } if *node == liar)) > 0);
+    world.lie(towns[1], None);
+    world.run(15 * MINUTE);
+    assert!(text(&world, towns[2], feed, entries[0]).is_some_and(|text| text.ends_with(b"30 Euro")));
+    world.assert_converged();
+}
+
+#[test]
 fn a_relay_that_withholds_a_record_is_found_out_by_the_signed_root() {
     let mut world = World::new(4);
     let towns = [world.town("a"), world.town("b"), world.town("c")];
