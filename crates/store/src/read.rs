@@ -192,6 +192,14 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Visits every row there is, those the store keeps for itself included, with the bytes of its key and the value as
+    /// it was given: for whoever must know everything that lies here. `visit` returns false to stop.
+    pub fn everything(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        self.shared().visit(&[], &mut |key, _, value| visit(key, &value))
+    }
+}
+
 impl Shared {
     /// Visits the distinct values of the `length` bytes that follow the prefix, skipping from one to the next.
     pub(crate) fn distinct(

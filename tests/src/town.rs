@@ -1,0 +1,375 @@
+//! One daemon: its data directory, its process, and how to talk to both.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::binary::binary;
+use crate::patience::{eventually, eventually_some};
+
+/// Makes recovery sheets that are quick to make and quick to guess.
+const WORK_FACTOR: (&str, &str) = ("ORTSNETZ_TEST_SHEET_WORK_FACTOR", "2");
+/// Longest answer read over HTTP.
+const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// How long one request may take.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(120);
+/// How much of a log a failed test shows.
+const LOG_LINES_SHOWN: usize = 40;
+
+/// A data directory with an identity, and the daemon on it while it runs. Dropped, it is stopped.
+pub struct Town {
+    /// Its name as its organisation gave it, or the directory's for a further node.
+    pub name: String,
+    /// Its ARS.
+    pub ars: String,
+    /// Its data directory.
+    pub dir: PathBuf,
+    /// Id of its organisation.
+    pub organisation: String,
+    /// Id of the node.
+    pub node: String,
+    port: u16,
+    child: Option<Child>,
+    agent: ureq::Agent,
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// The same as JSON; null if it is none.
+    pub json: Value,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// What came back over HTTP.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// The body.
+    pub text: String,
+    /// The same as JSON; null if it is none.
+    pub json: Value,
+}
+
+impl Town {
+    /// A new organisation in a directory below `parent`, and its running daemon.
+    pub fn new(parent: &Path, name: &str, ars: &str) -> Self {
+        Self::new_at(parent, &directory_name(name), name, ars)
+    }
+
+    /// The same in a directory with this name: for two that have the same name.
+    pub fn new_at(parent: &Path, directory: &str, name: &str, ars: &str) -> Self {
+        let mut town = Self::nowhere(parent.join(directory), name, ars);
+        town.initialise(&["init", "--name", name, "--ars", ars]);
+        town
+    }
+
+    /// A further node of this town's organisation, running.
+    pub fn further_node(&self, parent: &Path, directory: &str) -> Self {
+        let token = self.ok(&["invite", "--node"])["token"].as_str().expect("a token").to_owned();
+        let mut node = Self::nowhere(parent.join(directory), directory, &self.ars);
+        node.initialise(&["init", "--join", &token]);
+        node
+    }
+
+    fn initialise(&mut self, command: &[&str]) {
+        let made = self.ok(command);
+        self.organisation = made["organisation"]["id"].as_str().expect("an id").to_owned();
+        self.node = made["node"]["id"].as_str().expect("an id").to_owned();
+        self.start();
+    }
+
+    fn nowhere(dir: PathBuf, name: &str, ars: &str) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_global(Some(REQUEST_PATIENCE))
+            .build()
+            .into();
+        let (organisation, node) = (String::new(), String::new());
+        let (name, ars) = (name.to_owned(), ars.to_owned());
+        Self { name, ars, dir, organisation, node, port: free_port(), child: None, agent }
+    }
+
+    /// Starts the daemon where partners reach it, always at the same port, and waits until it answers. It never
+    /// outlives the test: it stops when its standard input ends.
+    pub fn start(&mut self) {
+        self.start_on(self.port);
+    }
+
+    /// Starts the daemon where nobody looks for it: partners that are down meanwhile learn nothing of the new address.
+    pub fn start_elsewhere(&mut self) {
+        self.start_on(free_port());
+    }
+
+    fn start_on(&mut self, port: u16) {
+        assert!(self.child.is_none(), "{} runs already", self.name);
+        // A killed daemon leaves its old address behind.
+        let _ = fs::remove_file(self.dir.join("http.addr"));
+        let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
+        let peers = format!("/ip4/127.0.0.1/tcp/{port}");
+        let mut command = self.command();
+        command
+            .args(["run", "--while-stdin-is-open", "--http", "127.0.0.1:0"])
+            .args(["--listen", &peers, "--advertise", &peers])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log);
+        self.child = Some(command.spawn().expect("the daemon starts"));
+        eventually(&format!("{} answers", self.name), || {
+            let child = self.child.as_mut().expect("just started");
+            if let Some(status) = child.try_wait().expect("a child") {
+                panic!("{} ended with {status}:\n{}", self.name, self.log());
+            }
+            self.address().is_some_and(|address| {
+                self.agent.get(format!("{address}/healthz")).call().is_ok_and(|answer| answer.status() == 200)
+            })
+        });
+    }
+
+    /// Stops the daemon with SIGTERM and waits for its end.
+    ///
+    /// # Panics
+    /// If it does not end by itself, or not with success.
+    pub fn stop(&mut self) {
+        self.signal("TERM");
+        let status = self.wait();
+        assert!(status.success(), "{} stopped with {status}:\n{}", self.name, self.log());
+    }
+
+    /// Ends the daemon with SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.as_mut().expect("it runs").kill().expect("a child can be killed");
+        self.wait();
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill runs");
+        assert!(status.success(), "{} could not be told to stop", self.name);
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let ended = eventually_some(&format!("{} ends", self.name), || child.try_wait().expect("a child"));
+        drop(child.stdin.take());
+        ended
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map(Child::id).unwrap_or_else(|| panic!("{} does not run", self.name))
+    }
+
+    /// Whether it was started and not stopped.
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Everything its daemons logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.dir.with_extension("log")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .arg("--data-dir")
+            .arg(&self.dir)
+            .env_remove("ORTSNETZ_DATA_DIR")
+            .env_remove("SSLKEYLOGFILE")
+            .env(WORK_FACTOR.0, WORK_FACTOR.1);
+        command
+    }
+
+    /// Runs a command with `--json`.
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        let output = self.command().arg("--json").args(arguments).stdin(Stdio::null()).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints UTF-8");
+        let stdout = text(output.stdout);
+        let json = serde_json::from_str(&stdout).unwrap_or_default();
+        Output { code: output.status.code().unwrap_or(-1), json, stdout, stderr: text(output.stderr) }
+    }
+
+    /// Runs a command that must do what it is told, and gives its document.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> Value {
+        let output = self.cli(arguments);
+        assert_eq!(output.code, 0, "{}: {arguments:?}: {}{}", self.name, output.stderr, output.stdout);
+        output.json
+    }
+
+    /// Asks over HTTP, as somebody who has the token; `path` begins with `/`.
+    #[track_caller]
+    pub fn http(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.try_http(method, path, body).unwrap_or_else(|error| panic!("{}: {method} {path}: {error}", self.name))
+    }
+
+    /// The same where the daemon may be gone.
+    pub fn try_http(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, String> {
+        let address = self.address().ok_or("no daemon runs")?;
+        let token = fs::read_to_string(self.dir.join("admin.token")).map_err(|error| error.to_string())?;
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{address}{path}"))
+            .header("authorization", format!("Bearer {}", token.trim()))
+            .header("content-type", "application/json")
+            .body(body.map(Value::to_string).unwrap_or_default())
+            .map_err(|error| error.to_string())?;
+        let mut response = self.agent.run(request).map_err(|error| error.to_string())?;
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+        let text = text.map_err(|error| error.to_string())?;
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Ok(Answer { status: response.status().as_u16(), text, json })
+    }
+
+    /// A document of the API; `path` follows `/api/v1`.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let answer = self.http("GET", &format!("/api/v1{path}"), None);
+        assert_eq!(answer.status, 200, "{}: GET {path}: {}", self.name, answer.text);
+        answer.json
+    }
+
+    fn address(&self) -> Option<String> {
+        let address = fs::read_to_string(self.dir.join("http.addr")).ok()?;
+        Some(format!("http://{}", address.trim()))
+    }
+
+    /// A number of `/metrics`, summed over its labels.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> f64 {
+        let answer = self.http("GET", "/metrics", None);
+        let values = answer.text.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            (series.split('{').next() == Some(name)).then(|| value.parse::<f64>().ok())?
+        });
+        let values: Vec<f64> = values.collect();
+        assert!(!values.is_empty(), "{}: there is no metric {name}", self.name);
+        values.iter().sum()
+    }
+
+    /// Makes both partners, confirmed on both sides.
+    #[track_caller]
+    pub fn befriend(&self, joiner: &Town) {
+        let invitation = self.ok(&["invite", "--for", &joiner.ars, "--trust"]);
+        let joined = joiner.ok(&["join", invitation["token"].as_str().expect("a token")]);
+        assert_eq!(joined["check_words"].as_array().map(Vec::len), Some(6), "{joined}");
+    }
+
+    /// Creates a draft and gives its id.
+    #[track_caller]
+    pub fn create(&self, kind: &str, values: &[&str]) -> String {
+        let written = self.ok(&[&["create", kind], values].concat());
+        written["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Creates an entry, publishes it and gives its id.
+    #[track_caller]
+    pub fn publish(&self, kind: &str, values: &[&str]) -> String {
+        let id = self.create(kind, values);
+        self.publish_entry(&id);
+        id
+    }
+
+    /// Publishes an entry; must be the publisher.
+    #[track_caller]
+    pub fn publish_entry(&self, id: &str) {
+        let published = self.ok(&["publish", id]);
+        assert_eq!(published["published"][0]["id"], *id, "{published}");
+    }
+
+    /// What `show` gives of the published state; null if it is not known here.
+    pub fn shown(&self, id: &str) -> Value {
+        self.api(&format!("/entries/{id}"))
+    }
+
+    /// What `show --draft` gives; null if there is none.
+    pub fn draft(&self, id: &str) -> Value {
+        self.api(&format!("/entries/{id}?draft=true"))
+    }
+
+    fn api(&self, path: &str) -> Value {
+        match self.try_http("GET", &format!("/api/v1{path}"), None) {
+            Ok(answer) if answer.status == 200 => answer.json,
+            _ => Value::Null,
+        }
+    }
+
+    /// `status`.
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        self.get("/status")
+    }
+
+    /// The row of a partner, or of another node of the own organisation, in `status`; null if there is none.
+    #[track_caller]
+    pub fn row_of(&self, other: &Town) -> Value {
+        let status = self.status();
+        let rows = status["partners"].as_array().cloned().unwrap_or_default();
+        let id = if other.organisation == self.organisation { &other.node } else { &other.organisation };
+        rows.into_iter().find(|row| row["id"] == **id).unwrap_or_default()
+    }
+
+    /// Waits until both say that nothing is left to exchange.
+    #[track_caller]
+    pub fn wait_in_sync(&self, other: &Town) {
+        eventually(&format!("{} and {} are in sync", self.name, other.name), || {
+            self.row_of(other)["in_sync"] == json!(true) && other.row_of(self)["in_sync"] == json!(true)
+        });
+    }
+
+    /// The open alarms.
+    #[track_caller]
+    pub fn alarms(&self) -> Vec<Value> {
+        self.status()["alarms"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Says that the store is whole.
+    #[track_caller]
+    pub fn check_store(&self) {
+        let check = self.cli(&["store", "check"]);
+        assert_eq!((check.code, &check.json["problems"]), (0, &json!([])), "{}: {}", self.name, check.stderr);
+    }
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n");
+            eprintln!("--- {} logged last:\n{last}", self.name);
+        }
+        if let Some(mut child) = self.child.take() {
+            // An error means that it is gone.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn directory_name(name: &str) -> String {
+    name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
+}
+
+/// A port that is free now. Daemons started later get others, since the system gives them out in turn.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}

@@ -1,0 +1,6 @@
+//! Real daemons, each a process of its own, driven by commands and over HTTP.
+
+mod munich;
+mod own_nodes;
+mod readers;
+mod relay;
