@@ -15,11 +15,12 @@ pub const PEER_ADDRESSES_MAX: usize = 16;
 /// Most connections of nodes outside the allow list at one time, while an invitation is open.
 pub const JOIN_CONNECTIONS_MAX: usize = 4;
 
-/// Longest frame on a join stream, in bytes.
-pub const JOIN_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// Longest frame on a join stream, in bytes. One carries the statements of a whole organisation: with 500 partners
+/// about 400 KiB.
+pub const JOIN_FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most bytes one side may send on one join stream altogether.
-pub const JOIN_BYTES_MAX: usize = 64 * 1024;
+pub const JOIN_BYTES_MAX: usize = 1280 * 1024;
 
 /// What [`Network::start`](crate::Network::start) needs to know.
 #[derive(Clone)]

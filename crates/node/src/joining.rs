@@ -193,6 +193,9 @@ async fn complete(
     .unwrap_or_else(|error| Err(NodeError::Unavailable(format!("joining failed inside this node: {error}"))))
 }
 
+// Whatever `trust` says, the network carries.
+const _: () = assert!(ortsnetz_trust::limits::JOIN_MESSAGE_BYTES_MAX <= ortsnetz_net::JOIN_FRAME_BYTES_MAX);
+
 async fn send(stream: &mut JoinStream, message: &JoinMessage) -> Result<(), NodeError> {
     stream.send(&message.to_bytes()).await.map_err(net_error)
 }

@@ -132,16 +132,21 @@ async fn frames_and_the_sum_of_a_conversation_are_limited() {
     let mut stream = guest.net.join(town.id, town.net.listening()).await.unwrap();
     let over = JoinError::TooLong { bytes: JOIN_FRAME_BYTES_MAX + 1, max: JOIN_FRAME_BYTES_MAX };
     assert_eq!(stream.send(&vec![0; JOIN_FRAME_BYTES_MAX + 1]).await, Err(over));
-    let mut other = None;
-    for sent in 0..JOIN_BYTES_MAX / JOIN_FRAME_BYTES_MAX {
-        stream.send(&vec![sent as u8; JOIN_FRAME_BYTES_MAX]).await.unwrap();
-        let host_stream = match other.take() {
-            Some(stream) => stream,
-            None => host(&mut town).await,
-        };
-        let got = other.insert(host_stream).recv().await.unwrap();
-        assert_eq!(got, vec![sent as u8; JOIN_FRAME_BYTES_MAX]);
-    }
+    // What one frame leaves of the sum goes into a second one.
+    let frames = [vec![1; JOIN_FRAME_BYTES_MAX], vec![2; JOIN_BYTES_MAX - JOIN_FRAME_BYTES_MAX]];
+    let talk = async {
+        for frame in &frames {
+            stream.send(frame).await.unwrap();
+        }
+    };
+    let listen = async {
+        let mut other = host(&mut town).await;
+        for frame in &frames {
+            assert_eq!(&other.recv().await.unwrap(), frame);
+        }
+        other
+    };
+    let ((), _other) = timeout(PATIENCE, async { tokio::join!(talk, listen) }).await.expect("both frames pass");
     let over = JoinError::TooLong { bytes: JOIN_BYTES_MAX + 1, max: JOIN_BYTES_MAX };
     assert_eq!(stream.send(&[1]).await, Err(over));
 }
