@@ -8,14 +8,6 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository is there")
 }
 
-/// The built programme: `ORTSNETZ_BIN`, or the one beside this test.
-fn binary() -> PathBuf {
-    let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("ortsnetz"));
-    let path = std::env::var_os("ORTSNETZ_BIN").map(PathBuf::from).or_else(beside).unwrap_or_default();
-    assert!(path.is_file(), "there is no {}: run `cargo build -p ortsnetz`", path.display());
-    path
-}
-
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -138,7 +130,7 @@ fn every_command_line_is_understood() {
             arguments.retain(|argument| argument != "--help");
             // Everything before is parsed, nothing is done.
             arguments.push("--help".to_owned());
-            let output = Command::new(binary()).args(&arguments).output().expect("the binary runs");
+            let output = Command::new(ortsnetz_tests::binary()).args(&arguments).output().expect("the binary runs");
             let error = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{page}: {line}\n{error}");
             checked += 1;
