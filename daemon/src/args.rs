@@ -18,7 +18,8 @@ Examples, two towns from nothing to the same data:
   bonn$     ortsnetz search gewerbe anmelden --place Siegburg
   bonn$     ortsnetz compare \"Stadt Siegburg\"
 
-Exit codes: 0 done, 1 failed (also: compare differs, import accepted nothing), 2 wrong usage, 3 no daemon running.
+Exit codes: 0 done, 1 failed (also: compare differs, import accepted nothing), 2 wrong usage (also: what is no id, token,
+date or ARS), 3 no daemon running.
 To look around first: ortsnetz demo";
 
 const PATH_VALUE_HELP: &str = "\
@@ -149,9 +150,35 @@ pub(crate) enum Command {
     Identity(Identity),
 }
 
+/// What clap found wrong, without its page of usage: what, where, and where to read on.
+pub(crate) fn one_line(wrong: &clap::Error) -> String {
+    let text = wrong.render().to_string();
+    let said = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let words: Vec<&str> = said.flat_map(str::split_whitespace).collect();
+    let line = words.join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    format!("{line}; see `ortsnetz --help`, or `--help` after a command")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wrong_usage_is_one_line() {
+        for (line, part) in [
+            ("ortsnetz bogus", "unrecognized subcommand 'bogus'"),
+            ("ortsnetz init --name Siegburg", "not provided: --ars <ARS>"),
+            ("ortsnetz invite --expires soon", "\"soon\" is no duration like 7d"),
+            ("ortsnetz publish 00ff --all", "cannot be used with"),
+            ("ortsnetz statsu", "a similar subcommand exists: 'status'"),
+        ] {
+            let wrong = Args::try_parse_from(line.split(' ')).expect_err(line);
+            let said = one_line(&wrong);
+            assert!(said.contains(part) && !said.contains('\n') && !said.contains("Usage"), "{line}: {said}");
+            assert!(said.ends_with("see `ortsnetz --help`, or `--help` after a command"), "{said}");
+        }
+    }
     use clap::CommandFactory as _;
     use clap::error::ErrorKind;
 

@@ -1,4 +1,8 @@
 //! The one place where an error becomes a line and an exit code.
+//!
+//! Exit code 2 says that the arguments make no sense on any node at any time: a damaged token, something that is no id, a
+//! date that is none. Whoever typed them must type something else. What was typed well and did not work out is 1: a token
+//! that has expired or was used, an id that nothing has, a file that cannot be read.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,14 +23,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The same as a plain failure: for what is wrong in a file rather than in the arguments.
-    pub(crate) fn of_content(self) -> Self {
-        match self {
-            Self::Usage(message) => Self::Failed(message),
-            other => other,
-        }
-    }
-
     /// Prints the line, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let (code, message) = match self {
@@ -73,7 +69,7 @@ mod tests {
     fn wrong_arguments_and_wrong_content_differ() {
         let usage = Failure::from(NodeError::Invalid("ars: 12 digits are expected".into()));
         assert_eq!(usage, Failure::Usage("ars: 12 digits are expected".into()));
-        assert_eq!(usage.of_content(), Failure::Failed("ars: 12 digits are expected".into()));
+        assert!(matches!(Failure::from(NodeError::Unreadable("x".into())), Failure::Failed(_)));
         assert!(matches!(Failure::from(NodeError::NotFound("x".into())), Failure::Failed(_)));
     }
 }

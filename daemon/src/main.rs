@@ -16,10 +16,18 @@ mod values;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
+
+/// Only the name of the programme, or of a group of commands, was typed.
+const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 fn main() -> ExitCode {
-    // Wrong usage ends here with exit code 2.
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        // `--help` and `--version` are no errors, and the programme's bare name asks for help as well.
+        Err(asked) if !asked.use_stderr() || asked.kind() == NO_COMMAND => asked.exit(),
+        Err(wrong) => return failure::Failure::Usage(args::one_line(&wrong)).report(),
+    };
     match commands::dispatch(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

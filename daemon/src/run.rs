@@ -61,9 +61,7 @@ async fn serve(data_dir: &Path, config: Config, address: SocketAddr, while_stdin
         advertise: config.advertise,
         http: http.clone(),
     })
-    .await
-    // What is wrong with the directory is no wrong usage.
-    .map_err(|error| Failure::from(error).of_content())?;
+    .await?;
     let served = answer(data_dir, &handle, listener, config.hosts, &http, stop).await;
     handle.shutdown().await;
     datadir::remove_http_addr(data_dir, &http);

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// What went wrong: a problem document (RFC 9457), sent as `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// `urn:ortsnetz:problem:` and a stable word: `invalid`, `not-found`, `conflict`, `precondition`, `forbidden`,
+    /// `urn:ortsnetz:problem:` and a stable word: `invalid`, `unreadable`, `not-found`, `conflict`, `precondition`, `forbidden`,
     /// `too-large`, `unreachable`, `unavailable`, `unauthorized`, ...
     #[serde(rename = "type")]
     pub kind: String,
@@ -54,6 +54,7 @@ impl From<NodeError> for Problem {
     fn from(error: NodeError) -> Self {
         let (status, word, title) = match &error {
             NodeError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid", "Invalid request"),
+            NodeError::Unreadable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unreadable", "File not readable"),
             NodeError::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             NodeError::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             NodeError::Precondition(_) => (StatusCode::PRECONDITION_FAILED, "precondition", "Changed meanwhile"),
@@ -112,6 +113,7 @@ mod tests {
         let text = "no entry 00ff; `ortsnetz search` finds entries by words".to_owned();
         for (error, status) in [
             (NodeError::Invalid(text.clone()), 400),
+            (NodeError::Unreadable(text.clone()), 422),
             (NodeError::NotFound(text.clone()), 404),
             (NodeError::Conflict(text.clone()), 409),
             (NodeError::Precondition(text.clone()), 412),

@@ -1,5 +1,7 @@
 //! Signing and storing what this node writes itself.
 
+use std::sync::Arc;
+
 use ortsnetz_store::{Batch, Origin};
 use ortsnetz_sync::{Event, Item, OpId};
 use ortsnetz_trust::record::{Body, Record, sign_batch};
@@ -8,12 +10,12 @@ use rayon::prelude::*;
 use crate::driver::Input;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 
 /// Signs records, stores them with everything planned in one batch, and answers the engine. `origins` names the planned
 /// item of each record. Blocks shortly.
 pub(crate) fn commit(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     op: OpId,
     batches: Vec<Vec<Record>>,
     origins: &[Option<(OpId, usize)>],
@@ -65,10 +67,12 @@ pub(crate) fn commit(
             .unwrap_or_default();
         items.push(Item { record: bytes.into(), chunks });
     }
+    let telling = shared.clone();
     shared.store.submit(batch, move |result| match result {
         Ok(_) => answer(Some(items)),
         Err(error) => {
             tracing::error!(%error, "records could not be stored");
+            *lock(&telling.not_stored) = error.to_string();
             answer(None);
         }
     });

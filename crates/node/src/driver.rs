@@ -21,7 +21,7 @@ use crate::error::NodeError;
 use crate::identities;
 use crate::plan::{OpIds, Pending};
 use crate::rows;
-use crate::shared::{Shared, read, stopping, write};
+use crate::shared::{Shared, lock, read, stopping, write};
 use crate::storing;
 
 /// What reaches the loop beside the network.
@@ -222,7 +222,7 @@ impl Driver {
             }
             Effect::Published { op, result } => {
                 if let Some(pending) = self.pending.remove(&op) {
-                    let _ = pending.reply.send(result.map_err(publish_error));
+                    let _ = pending.reply.send(result.map_err(|error| publish_error(&self.shared, error)));
                 }
             }
             Effect::Accept { op, node, feed, items } => {
@@ -347,12 +347,13 @@ impl Driver {
 /// Table of what is remembered of peers: key is the node, value the hash of its last offer we took in.
 pub(crate) const TAKEN: &str = "taken";
 
-fn publish_error(error: ortsnetz_sync::PublishError) -> NodeError {
+fn publish_error(shared: &Shared, error: ortsnetz_sync::PublishError) -> NodeError {
     use ortsnetz_sync::PublishError as E;
     match error {
         E::NotPublisher => NodeError::Forbidden(format!("{error}; see `ortsnetz publisher show`")),
         E::Frozen | E::Generation(_) => NodeError::Conflict(error.to_string()),
         E::Batch | E::Full => NodeError::TooLarge(error.to_string()),
-        E::Busy | E::NotStored => NodeError::Unavailable(format!("{error}; nothing was written")),
+        E::Busy => NodeError::Unavailable(format!("{error}; nothing was written")),
+        E::NotStored => NodeError::Unavailable(format!("nothing was written: {}", lock(&shared.not_stored))),
     }
 }

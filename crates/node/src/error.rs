@@ -3,9 +3,13 @@
 /// One situation a caller can treat differently; the text is one line that says what, where and what to do next.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NodeError {
-    /// What was given makes no sense; the text says what is expected. HTTP 400, exit 2 from arguments, 1 otherwise.
+    /// What was given as an argument makes no sense, whatever the state; the text says what is expected. HTTP 400,
+    /// exit 2.
     #[error("{0}")]
     Invalid(String),
+    /// A file that was given cannot be read; the arguments are right. HTTP 422, exit 1 like all others.
+    #[error("{0}")]
+    Unreadable(String),
     /// No such entry, partner, collection. HTTP 404.
     #[error("{0}")]
     NotFound(String),

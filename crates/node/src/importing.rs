@@ -57,7 +57,7 @@ pub(crate) fn import(
 ) -> Result<ImportReport, NodeError> {
     require_editor(shared)?;
     let _one_at_a_time = lock(&shared.importing);
-    let records = read(bytes, options(shared, request)?).map_err(|error| NodeError::Invalid(error.to_string()))?;
+    let records = read(bytes, options(shared, request)?).map_err(|error| NodeError::Unreadable(error.to_string()))?;
     let mut report = Report::default();
     let mut batch: Vec<Imported> = Vec::with_capacity(BATCH);
     let mut ids = BTreeSet::new();
@@ -89,7 +89,7 @@ fn options(shared: &Shared, request: &ImportRequest) -> Result<Options, NodeErro
     options.mapping = request
         .mapping
         .as_deref()
-        .map(|text| text.parse::<Mapping>().map_err(|error| NodeError::Invalid(format!("--mapping: {error}"))))
+        .map(|text| text.parse::<Mapping>().map_err(|error| NodeError::Unreadable(format!("--mapping: {error}"))))
         .transpose()?;
     if let Some(name) = &request.collection {
         shared.own_collection(name)?;

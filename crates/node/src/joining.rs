@@ -8,7 +8,7 @@ use ortsnetz_store::{Batch, Key, Origin, Range};
 use ortsnetz_trust::identity::Identity;
 use ortsnetz_trust::invite::{
     Invitation, InvitedOrganisation, JoinError, JoinMessage, Joined as JoinedPartner, NodeInviter, NodeJoiner,
-    PartnerInviter, PartnerJoiner, Token, TokenKind,
+    PartnerInviter, PartnerJoiner, Token, TokenError, TokenKind,
 };
 use ortsnetz_trust::limits::INVITATION_MS_MAX;
 use ortsnetz_trust::statement::Roles;
@@ -104,16 +104,35 @@ pub(crate) fn words_of(_own: &Identity, _other: &Identity) -> Vec<String> {
     Vec::new()
 }
 
+/// A token that cannot be read, or is for something else, was given wrongly; one that was good once was not.
+fn token(text: &str) -> Result<Token, NodeError> {
+    Token::from_text(text, clock::now()).map_err(|error| match error {
+        TokenError::Expired { .. } => NodeError::Conflict(error.to_string()),
+        _ => NodeError::Invalid(error.to_string()),
+    })
+}
+
 fn join_error(error: JoinError) -> NodeError {
     match error {
-        JoinError::Burnt | JoinError::Closed | JoinError::UnknownToken => NodeError::Conflict(error.to_string()),
-        JoinError::NotEntitled(_) => NodeError::Forbidden(error.to_string()),
-        _ => NodeError::Invalid(error.to_string()),
+        JoinError::WrongKind(_) | JoinError::Oneself => NodeError::Invalid(error.to_string()),
+        JoinError::NotEntitled(_) | JoinError::OtherPlace(_) => NodeError::Forbidden(error.to_string()),
+        _ => NodeError::Conflict(error.to_string()),
     }
 }
 
 fn net_error(error: ortsnetz_net::JoinError) -> NodeError {
-    NodeError::Unreachable(format!("{error}; check that the inviting node runs and its port is open from here"))
+    match error {
+        ortsnetz_net::JoinError::Refused { node } => NodeError::Conflict(format!(
+            "{node} has no open invitation: this one was used already or has expired; ask for a new one"
+        )),
+        error => {
+            NodeError::Unreachable(format!("{error}; check that the inviting node runs and its port is open from here"))
+        }
+    }
+}
+
+fn unexpected(detail: &str) -> NodeError {
+    NodeError::Conflict(format!("the other side sent something unexpected{detail}; do both have the same version?"))
 }
 
 /// `join TOKEN`
@@ -124,7 +143,7 @@ pub(crate) async fn join(shared: &Arc<Shared>, text: &str, dial: bool) -> Result
                 .into(),
         ));
     }
-    let token = Token::from_text(text, clock::now()).map_err(|error| NodeError::Invalid(error.to_string()))?;
+    let token = token(text)?;
     if token.kind == TokenKind::Node {
         return Err(NodeError::Invalid(
             "this invitation is for a further node of an organisation; use it with `ortsnetz init --join` in an empty directory".into(),
@@ -202,8 +221,7 @@ async fn send(stream: &mut JoinStream, message: &JoinMessage) -> Result<(), Node
 
 async fn receive(stream: &mut JoinStream) -> Result<JoinMessage, NodeError> {
     let bytes = stream.recv().await.map_err(net_error)?;
-    JoinMessage::from_bytes(&bytes)
-        .map_err(|error| NodeError::Invalid(format!("the other side sent something unexpected: {error}")))
+    JoinMessage::from_bytes(&bytes).map_err(|error| unexpected(&format!(" ({error})")))
 }
 
 /// Answers a node that opened a join stream.
@@ -262,7 +280,7 @@ async fn try_answer(shared: &Arc<Shared>, stream: &mut JoinStream) -> Result<(),
                 .unwrap_or_else(|error| Err(NodeError::Unavailable(error.to_string())))?;
             send(stream, &message).await
         }
-        _ => Err(NodeError::Invalid("the other side sent something unexpected".into())),
+        _ => Err(unexpected("")),
     }
 }
 
@@ -303,7 +321,7 @@ fn with_invitation<T>(
 
 /// Makes a directory a further node of the organisation that issued the token.
 pub(crate) async fn init_join(data_dir: &Path, text: &str) -> Result<Initialised, NodeError> {
-    let token = Token::from_text(text, clock::now()).map_err(|error| NodeError::Invalid(error.to_string()))?;
+    let token = token(text)?;
     if token.kind == TokenKind::Partner {
         return Err(NodeError::Invalid(
             "this invitation is for a partner organisation; use it with `ortsnetz join TOKEN` on your running node"

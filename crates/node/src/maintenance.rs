@@ -93,7 +93,7 @@ pub(crate) fn compact(store: &Store) -> Result<(u64, u64), NodeError> {
 
 /// `places import`. Blocks.
 pub(crate) fn import_places(shared: &Shared, file: &str, bytes: &mut dyn Read) -> Result<PlacesReport, NodeError> {
-    let imported = Places::read_csv(bytes).map_err(|error| NodeError::Invalid(format!("{file}: {error}")))?;
+    let imported = Places::read_csv(bytes).map_err(|error| NodeError::Unreadable(format!("{file}: {error}")))?;
     let json = serde_json::to_vec(&imported.places)
         .map_err(|error| NodeError::Unavailable(format!("the table cannot be kept: {error}")))?;
     let mut batch = Batch::new(Origin::Own);

@@ -101,6 +101,8 @@ pub(crate) struct Shared {
     pub locks: EntryLocks,
     /// One import at a time.
     pub importing: Mutex<()>,
+    /// Why own records could not be stored the last time, in the store's words.
+    pub not_stored: Mutex<String>,
     /// Set when the node stops.
     pub stopping: AtomicBool,
     /// When anything last changed here, milliseconds since 1970.

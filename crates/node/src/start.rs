@@ -120,7 +120,11 @@ pub(crate) fn init(data_dir: &Path, new: &NewOrganisation) -> Result<Initialised
         sheet.to_text(&passphrase, sheet_work_factor()).map_err(|error| NodeError::Unavailable(error.to_string()))?;
     let file = data_dir.join(SHEET_FILE);
     write_private(&file, text.as_bytes())?;
-    keep_identity(&store, &identity, &key, Some(&root))?;
+    if let Err(error) = keep_identity(&store, &identity, &key, Some(&root)) {
+        // A sheet of an identity that nobody has would only mislead.
+        let _ = std::fs::remove_file(&file);
+        return Err(error);
+    }
     store.close()?;
     Ok(Initialised {
         organisation: organisation_info(&identity),
@@ -206,6 +210,12 @@ fn write_private(file: &Path, bytes: &[u8]) -> Result<(), NodeError> {
 
 /// Starts a node.
 pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> {
+    // Wrong usage is told before anything is opened.
+    for (option, addresses) in [("--listen", &config.listen), ("--advertise", &config.advertise)] {
+        for address in addresses {
+            ortsnetz_net::check_address(address).map_err(|error| NodeError::Invalid(format!("{option}: {error}")))?;
+        }
+    }
     let data_dir = config.data_dir.clone();
     let opened = tokio::task::spawn_blocking(move || open(&data_dir))
         .await
@@ -236,6 +246,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         places: RwLock::new(Arc::new(places)),
         locks: Shared::entry_locks(),
         importing: Mutex::new(()),
+        not_stored: Mutex::default(),
         stopping: AtomicBool::new(false),
         last_change_at: AtomicU64::new(0),
         identity_changes: Mutex::new(()),
@@ -318,7 +329,7 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
 }
 
 fn no_identity(data_dir: &Path) -> NodeError {
-    NodeError::Invalid(format!(
+    NodeError::NotFound(format!(
         "{} holds no identity yet; make one with `ortsnetz init --name NAME --ars ARS`, or join your organisation with `ortsnetz init --join NODE-TOKEN`",
         data_dir.display()
     ))

@@ -112,10 +112,10 @@ pub(crate) fn take_publisher(shared: &Shared) -> Result<PublisherInfo, NodeError
 
 /// Proves that the recovery sheet and its passphrase open, and that it is ours.
 pub(crate) fn check_recovery_sheet(shared: &Shared, text: &str, passphrase: &str) -> Result<(), NodeError> {
-    let invalid = |error: ortsnetz_trust::sheet::SheetError| NodeError::Invalid(error.to_string());
-    let sheet = Sheet::from_text(text, passphrase).map_err(invalid)?;
-    if sheet.identity().map_err(invalid)?.id() != shared.own.organisation {
-        return Err(NodeError::Invalid("this sheet belongs to another organisation".into()));
+    let unreadable = |error: ortsnetz_trust::sheet::SheetError| NodeError::Unreadable(error.to_string());
+    let sheet = Sheet::from_text(text, passphrase).map_err(unreadable)?;
+    if sheet.identity().map_err(unreadable)?.id() != shared.own.organisation {
+        return Err(NodeError::Unreadable("this sheet belongs to another organisation".into()));
     }
     let mut batch = Batch::new(Origin::Own);
     batch.put(Key::Meta(RECOVERY_CHECKED.into()), clock::now().to_be_bytes().to_vec());

@@ -59,9 +59,24 @@ pub(crate) fn act(context: &Context, id: &str, verb: &str, body: &Value) -> Resu
 
 /// Refused entries make the command fail, also beside others that were published.
 fn published(context: &Context, document: Value) -> Result<(), Failure> {
-    let refused = document.get("refused").and_then(Value::as_array).is_some_and(|refused| !refused.is_empty());
+    let refused = refusal(&document);
     context.output.show(document, |published: Published| published_lines(&published))?;
-    if refused { Err(Failure::Told) } else { Ok(()) }
+    match refused {
+        None => Ok(()),
+        Some(line) => Err(Failure::Failed(line)),
+    }
+}
+
+/// The first refusal as one line; `None` if there is none.
+fn refusal(document: &Value) -> Option<String> {
+    let refused = document.get("refused").and_then(Value::as_array)?;
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let first = refused.first()?;
+    let more = match refused.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more refused)"),
+    };
+    Some(format!("not published: {}: {}{more}", text(first, "id"), text(first, "reason")))
 }
 
 fn published_lines(published: &Published) -> String {
@@ -128,6 +143,14 @@ mod tests {
         let text = published_lines(&Published { refused: vec![refusal], ..Published::default() });
         assert_eq!(text, "00ff  REFUSED: texts.notes.de has two values\n");
         assert_eq!(published_lines(&Published::default()), "nothing to publish\n");
+    }
+
+    #[test]
+    fn what_was_refused_is_the_failure() {
+        let one = json!({"id": "00ff", "reason": "title: is missing"});
+        assert_eq!(refusal(&json!({"refused": [one]})).as_deref(), Some("not published: 00ff: title: is missing"));
+        assert!(refusal(&json!({"refused": [one, one]})).is_some_and(|line| line.ends_with("(and 1 more refused)")));
+        assert_eq!(refusal(&json!({"refused": []})), None);
     }
 
     #[test]

@@ -62,6 +62,6 @@ pub(crate) fn identity(context: &Context, args: Identity) -> Result<(), Failure>
         return Err(Failure::Usage("no passphrase; give --passphrase, or one line on standard input".into()));
     }
     let body = json!({"sheet": sheet, "passphrase": passphrase});
-    context.daemon()?.post("/identity/sheet/check", &body).map_err(Failure::of_content)?;
+    context.daemon()?.post("/identity/sheet/check", &body)?;
     context.done("sheet and passphrase fit together")
 }

@@ -71,7 +71,7 @@ pub(crate) fn places(context: &Context, args: Places) -> Result<(), Failure> {
         Places::Import { file } => {
             let mut source = Source::open(&file)?;
             let query = [("file", Some(source.name.clone()))];
-            let document = daemon.upload("/places/import", &query, None, &mut source).map_err(Failure::of_content)?;
+            let document = daemon.upload("/places/import", &query, None, &mut source)?;
             source.finish();
             let accepted = document.get("municipalities").and_then(serde_json::Value::as_u64).unwrap_or(0);
             context.output.show(document, |report: PlacesReport| {

@@ -1,6 +1,5 @@
 //! `store check|export|import|compact`: beside the running daemon, or directly.
 
-use ortsnetz_node::NodeError;
 use ortsnetz_node::dto::StoreCheck;
 use serde_json::{Value, json};
 
@@ -17,7 +16,7 @@ pub(crate) fn store(context: &Context, args: Store) -> Result<(), Failure> {
         Store::Check => {
             let document = match &daemon {
                 Some(daemon) => daemon.post("/store/check", &json!({}))?,
-                None => json!(ortsnetz_node::store_check(directory).map_err(failed)?),
+                None => json!(ortsnetz_node::store_check(directory)?),
             };
             let ok = document.get("ok") == Some(&json!(true));
             context.output.show(document, |check: StoreCheck| match check.problems.as_slice() {
@@ -33,7 +32,7 @@ pub(crate) fn store(context: &Context, args: Store) -> Result<(), Failure> {
                     let name = file.to_str().ok_or_else(|| Failure::Usage("FILE: must be valid UTF-8".into()))?;
                     daemon.post("/store/export", &json!({ "file": name }))?;
                 }
-                None => ortsnetz_node::store_export(directory, &file).map_err(failed)?,
+                None => ortsnetz_node::store_export(directory, &file)?,
             }
             context.done(&format!("wrote {}", file.display()))
         }
@@ -45,14 +44,14 @@ pub(crate) fn store(context: &Context, args: Store) -> Result<(), Failure> {
                 );
                 return Err(Failure::Failed(message));
             }
-            ortsnetz_node::store_import(directory, &file).map_err(failed)?;
+            ortsnetz_node::store_import(directory, &file)?;
             context.done(&format!("read {} into {}", file.display(), directory.display()))
         }
         Store::Compact => {
             let document = match &daemon {
                 Some(daemon) => daemon.post("/store/compact", &json!({}))?,
                 None => {
-                    let (before, after) = ortsnetz_node::store_compact(directory).map_err(failed)?;
+                    let (before, after) = ortsnetz_node::store_compact(directory)?;
                     json!({"ok": true, "bytes_before": before, "bytes_after": after})
                 }
             };
@@ -62,9 +61,4 @@ pub(crate) fn store(context: &Context, args: Store) -> Result<(), Failure> {
             })
         }
     }
-}
-
-/// What is wrong with a directory or a file is no wrong usage.
-fn failed(error: NodeError) -> Failure {
-    Failure::from(error).of_content()
 }

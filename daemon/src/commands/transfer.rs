@@ -108,17 +108,31 @@ pub(crate) fn import(context: &Context, args: &Import) -> Result<(), Failure> {
         ];
         let result = daemon.upload("/imports", &query, mapping.clone(), &mut source);
         source.finish();
-        let document = result.map_err(Failure::of_content)?;
-        let one = serde_json::from_value(document)
+        let one = serde_json::from_value(result?)
             .map_err(|error| Failure::Failed(format!("the daemon's answer was not understood: {error}")))?;
         merge(&mut report, one);
     }
-    let accepted = report.created + report.updated + report.unchanged;
     context.output.show(json!(report), |report: ImportReport| lines(&report, args.dry_run))?;
-    if accepted > 0 {
-        return Ok(());
+    match nothing_accepted(&report) {
+        None => Ok(()),
+        Some(line) => Err(Failure::Failed(line)),
     }
-    Err(Failure::Failed("import accepted nothing; the reasons stand above, or under `rejected`".into()))
+}
+
+/// Why an import failed, with the first reason; `None` if anything was accepted.
+fn nothing_accepted(report: &ImportReport) -> Option<String> {
+    if report.created + report.updated + report.unchanged > 0 {
+        return None;
+    }
+    let Some(first) = report.rejected.first() else {
+        return Some("import accepted nothing: there are no records; is it the right file?".into());
+    };
+    let Rejection { file, line, reason } = first;
+    let more = match report.rejected.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more, see `rejected`)"),
+    };
+    Some(format!("import accepted nothing: {file}:{line}: {reason}{more}; correct it and import again"))
 }
 
 fn merge(all: &mut ImportReport, one: ImportReport) {
@@ -186,16 +200,23 @@ pub(crate) fn export(context: &Context, args: Export) -> Result<(), Failure> {
             other => other.map_err(|error| Failure::Failed(format!("the export broke off: {error}"))),
         };
     };
-    let failed = |error: io::Error| Failure::Failed(format!("could not write {}: {error}", path.display()));
     // A name of its own until it is whole: an export that broke off never looks like a good one.
     let mut partial = path.clone().into_os_string();
     partial.push(".partial");
-    let mut file = BufWriter::with_capacity(COPY_BYTES, File::create(&partial).map_err(failed)?);
-    copy(&mut reader, &mut file).map_err(failed)?;
-    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    std::fs::rename(&partial, &path).map_err(failed)?;
+    let partial = Path::new(&partial);
+    let written = write_whole(&mut reader, partial).and_then(|()| std::fs::rename(partial, &path));
+    if let Err(error) = written {
+        // What broke off is of no use to anybody, and may fill a disk.
+        let _ = std::fs::remove_file(partial);
+        return Err(Failure::Failed(format!("could not write {}: {error}", path.display())));
+    }
     context.done(&format!("wrote {}", path.display()))
+}
+
+fn write_whole(reader: &mut impl Read, path: &Path) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(COPY_BYTES, File::create(path)?);
+    copy(reader, &mut file)?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 fn copy(reader: &mut impl Read, writer: &mut impl io::Write) -> io::Result<()> {
@@ -216,6 +237,34 @@ mod tests {
         let text = lines(&all, false);
         assert!(text.starts_with("rejected: b:3: broken JSON\n3 created, 0 updated, 5 unchanged"), "{text}");
         assert!(lines(&all, true).contains("nothing was written"));
+    }
+
+    #[test]
+    fn an_import_that_accepts_nothing_says_why() {
+        let rejection = |line| Rejection { file: "b".into(), line, reason: "broken JSON".into() };
+        let mut report = ImportReport { rejected: vec![rejection(3)], ..ImportReport::default() };
+        let line = "import accepted nothing: b:3: broken JSON; correct it and import again";
+        assert_eq!(nothing_accepted(&report).as_deref(), Some(line));
+        report.rejected.push(rejection(4));
+        assert!(nothing_accepted(&report).is_some_and(|line| line.contains("(and 1 more, see `rejected`)")));
+        assert!(nothing_accepted(&ImportReport::default()).is_some_and(|line| line.contains("no records")));
+        report.unchanged = 1;
+        assert_eq!(nothing_accepted(&report), None);
+    }
+
+    #[test]
+    fn an_export_that_breaks_off_leaves_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        struct Cut;
+        impl Read for Cut {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("cable cut"))
+            }
+        }
+        let path = directory.path().join("a.partial");
+        assert!(write_whole(&mut Cut, &path).is_err());
+        assert!(write_whole(&mut &b"{}\n"[..], &path).is_ok());
+        assert_eq!(std::fs::read(&path).expect("written"), b"{}\n");
     }
 
     #[test]
