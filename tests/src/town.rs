@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ const WORK_FACTOR: (&str, &str) = ("ORTSNETZ_TEST_SHEET_WORK_FACTOR", "2");
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// How long one request may take.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(120);
+/// Where daemons listen for partners: below what systems hand out by themselves.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
 /// How much of a log a failed test shows.
 const LOG_LINES_SHOWN: usize = 40;
 
@@ -89,6 +92,11 @@ impl Town {
         self.start();
     }
 
+    /// A directory below `parent` where nothing is yet, not even the directory.
+    pub fn blank(parent: &Path, directory: &str, ars: &str) -> Self {
+        Self::nowhere(parent.join(directory), directory, ars)
+    }
+
     fn nowhere(dir: PathBuf, name: &str, ars: &str) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -114,6 +122,24 @@ impl Town {
     }
 
     fn start_on(&mut self, port: u16) {
+        self.spawn_on(port);
+        eventually(&format!("{} answers", self.name), || {
+            let child = self.child.as_mut().expect("just started");
+            if let Some(status) = child.try_wait().expect("a child") {
+                panic!("{} ended with {status}:\n{}", self.name, self.log());
+            }
+            self.address().is_some_and(|address| {
+                self.agent.get(format!("{address}/healthz")).call().is_ok_and(|answer| answer.status() == 200)
+            })
+        });
+    }
+
+    /// Starts the daemon as [`start`](Self::start) does, and does not wait: for who kills it right away.
+    pub fn spawn(&mut self) {
+        self.spawn_on(self.port);
+    }
+
+    fn spawn_on(&mut self, port: u16) {
         assert!(self.child.is_none(), "{} runs already", self.name);
         // A killed daemon leaves its old address behind.
         let _ = fs::remove_file(self.dir.join("http.addr"));
@@ -127,15 +153,6 @@ impl Town {
             .stdout(Stdio::null())
             .stderr(log);
         self.child = Some(command.spawn().expect("the daemon starts"));
-        eventually(&format!("{} answers", self.name), || {
-            let child = self.child.as_mut().expect("just started");
-            if let Some(status) = child.try_wait().expect("a child") {
-                panic!("{} ended with {status}:\n{}", self.name, self.log());
-            }
-            self.address().is_some_and(|address| {
-                self.agent.get(format!("{address}/healthz")).call().is_ok_and(|answer| answer.status() == 200)
-            })
-        });
     }
 
     /// Stops the daemon with SIGTERM and waits for its end.
@@ -152,6 +169,13 @@ impl Town {
     pub fn kill(&mut self) {
         self.child.as_mut().expect("it runs").kill().expect("a child can be killed");
         self.wait();
+    }
+
+    /// Names of what was moved aside as damaged, in its directory and its store.
+    pub fn broken(&self) -> Vec<String> {
+        let items = [self.dir.clone(), self.dir.join("store")].into_iter().flat_map(fs::read_dir).flatten().flatten();
+        let names = items.map(|item| item.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.contains("broken") || name == "damaged").collect()
     }
 
     fn signal(&self, signal: &str) {
@@ -368,8 +392,16 @@ fn directory_name(name: &str) -> String {
     name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
 }
 
-/// A port that is free now. Daemons started later get others, since the system gives them out in turn.
+/// A port that is free now and is given to nobody else: not by us, and not by the system as the near end of a
+/// connection, so that a daemon that was stopped finds it free again.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Other test processes begin elsewhere.
+    let begin = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).expect("fewer than all ports");
+    loop {
+        let nth = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, PORTS.start + nth)).is_ok() {
+            return PORTS.start + nth;
+        }
+    }
 }

@@ -1,0 +1,8 @@
+//! What goes wrong in a town hall: the power, the disk, the file from another program, the hand that types.
+
+mod bad_input;
+mod directories;
+mod full_disk;
+mod kill;
+mod says;
+mod tokens;
