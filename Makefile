@@ -5,6 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 SEEDS ?= 1000
+KILL_ROUNDS ?= 100
 FUZZ_SECONDS ?= 60
 
 .PHONY: help tools build release demo test lint deny audit bench soak fuzz join-drill clean
@@ -26,8 +27,8 @@ demo: release ## start six towns that share their knowledge; Ctrl-C stops them
 
 test: tools lint deny ## everything CI checks: format, clippy, docs, licences, all tests
 	cargo build --workspace --all-targets --locked
-	ORTSNETZ_SIM_SEEDS=$(SEEDS) ORTSNETZ_TEST_SHEET_WORK_FACTOR=2 \
-		cargo test --workspace --locked
+	ORTSNETZ_SIM_SEEDS=$(SEEDS) ORTSNETZ_KILL_ROUNDS=$(KILL_ROUNDS) ORTSNETZ_TEST_SHEET_WORK_FACTOR=2 \
+		scripts/test.sh --workspace --locked
 
 lint: ## format, clippy and doc warnings
 	cargo fmt --all --check
@@ -45,8 +46,10 @@ audit: ## known vulnerabilities (needs the advisory database)
 bench: release ## our figures; beside the other systems' where ORTSNETZ_PEERS leads to their scripts
 	python3 scripts/bench.py
 
-soak: ## 20,000 simulator seeds
-	ORTSNETZ_SIM_SEEDS=20000 cargo test --release --locked -p ortsnetz-sync
+soak: release ## 20,000 simulator seeds, and 500 rounds of kill -9 against the release binary
+	ORTSNETZ_SIM_SEEDS=20000 scripts/test.sh --release --locked -p ortsnetz-sync --test sim -- --nocapture
+	ORTSNETZ_KILL_ROUNDS=500 scripts/test.sh --release --locked -p ortsnetz-tests --test faults \
+		kill_at_any_moment -- --nocapture
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/tools.sh fuzz

@@ -1,7 +1,7 @@
 //! A child process writes, and is killed at random moments: every acknowledged batch is there, every other one is there
 //! whole or not at all, and nothing needs repair.
 
-#![allow(clippy::print_stdout, reason = "tests print what they measured or skipped")]
+#![allow(clippy::print_stdout, reason = "tests print what they measured")]
 
 mod common;
 
@@ -170,8 +170,6 @@ fn nothing_acknowledged_is_lost_in_a_power_cut() {
             assert!(run.status.success(), "{}\n{}", said[0], said[1]);
             println!("{}", said[0]);
         }
-        _ => {
-            println!("skipped nothing_acknowledged_is_lost_in_a_power_cut: needs root, python3, mkfs.ext4, loop mounts")
-        }
+        _ => skipped("nothing_acknowledged_is_lost_in_a_power_cut", "needs root, python3, mkfs.ext4 and loop mounts"),
     }
 }

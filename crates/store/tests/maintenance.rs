@@ -1,12 +1,11 @@
-//! Check, export, import, compaction and the figures.
+//! Check, export, import and compaction.
 
-#![allow(clippy::print_stdout, reason = "tests print what they measured or skipped")]
+#![allow(clippy::print_stdout, reason = "tests print what they measured")]
 
 mod common;
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use common::*;
 use ortsnetz_model::Hash;
@@ -209,45 +208,4 @@ fn compaction_beside_readers_and_writers_keeps_every_row_and_frees_space() {
         .unwrap()
         .filter(|item| item.as_ref().unwrap().file_name().to_str().unwrap().starts_with("db."));
     assert_eq!(databases.count(), 1);
-}
-
-/// A bench: prints, asserts little. `cargo test --release -p ortsnetz-store --test maintenance -- --ignored --nocapture`
-#[test]
-#[ignore = "a bench"]
-fn bench_120_000_entries() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path());
-    let started = Instant::now();
-    for n in 0..2_000 {
-        store.commit(batch_of(Origin::Foreign, feed(1), n * 60..n * 60 + 60)).unwrap();
-    }
-    println!("120,000 entries in batches of 60: {:?}", started.elapsed());
-    println!("{:?}", store.usage().unwrap());
-    let mut times: Vec<_> = (0..400)
-        .map(|n| {
-            let started = Instant::now();
-            store.commit(batch_of(Origin::Own, feed(2), n..n + 1)).unwrap();
-            started.elapsed()
-        })
-        .collect();
-    times.sort();
-    println!("one own entry, durable: median {:?}, p99 {:?}", times[200], times[396]);
-    drop(store);
-    let started = Instant::now();
-    let store = open(directory.path());
-    println!("open: {:?}", started.elapsed());
-    let started = Instant::now();
-    let mut count = 0;
-    store
-        .records(None, &mut |_| {
-            count += 1;
-            true
-        })
-        .unwrap();
-    println!("{count} records visited: {:?}", started.elapsed());
-    let started = Instant::now();
-    println!("{:?} in {:?}", store.compact().unwrap(), started.elapsed());
-    let started = Instant::now();
-    assert_clean(&store);
-    println!("full check: {:?}", started.elapsed());
 }

@@ -1,6 +1,6 @@
 //! What opening does with damage, with another process, with a newer version and with a full disk.
 
-#![allow(clippy::print_stdout, reason = "tests print what they measured or skipped")]
+#![allow(clippy::print_stdout, reason = "tests print what they measured")]
 
 mod common;
 
@@ -302,7 +302,7 @@ fn a_disk_that_fills_up_loses_nothing_that_was_acknowledged() {
     let mounted =
         std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(mount.path()).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
-        println!("skipped a_disk_that_fills_up_loses_nothing_that_was_acknowledged: mounting a tmpfs needs root");
+        skipped("a_disk_that_fills_up_loses_nothing_that_was_acknowledged", "mounting a tmpfs needs root");
         return;
     }
     let _unmount = Unmount(mount.path());

@@ -1,6 +1,6 @@
 //! Batches in, typed reads out; on disk and in memory alike.
 
-#![allow(clippy::print_stdout, reason = "tests print what they measured or skipped")]
+#![allow(clippy::print_stdout, reason = "tests print what they measured")]
 
 mod common;
 

@@ -94,6 +94,13 @@ pub fn noise(seed: u32, length: usize) -> Vec<u8> {
     bytes
 }
 
+/// Says by name that this test could not run. Written past the capture of test output: `scripts/test.sh` counts it.
+pub fn skipped(test: &str, needs: &str) {
+    use std::io::Write as _;
+    let line = format!("SKIPPED {test}: {needs}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
 /// Asserts that nothing is wrong.
 pub fn assert_clean(store: &Store) {
     let problems = store.check(ortsnetz_store::Check::Full, Some(&Facts)).unwrap();

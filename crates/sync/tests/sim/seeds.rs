@@ -26,11 +26,16 @@ fn share(part: u64) {
         if catch_unwind(AssertUnwindSafe(|| run(seed))).is_err() {
             failed.push(seed);
         }
+        if seed / PARTS % TOLD_EVERY == TOLD_EVERY - 1 {
+            eprintln!("simulator: seed {seed} of {}, {} failed in this part", seeds(), failed.len());
+        }
     }
     assert!(failed.is_empty(), "run again with ORTSNETZ_SIM_SEED=n: {failed:?}");
 }
 
 const PARTS: u64 = 4;
+/// Seeds of a part between two lines of progress, seen with `--nocapture`.
+const TOLD_EVERY: u64 = 500;
 
 #[test]
 fn seeds_part_0() {
