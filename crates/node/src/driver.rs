@@ -253,8 +253,10 @@ impl Driver {
                 let mut batch = Batch::new(Origin::Foreign);
                 batch.put(Key::Custom { table: TAKEN.into(), key: node.0.to_vec() }, taken.to_vec());
                 self.shared.store.submit(batch, |_| {});
-                if let Some(organisation) = self.connected.get(&node).copied() {
-                    self.in_sync(organisation);
+            }
+            Effect::InSync { node, at } => {
+                if let Some(organisation) = self.shared.organisation_of(&node) {
+                    self.in_sync(organisation, at, self.connected.contains_key(&node));
                 }
             }
             Effect::Compared { op, result } => {
@@ -268,15 +270,16 @@ impl Driver {
         }
     }
 
-    fn in_sync(&self, organisation: OrgId) {
-        let now = clock::now();
+    fn in_sync(&self, organisation: OrgId, at: u64, connected: bool) {
         if let Some(partner) = write(&self.shared.partners).get_mut(&organisation) {
-            partner.last_sync_at = now;
+            partner.last_sync_at = partner.last_sync_at.max(at);
             let mut batch = Batch::new(Origin::Own);
             batch.put(Key::Partner(organisation), rows::encode(partner));
             self.shared.store.submit(batch, |_| {});
         }
-        self.tell_partner(organisation, true, true);
+        if connected {
+            self.tell_partner(organisation, true, true);
+        }
     }
 
     fn applied(&mut self, node: Option<NodeId>, feed: FeedId, entries: Vec<EntryId>) {

@@ -103,6 +103,14 @@ pub enum Effect {
         /// Hash of its last offer that we took in completely.
         taken: OfferHash,
     },
+    /// Both sides hold everything the other may give, durably. Told once for a connection when it becomes so, later only
+    /// after it changed and at most every [`IN_SYNC_MS`](crate::limits::IN_SYNC_MS), and when the connection ends.
+    InSync {
+        /// Which peer.
+        node: NodeId,
+        /// When that was known, milliseconds since 1970.
+        at: u64,
+    },
     /// A comparison is done.
     Compared {
         /// The caller's number.

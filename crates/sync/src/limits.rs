@@ -105,3 +105,5 @@ pub const ANNOUNCE_MS: u64 = 2_000;
 
 /// What was taken in from a peer is remembered at most this often.
 pub const REMEMBER_MS: u64 = 5_000;
+/// That a peer and we are in sync is told when it becomes so, and while both go on changing at most this often.
+pub const IN_SYNC_MS: u64 = 60_000;

@@ -15,7 +15,8 @@ pub struct PeerStatus {
     pub behind: u64,
     /// Records it still has to get from us, counted alike.
     pub ahead: u64,
-    /// When both were last in sync in this process, milliseconds since 1970.
+    /// When both were last known to be in sync on this connection, milliseconds since 1970: the peer's last word, if they
+    /// are now.
     pub last_sync_at: Option<u64>,
 }
 

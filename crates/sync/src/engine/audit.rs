@@ -50,6 +50,10 @@ impl Engine {
         if !quiet || feed.frozen.is_some() {
             return;
         }
+        // In the middle of a catch-up the tree is that of no moment, and the checkpoint may be still to come.
+        if self.wishes.contains(id) && self.source_of(id).is_some() {
+            return;
+        }
         let lost_checkpoint = feed.checkpoint.is_none() && feed.cursor > START;
         let verified = feed.verified();
         if lost_checkpoint || verified == Some(false) {
@@ -66,8 +70,10 @@ impl Engine {
             pipe.audited.clear();
             pipe.audit_again = (0, 0);
             let repaired = std::mem::take(&mut pipe.repaired).len();
-            self.counters.repaired += repaired as u64;
-            self.alarm(Alarm::Repaired { feed: *id, entries: repaired });
+            if repaired > 0 {
+                self.counters.repaired += repaired as u64;
+                self.alarm(Alarm::Repaired { feed: *id, entries: repaired });
+            }
             self.tell_repaired(id);
         }
         self.clean(id);

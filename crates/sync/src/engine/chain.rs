@@ -1,8 +1,9 @@
 //! Statement chains: asked for where hashes differ, taken in outside, before any record of that organisation.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ortsnetz_model::{NodeId, OrgId};
+use ortsnetz_model::{FeedId, NodeId, OrgId};
 
 use super::offer::half;
 use super::session::Asked;
@@ -130,6 +131,7 @@ impl Engine {
         for feed in feeds {
             self.advance(&feed);
         }
+        self.forget_unreadable(organisation);
         self.review_wishes();
         self.settle(node);
     }
@@ -168,13 +170,16 @@ impl Engine {
         self.sessions.values().any(|s| s.asked.get(organisation).is_some_and(lacks))
     }
 
-    /// What the newest list says is not for us is not waited for.
-    fn forget_unreadable(&mut self, node: &NodeId, organisation: &OrgId) {
-        let Some(session) = self.sessions.get(node) else { return };
-        let of_it = session.has.keys().filter(|feed| feed.organisation == *organisation);
-        let gone: Vec<_> = of_it.filter(|feed| !self.may_read(feed)).copied().collect();
-        if let Some(session) = self.sessions.get_mut(node) {
-            for feed in gone {
+    /// What the newest list says is not for us is not waited for. As long as statements are on their way the list held may
+    /// be an old one, as a relay passes it on.
+    fn forget_unreadable(&mut self, organisation: &OrgId) {
+        if self.lacks_chain(organisation) {
+            return;
+        }
+        let of_it = |feed: &&FeedId| feed.organisation == *organisation;
+        let known: BTreeSet<_> = self.sessions.values().flat_map(|s| s.has.keys().filter(of_it)).copied().collect();
+        for feed in known.into_iter().filter(|feed| !self.may_read(feed)).collect::<Vec<_>>() {
+            for session in self.sessions.values_mut() {
                 session.has.remove(&feed);
                 session.behind.remove(&feed);
             }
@@ -197,8 +202,8 @@ impl Engine {
             if self.sessions.get(node).is_some_and(news) {
                 self.tell.insert(*node);
             }
-            self.forget_unreadable(node, &id);
         }
+        self.forget_unreadable(&id);
         self.review_wishes();
         if id == self.config.organisation {
             self.daily_checkpoints();

@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod audit;
+mod census;
 mod chain;
 mod compare;
 mod offer;
@@ -58,6 +59,8 @@ pub struct Engine {
     instance: u64,
     now: u64,
     feeds: BTreeMap<FeedId, Feed>,
+    /// Entries held by organisation.
+    census: BTreeMap<OrgId, u64>,
     pipes: BTreeMap<FeedId, Pipe>,
     organisations: BTreeMap<OrgId, Arc<dyn Organisation>>,
     sessions: BTreeMap<NodeId, Session>,
@@ -119,6 +122,7 @@ impl Engine {
             now: config.started_at,
             config,
             instance,
+            census: census::take(&snapshot.feeds, &snapshot.organisations),
             feeds: snapshot.feeds,
             pipes: BTreeMap::new(),
             organisations: snapshot.organisations,

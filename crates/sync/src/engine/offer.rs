@@ -120,12 +120,12 @@ impl Engine {
         }
         if self.taken.get(node) == Some(&offer) {
             self.settle(node);
+            self.recheck_suspicious();
         } else if let Some(session) = self.sessions.get_mut(node) {
             // What it offers is told in a moment; until then nothing is complete.
             session.offer = None;
         }
         self.give_back(node);
-        self.recheck_suspicious();
     }
 
     fn note_base(&mut self, node: &NodeId, base: (OfferHash, u64)) {
@@ -165,12 +165,18 @@ impl Engine {
             parts.push(Vec::new());
         }
         let last = parts.len() - 1;
+        // All of it is known there by now: nobody will answer.
+        let known =
+            parts.iter().flatten().all(|told| session.has.get(&told.feed).is_some_and(|has| *has >= told.cursor));
         for (at, feeds) in parts.into_iter().enumerate() {
             let chains = if at == 0 { chains.clone() } else { Vec::new() };
             let offer = (at == last).then_some(offer);
             self.send(node, &Message::Have { feeds, chains, offer }, Lane::Control);
         }
         self.note_base(node, (offer, self.stamp));
+        if known {
+            self.settle(node);
+        }
     }
 
     /// The hash of the offer, if the peer has heard of all of it by now; to be sent along with something else.

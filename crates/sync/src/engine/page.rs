@@ -21,6 +21,8 @@ pub(super) struct Stream {
     after: Position,
     /// Loaded up to here.
     next: Position,
+    /// The last page ended here, and the next one goes on from here: behind, where everything loaded was out of date.
+    told: Position,
     /// Pages under way: their last position and their bytes.
     flying: VecDeque<(Position, usize)>,
     flying_bytes: usize,
@@ -67,6 +69,7 @@ impl Engine {
         let stream = Stream {
             after,
             next: after,
+            told: after,
             flying: VecDeque::new(),
             flying_bytes: 0,
             stored_bytes: 0,
@@ -183,24 +186,23 @@ impl Engine {
                 (_, true) => PageKind::Last,
                 _ => PageKind::Middle,
             };
+            // The reader's cursor stops at records only: a page ends with one, unless it is the last.
             let end = match page.last() {
-                Some((position, _)) if large || !ends => *position,
+                Some((position, _)) if kind != PageKind::Last => *position,
                 _ => upto,
             };
-            if page.is_empty() && kind == PageKind::Middle {
-                // Everything loaded has newer records: go on behind.
-                if let Some(stream) = self.stream(node, id) {
-                    stream.next = end;
-                }
-                return;
-            }
-            if let Some(back) = self.send_page(node, id, page, end, kind, raw) {
+            let nothing = page.is_empty() && kind == PageKind::Middle;
+            if !nothing && let Some(back) = self.send_page(node, id, page, end, kind, raw) {
                 for item in back.into_iter().rev() {
                     rest.push_front(item);
                 }
                 continue;
             }
             if ends {
+                // What was loaded behind that has newer records, which come later.
+                if let Some(stream) = self.stream(node, id) {
+                    stream.next = stream.next.max(if large { end } else { upto });
+                }
                 return;
             }
         }
@@ -221,7 +223,7 @@ impl Engine {
         raw: usize,
     ) -> Option<Vec<(Position, Item)>> {
         let offer = if kind == PageKind::Last { self.offer_if_told(node) } else { None };
-        let after = self.stream(node, id)?.next;
+        let after = self.stream(node, id)?.told;
         let items = page.iter().map(|(_, item)| WireItem::new(item)).collect();
         let message = Message::Page { feed: *id, after, upto, items, kind, offer };
         let frame = message.frame(self.config.zstd_level);
@@ -240,7 +242,7 @@ impl Engine {
             return Some(more.unwrap_or_default().into_iter().chain(back).collect());
         }
         let bytes = frame.len();
-        stream.next = upto;
+        (stream.next, stream.told) = (upto, upto);
         stream.ended = matches!(kind, PageKind::Last | PageKind::Large);
         stream.flying.push_back((upto, bytes));
         stream.flying_bytes += bytes;

@@ -292,7 +292,8 @@ impl Engine {
             let feed = self.feeds.entry(record.feed).or_default();
             let (_, pushed) = feeds.entry(record.feed).or_insert((feed.cursor, Vec::new()));
             pushed.push(item);
-            feed.take(&record);
+            self.take(&record);
+            let Some(feed) = self.feeds.get_mut(&record.feed) else { continue };
             feed.cursor = record.position;
             if feed.frozen.is_some_and(|frozen| record.position.term > frozen.term) {
                 feed.frozen = None;

@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// Whom to ask for a feed: its publisher, another node of its owner, whoever has most.
-    fn source_of(&self, feed: &FeedId) -> Option<NodeId> {
+    pub(super) fn source_of(&self, feed: &FeedId) -> Option<NodeId> {
         self.sessions
             .values()
             .filter(|session| session.behind.contains(feed) && session.may_be_asked(feed, self.now))
@@ -110,7 +110,8 @@ impl Engine {
             .pipes
             .get(&feed)
             .and_then(|pipe| pipe.reading.as_ref())
-            .is_some_and(|reading| reading.node == node && !reading.all_here && reading.next == page.after);
+            // A page of the catch-up before this one is as good, if it leaves no gap; what is held drops out.
+            .is_some_and(|reading| reading.node == node && !reading.all_here && page.after <= reading.next);
         if page.kind != PageKind::Live && !asked {
             return;
         }
@@ -137,7 +138,7 @@ impl Engine {
             && page.kind != PageKind::Live
         {
             reading.progress_at = self.now;
-            reading.next = page.upto;
+            reading.next = reading.next.max(page.upto);
             reading.all_here = matches!(page.kind, PageKind::Last | PageKind::Large);
         }
         let bytes = page.items.iter().map(|item| item.record.len() + item.chunks.iter().map(Vec::len).sum::<usize>());

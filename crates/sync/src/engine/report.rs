@@ -27,15 +27,31 @@ impl Engine {
             Some(distance(has, &cursor(feed)))
         });
         let ahead: u64 = untold.chain(known).sum();
-        let waiting = session.asked.values().any(|asked| !asked.done);
+        let in_sync = self.in_sync(session);
         PeerStatus {
             node: session.peer.node,
             organisation: session.peer.organisation,
-            in_sync: session.offer.is_some() && behind == 0 && ahead == 0 && !waiting && session.live.is_empty(),
+            in_sync,
             behind,
             ahead,
-            last_sync_at: session.last_sync_at,
+            last_sync_at: if in_sync { Some(session.last_in) } else { session.last_sync_at },
         }
+    }
+
+    /// Whether both sides hold everything the other may give, as far as we know.
+    pub(super) fn in_sync(&self, session: &Session) -> bool {
+        let waiting = session.asked.values().any(|asked| !asked.done);
+        if session.offer.is_none() || waiting || !session.live.is_empty() || !session.behind.is_empty() {
+            return false;
+        }
+        session.offered.keys().all(|feed| {
+            let cursor = self.feeds.get(feed).map_or(START, |held| held.cursor);
+            match session.has.get(feed) {
+                Some(has) => *has >= cursor,
+                // Never heard of: fine if it is not waiting to hear of it from us.
+                None => !session.untold.contains(feed),
+            }
+        })
     }
 
     /// What is held of every feed.

@@ -10,7 +10,7 @@ use super::timer::Timer;
 use crate::alarm::Alarm;
 use crate::effect::{CloseReason, Effect, Lane, OfferHash};
 use crate::event::Peer;
-use crate::limits::{BEAT_MS, DEAD_MS, FEEDS_PER_PEER_MAX, REMEMBER_MS};
+use crate::limits::{BEAT_MS, DEAD_MS, FEEDS_PER_PEER_MAX, IN_SYNC_MS, REMEMBER_MS};
 use crate::wire::{ByeCode, Message, VERSION};
 
 /// What is known of a connected peer. Gone with the connection.
@@ -58,6 +58,7 @@ pub(super) struct Session {
     pub(super) pushed: (u64, u64, u64),
     /// Feeds whose set-aside records were sent to it.
     pub(super) returned: BTreeSet<FeedId>,
+    /// When both were last seen to be in sync, as told outside.
     pub(super) last_sync_at: Option<u64>,
 }
 
@@ -164,7 +165,7 @@ impl Engine {
     }
 
     pub(super) fn disconnected(&mut self, node: &NodeId) {
-        self.remember(node);
+        self.note_end(node);
         if self.sessions.remove(node).is_none() {
             return;
         }
@@ -276,7 +277,7 @@ impl Engine {
         if let Some(code) = bye {
             self.send(node, &Message::Bye { code }, Lane::Control);
         }
-        self.remember(node);
+        self.note_end(node);
         if let Some(session) = self.sessions.get_mut(node) {
             session.closing = true;
             session.behind.clear();
@@ -331,11 +332,33 @@ impl Engine {
             return;
         }
         let Some(offer) = session.offer else { return };
-        session.last_sync_at = Some(self.now);
         self.taken.insert(*node, offer);
         if session.remembered != Some(offer) && !session.remember_set {
             session.remember_set = true;
             self.timers.set(self.now + REMEMBER_MS, Timer::Remember(*node));
+        }
+        if session.last_sync_at.is_none_or(|last| last + IN_SYNC_MS <= self.now) {
+            self.note_in_sync(node, self.now);
+        }
+    }
+
+    /// Tells that both sides are in sync, if they are.
+    fn note_in_sync(&mut self, node: &NodeId, at: u64) {
+        let in_sync = self.sessions.get(node).is_some_and(|session| session.open() && self.in_sync(session));
+        if in_sync && let Some(session) = self.sessions.get_mut(node) {
+            session.last_sync_at = Some(at);
+            self.out.push_back(Effect::InSync { node: *node, at });
+        }
+    }
+
+    /// The connection ends: until the last word both were in sync, if they are now.
+    fn note_end(&mut self, node: &NodeId) {
+        self.remember(node);
+        if let Some(session) = self.sessions.get(node) {
+            let last = session.last_in;
+            if session.last_sync_at.is_some_and(|told| told + IN_SYNC_MS <= last) {
+                self.note_in_sync(node, last);
+            }
         }
     }
 

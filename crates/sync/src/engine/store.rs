@@ -72,16 +72,22 @@ impl Engine {
     /// What was stored becomes what is held.
     fn apply(&mut self, id: &FeedId, storing: Storing) {
         let Storing { work, batch } = storing;
-        let Some(feed) = self.feeds.get_mut(id) else { return };
+        let Some(feed) = self.feeds.get(id) else { return };
         let before = (feed.cursor, feed.list.0);
         let mut applied = BTreeSet::new();
         for (entry, position) in &batch.set_aside {
-            if feed.index.row(entry).is_some_and(|row| row.position == *position) {
-                feed.index.remove(entry);
-                applied.insert(*entry);
-            }
-            feed.aside.insert((*entry, *position));
+            self.change(id, entry, |feed| {
+                if feed.index.row(entry).is_some_and(|row| row.position == *position) {
+                    feed.index.remove(entry);
+                    applied.insert(*entry);
+                }
+                feed.aside.insert((*entry, *position));
+            });
         }
+        for record in work.iter().flat_map(|work| batch.keep.iter().map(|at| work.accepting[*at].record())) {
+            self.take(record);
+        }
+        let Some(feed) = self.feeds.get_mut(id) else { return };
         for settled in &batch.settled {
             feed.aside.remove(settled);
         }
@@ -96,7 +102,6 @@ impl Engine {
                 }
             }
             for record in batch.keep.iter().map(|at| work.accepting[*at].record()) {
-                feed.take(record);
                 applied.extend(record.entry);
                 kept.push(record.clone());
             }
@@ -213,12 +218,12 @@ impl Engine {
 
     /// An entry on disk cannot be used: it is as if it was never there, and comes again.
     pub(super) fn damaged(&mut self, id: FeedId, entry: Option<EntryId>) {
-        let Some(feed) = self.feeds.get_mut(&id) else { return };
-        match entry {
-            Some(entry) => {
+        match (entry, self.feeds.get_mut(&id)) {
+            (_, None) => return,
+            (None, Some(feed)) => feed.checkpoint = None,
+            (Some(entry), Some(_)) => self.change(&id, &entry, |feed| {
                 feed.index.remove(&entry);
-            }
-            None => feed.checkpoint = None,
+            }),
         }
         let pipe = self.pipes.entry(id).or_default();
         pipe.audited.clear();

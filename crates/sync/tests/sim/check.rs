@@ -69,9 +69,26 @@ impl World {
                 self.assert_disk(reader, &feed);
             }
         }
+        self.assert_counted();
         for machine in &self.machines {
             for peer in machine.engine.as_ref().map(|engine| engine.peers()).unwrap_or_default() {
                 assert!(peer.in_sync, "{} does not think it is in sync: {peer:?}", machine.name);
+            }
+        }
+    }
+
+    /// Each entry of a town is counted once, whatever it has in which collection; drafts are not.
+    pub fn assert_counted(&self) {
+        for machine in self.machines.iter().filter(|machine| machine.engine.is_some()) {
+            for town in &self.towns {
+                let live = machine.disk.records.iter().filter(|((feed, _), signed)| {
+                    feed.organisation == town.id
+                        && signed.record().is_live()
+                        && town.identity.draft_node(&feed.collection).is_none()
+                });
+                let entries: BTreeSet<_> = live.map(|((_, entry), _)| *entry).collect();
+                let counted = machine.engine.as_ref().map_or(0, |engine| engine.entries_of(&town.id));
+                assert_eq!(counted, entries.len() as u64, "{} counts wrongly", machine.name);
             }
         }
     }
@@ -121,6 +138,15 @@ impl World {
                 newer || disk.returned.contains_key(&(promise.feed, promise.entry, promise.position))
             });
             assert!(kept, "{promise:?} is lost");
+        }
+    }
+
+    /// Nobody ever said that nothing was repaired.
+    pub fn assert_no_empty_repairs(&self) {
+        for machine in &self.machines {
+            let empty =
+                machine.alarms.iter().any(|alarm| matches!(alarm, ortsnetz_sync::Alarm::Repaired { entries: 0, .. }));
+            assert!(!empty, "{} repaired nothing", machine.name);
         }
     }
 

@@ -76,6 +76,8 @@ pub struct Machine {
     /// Changes of publish requests under way.
     pub requests: BTreeMap<OpId, Vec<Vec<Vec<u8>>>>,
     pub alarms: Vec<Alarm>,
+    /// Peers it was in sync with, and when it said so.
+    pub in_sync: Vec<(NodeId, u64)>,
 }
 
 impl Machine {

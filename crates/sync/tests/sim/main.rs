@@ -1,6 +1,7 @@
 //! The simulator: many engines, one seed, virtual time. `ORTSNETZ_SIM_SEEDS` says how many seeds are run,
 //! `ORTSNETZ_SIM_SEED` runs one again.
 
+mod busy;
 mod check;
 mod disk;
 mod lie;

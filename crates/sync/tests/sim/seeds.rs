@@ -73,6 +73,7 @@ pub fn run(seed: u64) -> [u8; 32] {
     world.assert_private();
     world.assert_converged();
     world.assert_promises();
+    world.assert_no_empty_repairs();
     world.assert_quiet();
     world.trace()
 }

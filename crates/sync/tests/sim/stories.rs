@@ -417,3 +417,67 @@ fn compare_names_what_differs() {
     assert_eq!(result[0].differing, expected);
     assert_eq!((result[0].ours, result[0].theirs), (3, 2));
 }
+
+#[test]
+fn that_both_are_in_sync_is_told_after_a_reconnect_with_nothing_changed_and_seldom_otherwise() {
+    let (mut world, siegburg, bonn) = two_towns(40);
+    let feed = world.feed(siegburg, "public");
+    world.publish(siegburg, feed, &["eins"]);
+    world.run(MINUTE);
+    world.cut(siegburg, bonn);
+    world.run(MINUTE);
+    let (here, there) = (world.machines[siegburg].node(), world.machines[bonn].node());
+    world.machines.iter_mut().for_each(|machine| machine.in_sync.clear());
+    let healed = world.now;
+    world.heal();
+    world.run(1000);
+    for (machine, peer) in [(siegburg, there), (bonn, here)] {
+        let told = &world.machines[machine].in_sync;
+        assert!(told.len() == 1 && told[0].0 == peer && told[0].1 >= healed, "{told:?}");
+    }
+    // Ten minutes with an edit every ten seconds.
+    for second in 0..60 {
+        world.publish(siegburg, feed, &[&format!("neu {second}")]);
+        world.run(10_000);
+    }
+    for machine in [siegburg, bonn] {
+        let told = world.machines[machine].in_sync.len();
+        assert!((9..=11).contains(&told), "{told} times in ten minutes");
+    }
+    // Idle for an hour, then the line breaks: both were in sync until just now.
+    world.run(60 * MINUTE);
+    let last = world.machines[bonn].engine.as_ref().and_then(|engine| engine.peers()[0].last_sync_at);
+    assert!(last.is_some_and(|at| at + ortsnetz_sync::limits::BEAT_MS + 1000 >= world.now), "{last:?}");
+    world.cut(siegburg, bonn);
+    world.run(10_000);
+    for machine in [siegburg, bonn] {
+        let told = world.machines[machine].in_sync.last().map(|(_, at)| *at);
+        assert!(told.is_some_and(|at| at + MINUTE > world.now), "{told:?} at {}", world.now);
+    }
+}
+
+#[test]
+fn an_entry_with_documents_in_two_collections_counts_once() {
+    let (mut world, siegburg, bonn) = two_towns(41);
+    let partners = world.share(siegburg, "partners", &[bonn], false);
+    let public = world.feed(siegburg, "public");
+    let entries = world.publish(siegburg, public, &["eins", "zwei", "drei"]);
+    world.edit(siegburg, partners, entries[0], "nur fuer Partner");
+    world.edit(siegburg, partners, entries[1], "nur fuer Partner");
+    world.run(MINUTE);
+    let id = world.towns[siegburg].id;
+    let count = |world: &World, machine: usize| world.machines[machine].engine.as_ref().map(|e| e.entries_of(&id));
+    assert_eq!((count(&world, siegburg), count(&world, bonn)), (Some(3), Some(3)));
+    world.withdraw(siegburg, public, entries[0]);
+    world.withdraw(siegburg, public, entries[2]);
+    world.run(MINUTE);
+    assert_eq!((count(&world, siegburg), count(&world, bonn)), (Some(2), Some(2)));
+    world.withdraw(siegburg, partners, entries[0]);
+    world.run(MINUTE);
+    assert_eq!((count(&world, siegburg), count(&world, bonn)), (Some(1), Some(1)));
+    world.crash(bonn);
+    world.start(bonn);
+    assert_eq!(count(&world, bonn), Some(1));
+    world.run(MINUTE);
+    world.assert_converged();
+}

@@ -162,6 +162,7 @@ impl World {
             outcomes: BTreeMap::new(),
             requests: BTreeMap::new(),
             alarms: Vec::new(),
+            in_sync: Vec::new(),
         });
         self.sent.push((0, 0));
         let identity = self.towns[town].identity.clone();
@@ -544,6 +545,7 @@ impl World {
             Effect::Compared { op, result } => {
                 self.compared.insert(op, result);
             }
+            Effect::InSync { node, at } => self.machines[machine].in_sync.push((node, at)),
             Effect::Alarm(alarm) if self.talk => {
                 eprintln!("{} {machine} ALARM {alarm:?}", self.now - BEGIN);
                 self.machines[machine].alarms.push(alarm);
