@@ -6,7 +6,7 @@ use std::path::Path;
 use ortsnetz_model::{Actor, CollectionId, Document, Entry, EntryId, FeedId, Hash, Ids, OrgId, Position};
 use ortsnetz_sync::wire::Message;
 use ortsnetz_trust::identity::{Founding, Identity, View};
-use ortsnetz_trust::invite::{InvitedOrganisation, Token, TokenKind};
+use ortsnetz_trust::invite::{Answer, NamedOrganisation, Token, TokenKind};
 use ortsnetz_trust::record::Totals;
 use ortsnetz_trust::statement::OrganisationKind;
 use ortsnetz_trust::{Body, NodeKey, Record, RootKey, SignedRecord};
@@ -73,7 +73,7 @@ fn trust() -> Result {
     }
     let token = Token {
         kind: TokenKind::Partner,
-        organisation: InvitedOrganisation { id: identity.id(), name: "Stadt Siegburg".into(), ars: "053820060060".into() },
+        organisation: NamedOrganisation { id: identity.id(), name: "Stadt Siegburg".into(), ars: "053820060060".into() },
         node: node.id(),
         addresses: vec!["/dns4/rathaus.example/tcp/4115".into()],
         id: [6; 16],
@@ -84,7 +84,16 @@ fn trust() -> Result {
     };
     let text = token.to_text()?;
     seed("tokens", "partner", &text)?;
-    seed("tokens", "cut", &text[..text.len() / 2])
+    seed("tokens", "cut", &text[..text.len() / 2])?;
+    let answer = Answer {
+        token: token.id,
+        organisation: NamedOrganisation { id: OrgId([8; 32]), name: "Stadt Bonn".into(), ars: "053140000000".into() },
+        node: node.id(),
+        addresses: vec!["/dns4/bonn.example/tcp/4115".into()],
+        expires: NOW,
+        proof: Hash([9; 32]),
+    };
+    seed("tokens", "answer", &answer.to_text()?)
 }
 
 fn feed(organisation: OrgId) -> FeedId {

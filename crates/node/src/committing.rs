@@ -8,6 +8,7 @@ use ortsnetz_trust::record::{Body, Record, sign_batch};
 use rayon::prelude::*;
 
 use crate::driver::Input;
+use crate::marks::Written;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows;
 use crate::shared::{Shared, lock};
@@ -68,8 +69,12 @@ pub(crate) fn commit(
         items.push(Item { record: bytes.into(), chunks });
     }
     let telling = shared.clone();
+    let (marks, written) = (shared.marks.clone(), Written::by(&batch));
     shared.store.submit(batch, move |result| match result {
-        Ok(_) => answer(Some(items)),
+        Ok(_) => {
+            marks.note(written);
+            answer(Some(items));
+        }
         Err(error) => {
             tracing::error!(%error, "records could not be stored");
             *lock(&telling.not_stored) = error.to_string();

@@ -167,6 +167,7 @@ impl Driver {
             NetEvent::Frame { peer, bytes } => self.handle(Event::Frame { node: peer, bytes }),
             NetEvent::Writable { peer } => self.send_waiting(peer),
             NetEvent::Refused { node, address, reason } => {
+                self.shared.refused.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(%node, address, reason, "a node was turned away");
             }
             NetEvent::DialFailed { peer, reason } => {

@@ -177,6 +177,8 @@ pub struct Invitation {
     pub token: String,
     /// RFC 3339.
     pub expires_at: String,
+    /// Nobody can dial this node: the other side joins with `--dial` and gives back an answer.
+    pub dial: bool,
 }
 
 /// `join`.
@@ -184,10 +186,16 @@ pub struct Invitation {
 pub struct Joined {
     /// The new partner.
     pub partner: OrganisationInfo,
-    /// Six words both sides read out to each other.
+    /// Six words both sides read out to each other; none as long as the inviter has not called.
     pub check_words: Vec<String>,
     /// Whether this side counts as confirmed already.
     pub confirmed: bool,
+    /// With `--dial`: to give back to the inviter, who joins with it and so calls this node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// Until when the inviter can call, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }
 
 /// `partners show`.

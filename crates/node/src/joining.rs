@@ -1,19 +1,21 @@
-//! Invitations, and both sides of joining over the network.
+//! Invitations, and both sides of joining over the network. Where the inviter has to dial: `calling`.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use ortsnetz_model::OrgId;
 use ortsnetz_net::JoinStream;
 use ortsnetz_store::{Batch, Key, Origin, Range};
 use ortsnetz_trust::identity::Identity;
 use ortsnetz_trust::invite::{
-    Invitation, InvitedOrganisation, JoinError, JoinMessage, Joined as JoinedPartner, NodeInviter, NodeJoiner,
-    PartnerInviter, PartnerJoiner, Token, TokenError, TokenKind,
+    Answer, Invitation, JoinError, JoinMessage, Joined as JoinedPartner, NamedOrganisation, NodeInviter, NodeJoiner,
+    PartnerInviter, PartnerJoiner, PartnerRequest, Token, TokenError, TokenKind,
 };
 use ortsnetz_trust::limits::INVITATION_MS_MAX;
 use ortsnetz_trust::statement::Roles;
 use ortsnetz_trust::{NodeKey, Signed};
 
+use crate::calling;
 use crate::clock;
 use crate::dto::{self, Initialised, InviteRequest, Joined, NodeInfo};
 use crate::error::NodeError;
@@ -50,15 +52,12 @@ pub(crate) fn invite(shared: &Shared, request: &InviteRequest) -> Result<dto::In
         let days = INVITATION_MS_MAX / 86_400_000;
         return Err(NodeError::Invalid(format!("--expires: an invitation can be open for up to {days} days")));
     }
-    let addresses = identity
-        .certificate(&shared.own.node)
-        .map(|certificate| certificate.addresses.clone())
-        .filter(|addresses| !addresses.is_empty())
-        .unwrap_or_else(|| partners::own_addresses(shared, &[]));
+    let addresses = stated_addresses(shared, &identity);
+    let dial = addresses.is_empty();
     let expires = clock::now() + open_for;
     let token = Token {
         kind: if request.node { TokenKind::Node } else { TokenKind::Partner },
-        organisation: InvitedOrganisation {
+        organisation: NamedOrganisation {
             id: identity.id(),
             name: identity.name().to_owned(),
             ars: identity.ars().to_owned(),
@@ -74,7 +73,16 @@ pub(crate) fn invite(shared: &Shared, request: &InviteRequest) -> Result<dto::In
     let text = token.to_text().map_err(|error| NodeError::Invalid(error.to_string()))?;
     put_invitation(shared, &Invitation::new(token))?;
     shared.net.open_joins(true);
-    Ok(dto::Invitation { token: text, expires_at: clock::rfc3339(expires) })
+    Ok(dto::Invitation { token: text, expires_at: clock::rfc3339(expires), dial })
+}
+
+/// Where others are told to dial this node; nothing if it does not listen.
+pub(crate) fn stated_addresses(shared: &Shared, identity: &Identity) -> Vec<String> {
+    identity
+        .certificate(&shared.own.node)
+        .map(|certificate| certificate.addresses.clone())
+        .filter(|addresses| !addresses.is_empty())
+        .unwrap_or_else(|| partners::own_addresses(shared, &[]))
 }
 
 fn put_invitation(shared: &Shared, invitation: &Invitation) -> Result<(), NodeError> {
@@ -88,7 +96,7 @@ fn invitation(shared: &Shared, id: &[u8; 16]) -> Result<Option<Invitation>, Node
     shared.store.get(&Key::Invitation(id.to_vec()))?.map(|bytes| rows::decode("an invitation", &bytes)).transpose()
 }
 
-/// Whether any invitation is open. Blocks.
+/// Whether any invitation or answer is open, so that strangers are let in to join. Blocks.
 pub(crate) fn any_open(shared: &Shared) -> Result<bool, NodeError> {
     let now = clock::now();
     for (_, bytes) in shared.store.scan(&Range::Invitations, None, usize::MAX)? {
@@ -96,7 +104,7 @@ pub(crate) fn any_open(shared: &Shared) -> Result<bool, NodeError> {
             return Ok(true);
         }
     }
-    Ok(false)
+    calling::any_open(shared, now)
 }
 
 /// Check words cannot be made again from the chains alone: only the node that joined has them.
@@ -112,7 +120,7 @@ fn token(text: &str) -> Result<Token, NodeError> {
     })
 }
 
-fn join_error(error: JoinError) -> NodeError {
+pub(crate) fn join_error(error: JoinError) -> NodeError {
     match error {
         JoinError::WrongKind(_) | JoinError::Oneself => NodeError::Invalid(error.to_string()),
         JoinError::NotEntitled(_) | JoinError::OtherPlace(_) => NodeError::Forbidden(error.to_string()),
@@ -125,28 +133,33 @@ fn net_error(error: ortsnetz_net::JoinError) -> NodeError {
         ortsnetz_net::JoinError::Refused { node } => NodeError::Conflict(format!(
             "{node} has no open invitation: this one was used already or has expired; ask for a new one"
         )),
-        error => {
-            NodeError::Unreachable(format!("{error}; check that the inviting node runs and its port is open from here"))
-        }
+        error => NodeError::Unreachable(format!(
+            "{error}; check that the inviting node runs and its port is open from here. If nobody can dial it, let it dial you: `ortsnetz join TOKEN --dial`"
+        )),
     }
 }
 
-fn unexpected(detail: &str) -> NodeError {
+pub(crate) fn unexpected(detail: &str) -> NodeError {
     NodeError::Conflict(format!("the other side sent something unexpected{detail}; do both have the same version?"))
 }
 
-/// `join TOKEN`
+/// `join TOKEN`, or `join ANSWER` at the inviter.
 pub(crate) async fn join(shared: &Arc<Shared>, text: &str, dial: bool) -> Result<Joined, NodeError> {
-    if dial {
-        return Err(NodeError::Invalid(
-            "--dial: the inviting side cannot dial yet; leave it out, or let the other side join your invitation"
-                .into(),
-        ));
+    if Answer::is_meant_by(text) {
+        return calling::call(shared, text).await;
     }
     let token = token(text)?;
     if token.kind == TokenKind::Node {
         return Err(NodeError::Invalid(
             "this invitation is for a further node of an organisation; use it with `ortsnetz init --join` in an empty directory".into(),
+        ));
+    }
+    if dial {
+        return calling::answer(shared, token).await;
+    }
+    if token.addresses.is_empty() {
+        return Err(NodeError::Invalid(
+            "the inviting node cannot be dialled; run `ortsnetz join TOKEN --dial` and send the answer back".into(),
         ));
     }
     let identity = shared.identity();
@@ -171,15 +184,26 @@ pub(crate) async fn join(shared: &Arc<Shared>, text: &str, dial: bool) -> Result
             }
         }
     };
-    let _ = stream.finish().await;
     let learned = NodeAddresses { node: token.node, addresses: token.addresses };
-    complete(shared, joined, Some(learned)).await
+    let joined = complete(shared, joined, Dialling::ByUs(Some(learned))).await?;
+    // Only now: the end of the stream tells the other side that it can call.
+    let _ = stream.finish().await;
+    Ok(joined)
 }
 
-async fn complete(
+/// Who dials whom after joining.
+pub(crate) enum Dialling {
+    /// We do, at the addresses we know and those learned while joining; the partner may, too.
+    ByUs(Option<NodeAddresses>),
+    /// The partner alone: nobody can dial it.
+    ByPartner,
+}
+
+/// Keeps a new partnership and lets the partner in.
+pub(crate) async fn complete(
     shared: &Arc<Shared>,
     joined: JoinedPartner,
-    learned: Option<NodeAddresses>,
+    dialling: Dialling,
 ) -> Result<Joined, NodeError> {
     let shared = shared.clone();
     tokio::task::spawn_blocking(move || {
@@ -192,13 +216,18 @@ async fn complete(
         write(&shared.introduced).remove(&partner);
         let before = read(&shared.partners).get(&partner).cloned();
         let words: Vec<String> = joined.check_words.iter().map(ToString::to_string).collect();
+        let (addresses, calls_us) = match dialling {
+            Dialling::ByUs(learned) => (learned.into_iter().collect(), false),
+            Dialling::ByPartner => (Vec::new(), true),
+        };
         let row = PartnerRow {
             since: clock::now(),
             check_words: words.clone(),
             confirmed: joined.confirmed || before.is_some_and(|row| row.confirmed && !row.ended),
             last_sync_at: 0,
-            addresses: learned.into_iter().collect(),
+            addresses,
             ended: false,
+            calls_us,
         };
         let confirmed = row.confirmed;
         partners::keep(&shared, &partner, row)?;
@@ -206,7 +235,8 @@ async fn complete(
             partners::set_confirmed(&shared, &partner)?;
         }
         partners::apply_allow_list(&shared)?;
-        Ok(Joined { partner: shared.organisation_info(&partner), check_words: words, confirmed })
+        let partner = shared.organisation_info(&partner);
+        Ok(Joined { partner, check_words: words, confirmed, ..Joined::default() })
     })
     .await
     .unwrap_or_else(|error| Err(NodeError::Unavailable(format!("joining failed inside this node: {error}"))))
@@ -215,11 +245,11 @@ async fn complete(
 // Whatever `trust` says, the network carries.
 const _: () = assert!(ortsnetz_trust::limits::JOIN_MESSAGE_BYTES_MAX <= ortsnetz_net::JOIN_FRAME_BYTES_MAX);
 
-async fn send(stream: &mut JoinStream, message: &JoinMessage) -> Result<(), NodeError> {
+pub(crate) async fn send(stream: &mut JoinStream, message: &JoinMessage) -> Result<(), NodeError> {
     stream.send(&message.to_bytes()).await.map_err(net_error)
 }
 
-async fn receive(stream: &mut JoinStream) -> Result<JoinMessage, NodeError> {
+pub(crate) async fn receive(stream: &mut JoinStream) -> Result<JoinMessage, NodeError> {
     let bytes = stream.recv().await.map_err(net_error)?;
     JoinMessage::from_bytes(&bytes).map_err(|error| unexpected(&format!(" ({error})")))
 }
@@ -228,59 +258,87 @@ async fn receive(stream: &mut JoinStream) -> Result<JoinMessage, NodeError> {
 pub(crate) async fn answer(shared: Arc<Shared>, mut stream: JoinStream) {
     let node = stream.node();
     match try_answer(&shared, &mut stream).await {
-        Ok(()) => {
-            let _ = stream.finish().await;
-        }
+        Ok(new) => finish(&shared, stream, new).await,
         Err(error) => {
             tracing::warn!(%node, %error, "joining failed");
             let _ = send(&mut stream, &JoinMessage::Refused(error.to_string())).await;
-            let _ = stream.finish().await;
+            finish(&shared, stream, None).await;
         }
     }
-    let closing = shared.clone();
-    let _ = tokio::task::spawn_blocking(move || {
-        if let Ok(open) = any_open(&closing) {
-            closing.net.open_joins(open);
-        }
-    })
-    .await;
 }
 
-async fn try_answer(shared: &Arc<Shared>, stream: &mut JoinStream) -> Result<(), NodeError> {
+/// Ends a conversation of ours as inviter or host. The new partner is dialled from here on: it ends its side when it has
+/// let us in.
+pub(crate) async fn finish(shared: &Arc<Shared>, stream: JoinStream, new: Option<OrgId>) {
+    let _ = stream.finish().await;
+    let shared = shared.clone();
+    let applied = tokio::task::spawn_blocking(move || {
+        if let Some(partner) = new {
+            lock(&shared.joining).remove(&partner);
+        }
+        partners::apply_allow_list(&shared)
+    });
+    if let Ok(Err(error)) = applied.await {
+        tracing::error!(%error, "the list of allowed nodes could not be renewed after joining");
+    }
+}
+
+/// Returns the new partner, if there is one.
+async fn try_answer(shared: &Arc<Shared>, stream: &mut JoinStream) -> Result<Option<OrgId>, NodeError> {
     match receive(stream).await? {
         JoinMessage::Partner(request) => {
-            let identity = shared.identity();
-            let (mut inviter, challenge) = with_invitation(shared, &request.token, |invitation| {
-                PartnerInviter::answer(&request, invitation, &identity, stream.node(), clock::random(), clock::now())
-            })?;
-            send(stream, &challenge).await?;
-            loop {
-                let message = receive(stream).await?;
-                let (answer, joined) = with_invitation(shared, &request.token, |invitation| {
-                    inviter.handle(message, invitation, &identity, &shared.own.key)
-                })?;
-                // Complete before the last answer: whoever got it may call at once.
-                let done = joined.is_some();
-                if let Some(joined) = joined {
-                    complete(shared, joined, None).await?;
-                }
-                if let Some(answer) = answer {
-                    send(stream, &answer).await?;
-                }
-                if done {
-                    return Ok(());
-                }
-            }
+            let dialling = Dialling::ByUs(None);
+            take_partner(shared, stream, &request, dialling).await.map(|_| Some(request.organisation))
         }
+        JoinMessage::Call(token) => calling::called(shared, stream, token).await.map(|()| None),
         JoinMessage::Node(request) => {
             let answering = shared.clone();
             let peer = stream.node();
             let message = tokio::task::spawn_blocking(move || answer_node(&answering, &request, peer))
                 .await
                 .unwrap_or_else(|error| Err(NodeError::Unavailable(error.to_string())))?;
-            send(stream, &message).await
+            send(stream, &message).await.map(|()| None)
         }
         _ => Err(unexpected("")),
+    }
+}
+
+/// The inviter's part of the conversation, from the joiner's request on. The new partner is not dialled before
+/// [`finish`].
+pub(crate) async fn take_partner(
+    shared: &Arc<Shared>,
+    stream: &mut JoinStream,
+    request: &PartnerRequest,
+    dialling: Dialling,
+) -> Result<Joined, NodeError> {
+    let identity = shared.identity();
+    let (mut inviter, challenge) = with_invitation(shared, &request.token, |invitation| {
+        PartnerInviter::answer(request, invitation, &identity, stream.node(), clock::random(), clock::now())
+    })?;
+    send(stream, &challenge).await?;
+    loop {
+        let message = receive(stream).await?;
+        let (answer, joined) = with_invitation(shared, &request.token, |invitation| {
+            inviter.handle(message, invitation, &identity, &shared.own.key)
+        })?;
+        let Some(joined) = joined else {
+            if let Some(answer) = answer {
+                send(stream, &answer).await?;
+            }
+            continue;
+        };
+        // Complete before the last answer: whoever got it may call at once.
+        lock(&shared.joining).insert(request.organisation);
+        let completed = async {
+            let completed = complete(shared, joined, dialling).await?;
+            if let Some(answer) = answer {
+                send(stream, &answer).await?;
+            }
+            Ok(completed)
+        };
+        return completed.await.inspect_err(|_| {
+            lock(&shared.joining).remove(&request.organisation);
+        });
     }
 }
 
@@ -307,7 +365,7 @@ fn answer_node(
 }
 
 /// Runs one step with a stored invitation and stores it afterwards in any case, since it counts wrong proofs.
-fn with_invitation<T>(
+pub(crate) fn with_invitation<T>(
     shared: &Shared,
     id: &[u8; 16],
     step: impl FnOnce(&mut Invitation) -> Result<T, JoinError>,

@@ -5,6 +5,7 @@
 
 mod accepting;
 mod alarms;
+mod calling;
 mod catalog;
 mod clock;
 mod committing;
@@ -20,6 +21,7 @@ mod identities;
 mod importing;
 mod joining;
 mod maintenance;
+mod marks;
 mod metrics;
 mod partners;
 mod plan;

@@ -50,6 +50,13 @@ pub(crate) fn collect(shared: &Shared) -> Vec<Metric> {
             push(name, help, "counter", one(value as f64));
         }
     }
+    let refused = shared.refused.load(std::sync::atomic::Ordering::Relaxed);
+    push(
+        "ortsnetz_nodes_refused_total",
+        "Nodes turned away because they are not allowed, each at most once a minute.",
+        "counter",
+        one(refused as f64),
+    );
     if let Ok(usage) = shared.store.usage() {
         push("ortsnetz_store_disk_bytes", "Bytes on disk.", "gauge", one(usage.disk_bytes as f64));
         push("ortsnetz_store_own_log_bytes", "Bytes of the own log.", "gauge", one(usage.own_log_bytes as f64));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ortsnetz_model::{NodeId, OrgId};
 use ortsnetz_net::Peer;
 use ortsnetz_store::{Batch, Key, Origin};
-use ortsnetz_sync::{FeedStatus, PeerStatus};
+use ortsnetz_sync::PeerStatus;
 use ortsnetz_trust::identity::{PartnershipState, Slot};
 use ortsnetz_trust::statement::{PartnerConfirmation, PartnershipEnd, Readers, Signed};
 
@@ -16,7 +16,7 @@ use crate::dto::{ComparedCollection, Comparison, PartnerDetail, PartnerStatus};
 use crate::error::NodeError;
 use crate::identities;
 use crate::rows::{self, PartnerRow};
-use crate::shared::{Shared, read, stopping, write};
+use crate::shared::{Shared, lock, read, stopping, write};
 
 /// Finds one organisation by name, or by its id or the beginning of it (at least 4 digits).
 pub(crate) fn find_organisation(shared: &Shared, name_or_id: &str) -> Result<OrgId, NodeError> {
@@ -84,6 +84,7 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
                 continue;
             }
             let ended = row.is_some_and(|row| row.ended);
+            let waits = row.is_some_and(|row| row.calls_us) || lock(&shared.joining).contains(&identity.id());
             let publisher = identity.current_term().map(|(_, node)| node);
             for certificate in identity.nodes().filter(|certificate| certificate.node != shared.own.node) {
                 let mut addresses = certificate.addresses.clone();
@@ -96,7 +97,7 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
                 }
                 addresses.truncate(ortsnetz_net::PEER_ADDRESSES_MAX);
                 // A past partner is let in only to learn of the end.
-                let dial = !ended && !addresses.is_empty() && (own || publisher == Some(certificate.node));
+                let dial = !ended && !waits && !addresses.is_empty() && (own || publisher == Some(certificate.node));
                 peers.insert(certificate.node, Peer { node: certificate.node, addresses, dial });
             }
         }
@@ -233,12 +234,16 @@ pub(crate) fn look<T: Send + 'static>(
 
 /// `partners list`, other own nodes included.
 pub(crate) fn list(shared: &Shared) -> Result<Vec<PartnerStatus>, NodeError> {
-    let (peers, feeds) = look(shared, |engine| (engine.peers(), engine.feeds()))?;
     let partners = read(&shared.partners).clone();
+    let ids: Vec<OrgId> = partners.keys().copied().collect();
+    let (peers, entries) = look(shared, move |engine| {
+        let entries = ids.into_iter().map(|id| (id, engine.entries_of(&id))).collect::<BTreeMap<_, _>>();
+        (engine.peers(), entries)
+    })?;
     let mut all: Vec<PartnerStatus> = partners
         .iter()
         .filter(|(_, row)| !row.ended)
-        .map(|(id, row)| partner_status(shared, id, row, &peers, &feeds))
+        .map(|(id, row)| partner_status(shared, id, row, &peers, entries.get(id).copied().unwrap_or(0)))
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     for certificate in shared.identity().nodes().filter(|certificate| certificate.node != shared.own.node) {
@@ -268,13 +273,7 @@ fn problem(shared: &Shared, nodes: &[NodeId], connected: bool) -> Option<String>
     nodes.iter().find_map(|node| shared.net.peer_status(*node)?.dial_error)
 }
 
-fn partner_status(
-    shared: &Shared,
-    id: &OrgId,
-    row: &PartnerRow,
-    peers: &[PeerStatus],
-    feeds: &[FeedStatus],
-) -> PartnerStatus {
+fn partner_status(shared: &Shared, id: &OrgId, row: &PartnerRow, peers: &[PeerStatus], entries: u64) -> PartnerStatus {
     let connected: Vec<&PeerStatus> = peers.iter().filter(|peer| peer.organisation == *id).collect();
     let identity = shared.identity_of(id);
     let nodes: Vec<NodeId> =
@@ -296,11 +295,15 @@ fn partner_status(
         in_sync: connected.iter().any(|peer| peer.in_sync),
         behind: connected.iter().map(|peer| peer.behind + peer.ahead).min().unwrap_or(0),
         last_sync_at: (last > 0).then(|| clock::rfc3339(last)),
-        entries: feeds.iter().filter(|feed| feed.feed.organisation == *id).map(|feed| feed.live).sum(),
+        entries,
         own_node: false,
         nodes: nodes.iter().map(NodeId::to_string).collect(),
         introduces,
-        problem: problem(shared, &nodes, !connected.is_empty()),
+        problem: if row.calls_us && connected.is_empty() {
+            Some("nobody can dial it, and it has not called".into())
+        } else {
+            problem(shared, &nodes, !connected.is_empty())
+        },
     }
 }
 
@@ -308,7 +311,7 @@ fn partner_status(
 pub(crate) fn show(shared: &Shared, name_or_id: &str) -> Result<PartnerDetail, NodeError> {
     let id = find_partner(shared, name_or_id)?;
     let row = read(&shared.partners).get(&id).cloned().unwrap_or_default();
-    let (peers, feeds) = look(shared, |engine| (engine.peers(), engine.feeds()))?;
+    let (peers, feeds, entries) = look(shared, move |engine| (engine.peers(), engine.feeds(), engine.entries_of(&id)))?;
     let own = shared.identity();
     let reads = own
         .collections()
@@ -327,7 +330,7 @@ pub(crate) fn show(shared: &Shared, name_or_id: &str) -> Result<PartnerDetail, N
         .map(|feed| shared.collection_name(&feed.feed))
         .collect();
     Ok(PartnerDetail {
-        status: partner_status(shared, &id, &row, &peers, &feeds),
+        status: partner_status(shared, &id, &row, &peers, entries),
         check_words: row.check_words.clone(),
         reads,
         shares,

@@ -206,13 +206,7 @@ pub(crate) fn actor_name(shared: &Shared, actor: &ortsnetz_model::Actor) -> Stri
 
 /// `conflicts`
 pub(crate) fn conflicts(shared: &Shared) -> Result<Vec<ConflictInfo>, NodeError> {
-    let mut ids = Vec::new();
-    rows::each_own_entry(&shared.store, None, &mut |id, row| {
-        if row.conflicts {
-            ids.push(id);
-        }
-        Ok(true)
-    })?;
+    let ids: Vec<EntryId> = shared.marks.look().conflicts.iter().copied().collect();
     let mut all = Vec::new();
     for id in ids {
         let Some(working) = Working::load(&shared.store, id)? else { continue };

@@ -125,6 +125,9 @@ pub(crate) struct PartnerRow {
     /// The partnership has ended.
     #[n(5)]
     pub ended: bool,
+    /// Nobody can dial the partner, so it dials us.
+    #[cbor(n(6), default)]
+    pub calls_us: bool,
 }
 
 /// Where a node was reached.

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::driver::Input;
 use crate::dto::{EventInfo, OrganisationInfo};
 use crate::error::NodeError;
+use crate::marks::Marks;
 use crate::plan::{Pending, Plan};
 use crate::rows::{IntroducedRow, PartnerRow};
 use crate::searching::Search;
@@ -87,6 +88,10 @@ pub(crate) struct Shared {
     pub partners: RwLock<BTreeMap<OrgId, PartnerRow>>,
     /// Who introduced whom.
     pub introduced: RwLock<BTreeMap<OrgId, IntroducedRow>>,
+    /// How often a node was turned away.
+    pub refused: std::sync::atomic::AtomicU64,
+    /// Own entries that need somebody.
+    pub marks: Arc<Marks>,
     /// Feeds that have anything here.
     pub feeds: RwLock<BTreeSet<FeedId>>,
     /// To the loop around the engine.
@@ -111,6 +116,8 @@ pub(crate) struct Shared {
     pub identity_changes: Mutex<()>,
     /// Invitations being answered.
     pub joins: Mutex<()>,
+    /// New partners that may not have let us in yet, so that it is too early to dial them.
+    pub joining: Mutex<BTreeSet<OrgId>>,
 }
 
 impl Shared {

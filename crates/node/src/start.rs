@@ -239,6 +239,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         identities: RwLock::new(identities),
         partners: RwLock::new(partners),
         introduced: RwLock::new(introduced),
+        refused: AtomicU64::new(0),
+        marks: Arc::default(),
         feeds: RwLock::new(feeds),
         driver,
         events: broadcast::channel(EVENTS).0,
@@ -251,6 +253,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         last_change_at: AtomicU64::new(0),
         identity_changes: Mutex::new(()),
         joins: Mutex::new(()),
+        joining: Mutex::default(),
     });
     tokio::spawn(Driver::new(shared.clone(), engine).run(inputs, events));
     let starting = shared.clone();
@@ -263,6 +266,13 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     })
     .await
     .map_err(|error| NodeError::Unavailable(format!("the node could not be started: {error}")))??;
+    let marking = shared.clone();
+    let _ = std::thread::Builder::new().name("marks".into()).spawn(move || {
+        let go_on = || !marking.stopping.load(std::sync::atomic::Ordering::Relaxed);
+        if let Err(error) = marking.marks.fill(&marking.store, go_on) {
+            tracing::error!(%error, "drafts and conflicts could not be counted");
+        }
+    });
     let answering = shared.clone();
     let _ = std::thread::Builder::new().name("requests".into()).spawn(move || {
         if let Err(error) = crate::drafts::answer_waiting(&answering) {

@@ -2,18 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
+use ortsnetz_model::OrgId;
 use ortsnetz_store::{Batch, Key, Origin};
 use ortsnetz_trust::sheet::Sheet;
 
 use crate::alarms;
-use crate::catalog;
 use crate::clock;
 use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Status, TaskInfo};
 use crate::error::NodeError;
 use crate::identities;
 use crate::partners::{self, look};
-use crate::rows::{self, Request};
-use crate::shared::Shared;
+use crate::shared::{Shared, read};
 use crate::start::RECOVERY_CHECKED;
 
 /// Tasks listed in `status`; more are counted in the last line.
@@ -21,34 +20,14 @@ const TASKS_MAX: usize = 100;
 
 /// `status`
 pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
-    let feeds = look(shared, ortsnetz_sync::Engine::feeds)?;
     let own = shared.own.organisation;
-    let mut entries = EntryCounts::default();
-    let mut tasks = Vec::new();
-    rows::each_own_entry(&shared.store, None, &mut |id, row| {
-        entries.own += u64::from(row.published == rows::Published::Live);
-        entries.drafts += u64::from(row.draft && row.published != rows::Published::Withdrawn);
-        if row.conflicts {
-            tasks.push(TaskInfo {
-                kind: "conflict".into(),
-                entry: Some(id.to_string()),
-                message: format!("entry {id} has conflicting values; see `ortsnetz conflicts`"),
-            });
-        }
-        if let Request::Refused(reason) = &row.request {
-            tasks.push(TaskInfo {
-                kind: "publish_refused".into(),
-                entry: Some(id.to_string()),
-                message: format!("the publisher refused entry {id}: {reason}"),
-            });
-        }
-        Ok(true)
+    let others: Vec<OrgId> = read(&shared.identities).keys().filter(|id| **id != own).copied().collect();
+    let (feeds, published, replicated) = look(shared, move |engine| {
+        let replicated = others.iter().map(|organisation| engine.entries_of(organisation)).sum();
+        (engine.feeds(), engine.entries_of(&own), replicated)
     })?;
-    entries.replicated = feeds
-        .iter()
-        .filter(|feed| feed.feed.organisation != own && !catalog::is_draft_feed(shared, &feed.feed))
-        .map(|feed| feed.live)
-        .sum();
+    let (drafts, mut tasks) = own_tasks(shared);
+    let entries = EntryCounts { own: published, drafts, replicated };
     for feed in feeds.iter().filter(|feed| feed.aside > 0) {
         tasks.push(TaskInfo {
             kind: "set_aside".into(),
@@ -84,6 +63,22 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
         version: env!("CARGO_PKG_VERSION").into(),
         last_change_at: (last_change > 0).then(|| clock::rfc3339(last_change)),
     })
+}
+
+/// How many drafts there are, and what is to be done about own entries.
+fn own_tasks(shared: &Shared) -> (u64, Vec<TaskInfo>) {
+    let marked = shared.marks.look();
+    let conflicts = marked.conflicts.iter().map(|id| TaskInfo {
+        kind: "conflict".into(),
+        entry: Some(id.to_string()),
+        message: format!("entry {id} has conflicting values; see `ortsnetz conflicts`"),
+    });
+    let refused = marked.refused.iter().map(|(id, reason)| TaskInfo {
+        kind: "publish_refused".into(),
+        entry: Some(id.to_string()),
+        message: format!("the publisher refused entry {id}: {reason}"),
+    });
+    (marked.drafts.len() as u64, conflicts.chain(refused).collect())
 }
 
 /// `publisher show`

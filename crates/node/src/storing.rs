@@ -12,6 +12,7 @@ use crate::clock;
 use crate::documents;
 use crate::drafts;
 use crate::driver::Input;
+use crate::marks::Written;
 use crate::rows::{self, ProjectionRow};
 use crate::shared::Shared;
 
@@ -47,7 +48,11 @@ pub(crate) fn store(
                 });
                 return;
             }
-            Ok(rows) => shared.store.commit(rows).map(|_| ()).map_err(|error| error.to_string()),
+            Ok(rows) => {
+                let written = Written::by(&rows);
+                let stored = shared.store.commit(rows).map_err(|error| error.to_string());
+                stored.map(|_| shared.marks.note(written))
+            }
             Err(error) => Err(error.to_string()),
         };
         drop(guards);

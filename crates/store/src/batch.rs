@@ -146,6 +146,17 @@ impl Batch {
         self.put(Key::Projection { side, collection, entry }, json)
     }
 
+    /// What is written into a table of the caller, in order: key and value, no value if the row is deleted.
+    pub fn custom<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        self.operations.iter().filter_map(move |(_, operation)| match operation {
+            Operation::Put(Key::Custom { table: name, key }, value) if name == table => {
+                Some((key.as_slice(), Some(value.as_slice())))
+            }
+            Operation::Delete(Key::Custom { table: name, key }) if name == table => Some((key.as_slice(), None)),
+            _ => None,
+        })
+    }
+
     fn push(&mut self, operation: Operation) -> &mut Self {
         self.operations.push((self.origin, operation));
         self

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ortsnetz_model::{Chunk, Hash};
-use ortsnetz_trust::invite::{JoinMessage, Token};
+use ortsnetz_trust::invite::{Answer, JoinMessage, Token};
 use ortsnetz_trust::{Mode, Signed, SignedRecord, accept_document};
 
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -38,7 +38,7 @@ fn records_statements_and_join_messages_have_one_encoding() {
 }
 
 #[test]
-fn tokens_read_and_written_again_are_the_same() {
+fn tokens_and_answers_read_and_written_again_are_the_same() {
     let mut read = 0;
     for (name, bytes) in corpus("tokens") {
         if let Ok(token) = Token::from_text(&String::from_utf8_lossy(&bytes), 0) {
@@ -46,8 +46,13 @@ fn tokens_read_and_written_again_are_the_same() {
             assert_eq!(Token::from_text(&text, 0), Ok(token), "{name}");
             read += 1;
         }
+        if let Ok(answer) = Answer::from_text(&String::from_utf8_lossy(&bytes), 0) {
+            let text = answer.to_text().expect("what was read keeps the limits");
+            assert_eq!(Answer::from_text(&text, 0), Ok(answer), "{name}");
+            read += 1;
+        }
     }
-    assert!(read > 0, "the corpus holds something valid");
+    assert!(read > 1, "the corpus holds something valid of both kinds");
 }
 
 #[test]

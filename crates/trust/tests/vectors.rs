@@ -8,7 +8,7 @@ use automerge::{ActorId, Automerge, ObjType, ROOT};
 use ortsnetz_model::{Actor, CollectionId, Document, Entry, EntryId, FeedId, Hash, Ids, NodeId, Position};
 use ortsnetz_trust::identity::{Founding, Identity, View};
 use ortsnetz_trust::invite::{
-    Invitation, InvitedOrganisation, JoinMessage, PartnerInviter, PartnerJoiner, Token, TokenKind,
+    Invitation, JoinMessage, NamedOrganisation, PartnerInviter, PartnerJoiner, Token, TokenKind,
 };
 use ortsnetz_trust::keys::Domain;
 use ortsnetz_trust::record::{
@@ -291,7 +291,7 @@ fn joining() {
     let (siegburg, bonn) = (siegburg(), bonn());
     let token = Token {
         kind: TokenKind::Partner,
-        organisation: InvitedOrganisation {
+        organisation: NamedOrganisation {
             id: siegburg.identity.id(),
             name: siegburg.identity.name().into(),
             ars: siegburg.identity.ars().into(),

@@ -107,9 +107,9 @@ pub(crate) struct Invite {
 /// Accepting an invitation.
 #[derive(Debug, Group)]
 pub(crate) struct Join {
-    /// The invitation, or @FILE
+    /// The invitation, or the answer to an invitation of yours; or @FILE
     pub(crate) token: String,
-    /// Let the inviter dial, because it cannot be dialled
+    /// Let the inviter dial, because it cannot be dialled: prints an answer to give back to it
     #[arg(long)]
     pub(crate) dial: bool,
 }

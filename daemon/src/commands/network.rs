@@ -21,12 +21,24 @@ pub(crate) fn invite(context: &Context, args: &Invite) -> Result<(), Failure> {
         expires_in: Some(args.expires),
     };
     let document = context.daemon()?.post("/invitations", &json!(request))?;
-    let command = if args.node { "init --join" } else { "join" };
     context.output.show(document, |invitation: Invitation| {
-        format!(
-            "{}\n\nHand it over safely; it works once, until {}. The other side runs `ortsnetz {command} TOKEN`.\n",
+        let command = match (args.node, invitation.dial) {
+            (true, _) => "init --join TOKEN",
+            (false, false) => "join TOKEN",
+            (false, true) => "join TOKEN --dial",
+        };
+        let mut out = format!(
+            "{}\n\nHand it over safely; it works once, until {}. The other side runs `ortsnetz {command}`.\n",
             invitation.token, invitation.expires_at
-        )
+        );
+        if invitation.dial && args.node {
+            out.push_str("This node does not listen: start it with --listen, so that the new node can reach it.\n");
+        } else if invitation.dial {
+            out.push_str(
+                "Nobody can dial this node, so you get an answer back; then run `ortsnetz join ANSWER` here.\n",
+            );
+        }
+        out
     })
 }
 
@@ -36,6 +48,13 @@ pub(crate) fn join(context: &Context, args: &Join) -> Result<(), Failure> {
     let document = context.daemon()?.post("/joins", &json!({"token": token.trim(), "dial": args.dial}))?;
     context.output.show(document, |joined: Joined| {
         let partner = &joined.partner;
+        if let Some(answer) = &joined.answer {
+            return format!(
+                "{answer}\n\nGive this answer to {name}, until {until}. They run `ortsnetz join ANSWER`, and their node calls this one.\nSee then `ortsnetz partners show \"{name}\"`.\n",
+                name = partner.name,
+                until = joined.expires_at.as_deref().unwrap_or_default()
+            );
+        }
         let mut out = format!("joined {} (ARS {})\n", partner.name, partner.ars);
         if joined.confirmed {
             out.push_str("confirmed in advance by the invitation\n");

@@ -75,17 +75,17 @@ pub(crate) async fn invite(
     Ok((StatusCode::CREATED, Json(app.handle.invite(body.value).await?)))
 }
 
-/// An invitation received from somebody.
+/// An invitation received from somebody, or the answer to an invitation of ours.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Join {
-    /// The text of the invitation.
+    /// The text of the invitation or of the answer.
     token: String,
-    /// Let the inviter dial, because nobody can dial it.
+    /// Let the inviter dial, because nobody can dial it: returns the answer to give back to it.
     #[serde(default)]
     dial: bool,
 }
 
-/// Joins the organisation that issued the invitation as its partner.
+/// Joins the organisation that issued the invitation as its partner, or calls the one that answered ours.
 #[utoipa::path(
     post,
     path = "/joins",

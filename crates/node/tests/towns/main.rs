@@ -1,5 +1,7 @@
 //! Real nodes in one process, over loopback.
 
+mod counts;
+mod dial;
 mod network;
 mod places;
 mod two;

@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// How many seeds are run.
 fn seeds() -> u64 {
-    std::env::var("ORTSNETZ_SIM_BUSY").ok().and_then(|text| text.parse().ok()).unwrap_or(40)
+    std::env::var("ORTSNETZ_SIM_BUSY").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }
 
 /// How long all may need after the last of the work is done and the disks are fast again.
@@ -19,7 +19,7 @@ const AFTER: u64 = 10_000;
 fn a_busy_region_is_in_sync_as_soon_as_it_rests_and_nobody_is_accused() {
     let one = std::env::var("ORTSNETZ_SIM_SEED").ok().and_then(|text| text.parse().ok());
     let mut failed = Vec::new();
-    let found = [80].into_iter().filter(|seed| one.is_none() && *seed >= seeds());
+    let found = [28, 39, 80].into_iter().filter(|seed| one.is_none() && *seed >= seeds());
     for seed in one.map_or(0..seeds(), |seed: u64| seed..seed + 1).chain(found) {
         if std::panic::catch_unwind(|| run(seed)).is_err() {
             failed.push(seed);

@@ -127,6 +127,9 @@ pub enum JoinMessage {
     /// The sender gives up.
     #[n(6)]
     Refused(#[n(0)] String),
+    /// The inviter dialled because it was given an answer to this invitation; the joiner begins as ever (inviter).
+    #[n(7)]
+    Call(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]),
 }
 
 impl JoinMessage {

@@ -1,20 +1,26 @@
 //! Invitations and how two parties join. The token is the shared secret; who holds it may ask, and both people confirm
-//! by check words afterwards.
+//! by check words afterwards. Where nobody can dial the inviter, whoever holds the token gives back an [`Answer`], and the
+//! inviter dials; the conversation is the same.
 
+mod answer;
+#[cfg(test)]
+mod answer_tests;
 mod message;
 mod node;
 mod partner;
 #[cfg(test)]
 mod tests;
+mod text;
 mod token;
 
 use minicbor::{Decode, Encode};
 use ortsnetz_model::{NodeId, OrgId};
 
+pub use answer::{Answer, AnswerError, OpenAnswer};
 pub use message::{JoinError, JoinMessage, NodeRequest, PartnerRequest};
 pub use node::{NodeInviter, NodeJoiner};
 pub use partner::{Joined, PartnerInviter, PartnerJoiner};
-pub use token::{InvitedOrganisation, Token, TokenError, TokenKind};
+pub use token::{NamedOrganisation, Token, TokenError, TokenKind};
 
 use crate::limits::WRONG_PROOFS_MAX;
 
@@ -77,6 +83,11 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
+    /// A joiner with this token.
+    fn of(token: &Token, joiner: NodeId, joining: OrgId) -> Self {
+        Self { joiner, inviter: token.node, joining, inviting: token.organisation.id }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         [self.joiner.0, self.inviter.0, self.joining.0, self.inviting.0].concat()
     }

@@ -58,15 +58,8 @@ impl PartnerJoiner {
         me: NodeId,
         nonce: [u8; 32],
     ) -> Result<(Self, JoinMessage), JoinError> {
-        if token.kind != TokenKind::Partner {
-            return Err(JoinError::WrongKind("adding a node"));
-        }
-        if token.organisation.id == identity.id() {
-            return Err(JoinError::Oneself);
-        }
-        check_place(&token, identity)?;
-        entitled(identity, me)?;
-        let ends = Ends { joiner: me, inviter: token.node, joining: identity.id(), inviting: token.organisation.id };
+        may_join(&token, identity, me)?;
+        let ends = Ends::of(&token, me, identity.id());
         let commitment = commitment(&identity.id(), &nonce);
         let proof = prove(&token, REQUEST, &ends, &[&commitment.0]);
         let request = PartnerRequest { token: token.id, organisation: identity.id(), commitment, proof };
@@ -147,7 +140,7 @@ impl PartnerInviter {
         if token.kind != TokenKind::Partner {
             return Err(JoinError::WrongKind("adding a node"));
         }
-        let ends = Ends { joiner: peer, inviter: token.node, joining: request.organisation, inviting: identity.id() };
+        let ends = Ends::of(&token, peer, request.organisation);
         let valid = proves(&token, REQUEST, &ends, &[&request.commitment.0], &request.proof);
         invitation.judge(peer, now, valid)?;
         if request.organisation == identity.id() {
@@ -189,6 +182,18 @@ impl PartnerInviter {
             _ => Err(JoinError::OutOfOrder),
         }
     }
+}
+
+/// Whether our node may join with this token at all.
+pub(super) fn may_join(token: &Token, identity: &Identity, me: NodeId) -> Result<(), JoinError> {
+    if token.kind != TokenKind::Partner {
+        return Err(JoinError::WrongKind("adding a node"));
+    }
+    if token.organisation.id == identity.id() {
+        return Err(JoinError::Oneself);
+    }
+    check_place(token, identity)?;
+    entitled(identity, me)
 }
 
 /// A place was named and trusted; trust alone would confirm whatever place the other side claims.

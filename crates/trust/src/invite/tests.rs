@@ -8,10 +8,10 @@ use crate::limits::{INVITATION_MS_MAX, JOIN_MESSAGE_BYTES_MAX};
 use crate::statement::Roles;
 use crate::testing::{NOW, Town};
 
-fn token(town: &Town, kind: TokenKind) -> Token {
+pub(super) fn token(town: &Town, kind: TokenKind) -> Token {
     Token {
         kind,
-        organisation: InvitedOrganisation {
+        organisation: NamedOrganisation {
             id: town.identity.id(),
             name: town.identity.name().into(),
             ars: town.identity.ars().into(),

@@ -1,21 +1,14 @@
 //! The token: what an invitation looks like on paper, in a mail or as a QR code.
-//!
-//! Text: `ORTSNETZ` and base32 of version, length, content and 4 bytes of checksum. Capitals, hyphens and blanks do not
-//! matter, and the digits 0, 1 and 8 are read as the letters they look like.
 
-use data_encoding::BASE32_NOPAD;
 use minicbor::{Decode, Encode};
-use ortsnetz_model::{Hash, NodeId, OrgId};
+use ortsnetz_model::{NodeId, OrgId};
 
+use super::text::{self, TextError};
 use crate::canonical;
 use crate::limits::{NAME_BYTES_MAX, TOKEN_CHARS_MAX};
 use crate::statement::{check_addresses, is_ars};
 
 const PREFIX: &str = "ORTSNETZ";
-const VERSION: u8 = 1;
-/// Version, two bytes of length.
-const HEAD_BYTES: usize = 3;
-const CHECKSUM_BYTES: usize = 4;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -29,9 +22,9 @@ pub enum TokenKind {
     Node,
 }
 
-/// The inviting organisation as the token names it.
+/// An organisation as a token or an answer names it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct InvitedOrganisation {
+pub struct NamedOrganisation {
     /// Its id: pins its genesis.
     #[n(0)]
     pub id: OrgId,
@@ -51,7 +44,7 @@ pub struct Token {
     pub kind: TokenKind,
     /// Who invites.
     #[n(1)]
-    pub organisation: InvitedOrganisation,
+    pub organisation: NamedOrganisation,
     /// The inviting node; the transport proves it is the one.
     #[n(2)]
     pub node: NodeId,
@@ -121,18 +114,7 @@ impl Token {
     /// The token as text: capitals and digits only, one word.
     pub fn to_text(&self) -> Result<String, TokenError> {
         self.check()?;
-        let content = canonical::encode(self);
-        let length = u16::try_from(content.len()).map_err(|_| TokenError::Invalid("it is too long".into()))?;
-        let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(&content);
-        let sum = checksum(&bytes);
-        bytes.extend_from_slice(&sum);
-        let text = format!("{PREFIX}{}", BASE32_NOPAD.encode(&bytes));
-        if text.len() > TOKEN_CHARS_MAX {
-            return Err(TokenError::Invalid(format!("{} characters, allowed are {TOKEN_CHARS_MAX}", text.len())));
-        }
-        Ok(text)
+        Ok(text::write(PREFIX, &canonical::encode(self))?)
     }
 
     /// Reads a token and checks that it has not expired (`now` in milliseconds since 1970).
@@ -146,56 +128,46 @@ impl Token {
     }
 
     fn parse(text: &str) -> Result<Self, TokenError> {
-        let kept = text.chars().filter(|c| !c.is_whitespace() && *c != '-').take(TOKEN_CHARS_MAX + 1);
-        let text: String = kept.map(|c| c.to_ascii_uppercase()).collect();
-        if text.len() > TOKEN_CHARS_MAX {
-            return Err(TokenError::Foreign);
-        }
-        let Some(coded) = text.strip_prefix(PREFIX) else {
-            let cut = !text.is_empty() && PREFIX.starts_with(&text);
-            let expected = PREFIX.len() + 1;
-            return Err(if cut { TokenError::Truncated { found: text.len(), expected } } else { TokenError::Foreign });
-        };
-        let coded = coded.replace('0', "O").replace('1', "I").replace('8', "B");
-        // Five bytes are eight characters, enough to learn the length.
-        let Some(first) = coded.get(..8) else {
-            return Err(TokenError::Truncated { found: text.len(), expected: PREFIX.len() + 8 });
-        };
-        let head = BASE32_NOPAD.decode(first.as_bytes()).map_err(|_| TokenError::Damaged)?;
-        if head[0] != VERSION {
-            return Err(TokenError::Version(head[0]));
-        }
-        let length = usize::from(u16::from_be_bytes([head[1], head[2]]));
-        let expected = BASE32_NOPAD.encode_len(HEAD_BYTES + length + CHECKSUM_BYTES);
-        if coded.len() < expected {
-            return Err(TokenError::Truncated { found: text.len(), expected: PREFIX.len() + expected });
-        }
-        let bytes = BASE32_NOPAD.decode(coded.as_bytes()).map_err(|_| TokenError::Damaged)?;
-        let (content, sum) = bytes.split_at_checked(HEAD_BYTES + length).ok_or(TokenError::Damaged)?;
-        if sum != checksum(content) {
-            return Err(TokenError::Damaged);
-        }
-        let token: Self = canonical::decode(&content[HEAD_BYTES..], TOKEN_CHARS_MAX)
-            .map_err(|error| TokenError::Invalid(error.to_string()))?;
+        let content = text::read(PREFIX, text)?;
+        let token: Self =
+            canonical::decode(&content, TOKEN_CHARS_MAX).map_err(|error| TokenError::Invalid(error.to_string()))?;
         token.check()?;
         Ok(token)
     }
 
     fn check(&self) -> Result<(), TokenError> {
         check_addresses(&self.addresses).map_err(|error| TokenError::Invalid(error.to_string()))?;
-        let name = &self.organisation.name;
-        if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            return Err(TokenError::Invalid("the organisation's name".into()));
-        }
-        let places = [Some(&self.organisation.ars).filter(|ars| !ars.is_empty()), self.for_ars.as_ref()];
-        if places.into_iter().flatten().any(|ars| !is_ars(ars)) {
-            return Err(TokenError::Invalid("an ARS without 12 digits".into()));
+        self.organisation.check().map_err(|what| TokenError::Invalid(what.into()))?;
+        if self.for_ars.as_ref().is_some_and(|ars| !is_ars(ars)) {
+            return Err(TokenError::Invalid(NO_ARS.into()));
         }
         Ok(())
     }
 }
 
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let hash = Hash::of(bytes).0;
-    [hash[0], hash[1], hash[2], hash[3]]
+impl From<TextError> for TokenError {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Foreign => Self::Foreign,
+            TextError::Truncated { found, expected } => Self::Truncated { found, expected },
+            TextError::Damaged => Self::Damaged,
+            TextError::Version(version) => Self::Version(version),
+            TextError::TooLong(what) => Self::Invalid(what),
+        }
+    }
+}
+
+const NO_ARS: &str = "an ARS without 12 digits";
+
+impl NamedOrganisation {
+    /// The first rule a value breaks.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.name.len() > NAME_BYTES_MAX || self.name.chars().any(char::is_control) {
+            return Err("the organisation's name");
+        }
+        if !self.ars.is_empty() && !is_ars(&self.ars) {
+            return Err(NO_ARS);
+        }
+        Ok(())
+    }
 }
