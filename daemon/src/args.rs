@@ -95,8 +95,14 @@ pub(crate) enum Command {
         /// Entry id
         id: String,
         /// What to change
-        #[arg(value_name = "PATH=VALUE", required = true)]
+        #[arg(value_name = "PATH=VALUE", required_unless_present_any = ["undo", "to"], conflicts_with_all = ["undo", "to"])]
         values: Vec<String>,
+        /// Take the last change of the draft back, as a new change
+        #[arg(long)]
+        undo: bool,
+        /// Make the draft say what it said at these heads (from `history`)
+        #[arg(long, value_name = "HEADS", conflicts_with = "undo")]
+        to: Option<String>,
     },
     /// Show an entry with its provenance
     Show(Show),
@@ -119,6 +125,8 @@ pub(crate) enum Command {
         /// Entry id
         id: String,
     },
+    /// Take back for ever what an entry said before, here and at every reader that can be reached
+    Redact(Redact),
     /// Move an entry to another collection (public, partners, internal, ...)
     Move {
         /// Entry id
@@ -139,6 +147,10 @@ pub(crate) enum Command {
     },
     /// Start an own entry from a partner's
     Adopt(Adopt),
+    /// Write a file that proves what an entry says now: who said it, and when
+    Receipt(Receipt),
+    /// Check a receipt, without a daemon or any connection; exit code 1 if anything in it does not fit
+    Verify(Verify),
     /// Import the official list of places, or look one up
     #[command(subcommand)]
     Places(Places),
@@ -210,12 +222,20 @@ mod tests {
             "ortsnetz search gewerbe anmelden --place Bonn --kind service --on 2027-01-01 --limit 5 --lang en",
             "ortsnetz create service title.de=X",
             "ortsnetz edit 00ff fees.0.amount=2800 texts.notes.de=@file.md",
+            "ortsnetz edit 00ff --undo",
+            "ortsnetz edit 00ff --to aa,bb",
+            "ortsnetz redact 00ff --reason Datenschutz",
+            "ortsnetz redact 00ff --erase",
+            "ortsnetz redact 00ff --status",
+            "ortsnetz show 00ff --on 2026-03-03",
             "ortsnetz show 00ff --draft",
             "ortsnetz publish --all",
             "ortsnetz publish 00ff 01ff",
             "ortsnetz move 00ff internal",
             "ortsnetz resolve 00ff texts.notes.de#ab 1",
             "ortsnetz adopt 00ff --layer",
+            "ortsnetz receipt 00ff --out beleg.json",
+            "ortsnetz verify beleg.json --organisation 00ff",
             "ortsnetz places import gemeinden.csv",
             "ortsnetz places find Bergheim",
             "ortsnetz store compact",
@@ -240,6 +260,10 @@ mod tests {
             "ortsnetz invite --expires soon",
             "ortsnetz invite --node --trust",
             "ortsnetz edit 00ff",
+            "ortsnetz edit 00ff --undo --to aa",
+            "ortsnetz edit 00ff title.de=X --undo",
+            "ortsnetz redact",
+            "ortsnetz redact 00ff --status --erase",
             "ortsnetz search",
         ] {
             assert!(parse(line).is_err(), "{line}");

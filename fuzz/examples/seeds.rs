@@ -7,9 +7,12 @@ use ortsnetz_model::{Actor, CollectionId, Document, Entry, EntryId, FeedId, Hash
 use ortsnetz_sync::wire::Message;
 use ortsnetz_trust::identity::{Founding, Identity, View};
 use ortsnetz_trust::invite::{Answer, NamedOrganisation, Token, TokenKind};
-use ortsnetz_trust::record::Totals;
+use ortsnetz_trust::receipt::Material;
+use ortsnetz_trust::record::{Checkpoint, Cut, Totals};
 use ortsnetz_trust::statement::OrganisationKind;
-use ortsnetz_trust::{Body, NodeKey, Record, RootKey, SignedRecord};
+use ortsnetz_trust::statement::Roles;
+use ortsnetz_trust::tree::{EMPTY, FAN, Inclusion, leaf_hash, leaf_of, node_hash, root_hash};
+use ortsnetz_trust::{Body, NodeKey, Receipt, Record, RootKey, SignedRecord};
 
 const NOW: u64 = 1_795_300_000_000;
 
@@ -19,7 +22,8 @@ fn main() -> Result {
     exchange()?;
     trust()?;
     frames()?;
-    chunks()
+    chunks()?;
+    receipts()
 }
 
 fn seed(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> Result {
@@ -29,15 +33,39 @@ fn seed(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> Result {
 }
 
 fn exchange() -> Result {
-    seed("dldb", "service.json", r#"{"data":[{"id":"1","name":"Ausweis &amp; Pass","description":"<p>Ein <b>Text</b><br>mit <a href=\"https://a.de/(x)\">Link</a></p><ul><li>eins<ul><li>zwei</li></ul></li></ul>","meta":{"url":"https://a.de/{serviceId}","locale":"de","keywords":"a, b"},"authorities":[{"id":"1","name":"Stadt","webinfo":"https://a.de"}],"locations":[{"location":"2","appointment":{"link":"https://a.de/x","slots":"0","allowed":false}}],"leika":"99050012104000, 1","public":false,"links":[{"name":"L","link":"https://a.de/l.pdf","description":false}],"forms":[],"appointment":{"link":"https://a.de/{serviceId}"},"fees":"<p>50 bis 60 Euro (je nach Form)</p><ul><li>unter 24: 27,60 Euro</li></ul>"}],"meta":{}}"#)?;
-    seed("dldb", "office.json", r#"{"created":"x","data":[{"id":2,"name":"Amt","address":{"street":"S","house_number":"1","postal_code":"53721","city":"O","hint":false},"geo":{"lat":"50.7","lon":7.2},"contact":{"email":"a@b.de","phone":"0228 1","webinfo":""},"services":[{"service":"1","duration":5,"appointment":{"slots":"2"}}],"opening_times":{"monday":[{"from":"08:00","to":"12:00"}]}}]}"#)?;
-    seed("dldb", "broken.json", r#"[{"id":"1","name":"a<script>x</script>","description":"<h2 onclick=x>T</h2><table><tr><td>1<td>2</table>1970-01-01"},{"id":}, 7, "x", [], {"id":"2""#)?;
+    seed(
+        "dldb",
+        "service.json",
+        r#"{"data":[{"id":"1","name":"Ausweis &amp; Pass","description":"<p>Ein <b>Text</b><br>mit <a href=\"https://a.de/(x)\">Link</a></p><ul><li>eins<ul><li>zwei</li></ul></li></ul>","meta":{"url":"https://a.de/{serviceId}","locale":"de","keywords":"a, b"},"authorities":[{"id":"1","name":"Stadt","webinfo":"https://a.de"}],"locations":[{"location":"2","appointment":{"link":"https://a.de/x","slots":"0","allowed":false}}],"leika":"99050012104000, 1","public":false,"links":[{"name":"L","link":"https://a.de/l.pdf","description":false}],"forms":[],"appointment":{"link":"https://a.de/{serviceId}"},"fees":"<p>50 bis 60 Euro (je nach Form)</p><ul><li>unter 24: 27,60 Euro</li></ul>"}],"meta":{}}"#,
+    )?;
+    seed(
+        "dldb",
+        "office.json",
+        r#"{"created":"x","data":[{"id":2,"name":"Amt","address":{"street":"S","house_number":"1","postal_code":"53721","city":"O","hint":false},"geo":{"lat":"50.7","lon":7.2},"contact":{"email":"a@b.de","phone":"0228 1","webinfo":""},"services":[{"service":"1","duration":5,"appointment":{"slots":"2"}}],"opening_times":{"monday":[{"from":"08:00","to":"12:00"}]}}]}"#,
+    )?;
+    seed(
+        "dldb",
+        "broken.json",
+        r#"[{"id":"1","name":"a<script>x</script>","description":"<h2 onclick=x>T</h2><table><tr><td>1<td>2</table>1970-01-01"},{"id":}, 7, "x", [], {"id":"2""#,
+    )?;
     let mapping = "kind=\"service\"\n[identifier]\nagency=\"A\"\nscheme=\"LB\"\ncolumn=\"Nr\"\n[constants]\n\"source.url\"=\"https://a.de\"\n[[columns]]\nname=\"Name\"\npath=\"title.de\"\nrequired=true\n[[columns]]\nname=\"Preis\"\npath=\"fees.0.amount\"\nas=\"money\"\n[[columns]]\nname=\"Amt\"\npath=\"offices\"\nseparator=\",\"\nreference={scheme=\"OE\"}\n";
-    seed("csv", "mapped.csv", format!("{mapping}\0Nr;Name;Preis;Amt\r\n1;\"Aus\"\"weis\r\nneu\";28,80 €;1,2\r\n2;;x;\r\n"))?;
-    seed("csv", "paths.csv", "kind;title.de;leika;fees.0.amount\nservice;Ausweis;99050012104000|99108001000000;2880\n")?;
+    seed(
+        "csv",
+        "mapped.csv",
+        format!("{mapping}\0Nr;Name;Preis;Amt\r\n1;\"Aus\"\"weis\r\nneu\";28,80 €;1,2\r\n2;;x;\r\n"),
+    )?;
+    seed(
+        "csv",
+        "paths.csv",
+        "kind;title.de;leika;fees.0.amount\nservice;Ausweis;99050012104000|99108001000000;2880\n",
+    )?;
     seed("csv", "windows.csv", b"kind,title.de,url\nform,M\xfcnchen \x80,https://a.de\n")?;
     seed("csv", "quote.csv", "kind\ttitle.de\nservice\t\"offen")?;
-    seed("jsonl", "entries.jsonl", "{\"kind\":\"service\",\"identifier\":{\"agency\":\"A\",\"scheme\":\"LB\",\"value\":\"7\"},\"title\":{\"de\":\"Ausweis\"},\"offices\":[\"05050505050505050505050505050505\"],\"references\":{\"offices.0\":{\"agency\":\"A\",\"scheme\":\"OE\",\"value\":\"1\"}},\"companions\":{\"partners\":{\"agent_note\":{\"de\":\"x\"}}},\"collection\":\"internal\"}\n{\"kind\":\"office\",\"title\":{\"de\":\"Amt\"}}\n{\n")
+    seed(
+        "jsonl",
+        "entries.jsonl",
+        "{\"kind\":\"service\",\"identifier\":{\"agency\":\"A\",\"scheme\":\"LB\",\"value\":\"7\"},\"title\":{\"de\":\"Ausweis\"},\"offices\":[\"05050505050505050505050505050505\"],\"references\":{\"offices.0\":{\"agency\":\"A\",\"scheme\":\"OE\",\"value\":\"1\"}},\"companions\":{\"partners\":{\"agent_note\":{\"de\":\"x\"}}},\"collection\":\"internal\"}\n{\"kind\":\"office\",\"title\":{\"de\":\"Amt\"}}\n{\n",
+    )
 }
 
 fn trust() -> Result {
@@ -139,4 +167,97 @@ fn chunks() -> Result {
     seed("chunks", "one", [&[0], first.as_slice()].concat())?;
     seed("chunks", "two", [&[2], first.as_slice(), &second].concat())?;
     seed("chunks", "incomplete", [&[0], second.as_slice()].concat())
+}
+
+/// Receipts as `tests/receipts/verify.py` reads them too: of a publication, and of the same one after its signer was lost
+/// and the root key was replaced. `falls-` are those that must not hold.
+fn receipts() -> Result {
+    let (root, node, laptop) =
+        (RootKey::from_secret(&[1; 32]), NodeKey::from_secret(&[2; 32]), NodeKey::from_secret(&[4; 32]));
+    let founding = Founding {
+        name: "Stadt Siegburg".into(),
+        ars: "053820060060".into(),
+        kind: OrganisationKind::Municipality,
+        node_name: "Rathaus".into(),
+        addresses: Vec::new(),
+        at: NOW,
+        random: [3; 16],
+    };
+    let mut identity = Identity::found(founding, &root, &node)?;
+    let (public, id) = (feed(identity.id()), EntryId([9; 16]));
+    let mut document = Document::new(&Actor::from_bytes(&[1; 12]));
+    let mut entry = Entry::from_json(serde_json::json!({"kind": "service", "title": {"de": "Reisepass für Kinder"},
+        "fees": [{"kind": "fixed", "amount": 3750}]}))?;
+    let mut changes = Vec::new();
+    for amount in [3750, 7000] {
+        entry.set_path("fees.0.amount", &amount.to_string())?;
+        let chunk = document.update(&entry, NOW, &mut Ids::Imported(id))?.ok_or("a change is missing")?;
+        changes.push(chunk.into_bytes());
+    }
+    let mut record = Record {
+        feed: public,
+        entry: Some(id),
+        generation: 1,
+        position: Position { term: 1, epoch: NOW, sequence: 7 },
+        previous: None,
+        list_serial: 0,
+        at: NOW + 5_000,
+        instance: 4,
+        body: Body::Publication { heads: document.heads() },
+        totals: None,
+    };
+    let inclusion = inclusion(&[(EntryId([3; 16]), Hash([3; 32])), record.item().ok_or("no item")?], &id);
+    let totals = Totals { count: 2, root: root_hash(&inclusion.nodes) };
+    record.totals = Some(totals);
+    let signed = SignedRecord::sign(record.clone(), &node)?;
+    let make = |identity: &Identity, witness, now| {
+        let material = Material {
+            identity,
+            record: signed.clone(),
+            changes: changes.clone(),
+            witness,
+            checkpoint: None,
+            inclusion: inclusion.clone(),
+        };
+        Receipt::make(material, now).map(|receipt| receipt.to_text())
+    };
+    let text = make(&identity, signed.clone(), NOW + 10_000)?;
+    seed("receipts", "holds-published.json", &text)?;
+    seed("receipts", "falls-other-amount.json", text.replacen("7000", "700", 1))?;
+    seed("receipts", "falls-other-time.json", text.replacen("\"said_at\": \"20", "\"said_at\": \"19", 1))?;
+    seed("receipts", "falls-cut.json", &text[..text.len() / 2])?;
+    let later = NOW + 86_400_000;
+    let roles = Roles { admin: true, edit: true };
+    let mut statements = vec![
+        identity.certify(laptop.id(), roles, "Laptop".into(), Vec::new(), later, &root)?,
+        identity.appoint(laptop.id(), later, &root)?,
+    ];
+    statements.extend(identity.revoke(node.id(), later, &root)?);
+    identity.take_in_all(statements);
+    let rotated = identity.rotate(&root, &RootKey::from_secret(&[5; 32]), later)?;
+    identity.take_in_all(rotated);
+    let cuts = vec![Cut { term: 1, epoch: NOW, sequence: 7 }];
+    let body = Body::Checkpoint(Checkpoint { root: totals.root, count: 2, cuts });
+    let position = Position { term: 2, epoch: later, sequence: 1 };
+    let checkpoint = Record { entry: None, generation: 0, position, at: later, body, totals: Some(totals), ..record };
+    let witness = SignedRecord::sign(checkpoint, &laptop)?;
+    let text = make(&identity, witness, later)?;
+    seed("receipts", "holds-after-loss.json", &text)?;
+    // Without the signature of the new publisher nothing but the lost key speaks for it.
+    let mut alone: serde_json::Value = serde_json::from_str(&text)?;
+    alone["proof"]["witness"] = serde_json::Value::Null;
+    seed("receipts", "falls-without-witness.json", serde_json::to_string_pretty(&alone)?)
+}
+
+fn inclusion(items: &[(EntryId, Hash)], entry: &EntryId) -> Inclusion {
+    let mut sorted = items.to_vec();
+    sorted.sort();
+    let of_leaf = |leaf: usize| -> Vec<Hash> {
+        sorted.iter().filter(|(entry, _)| usize::from(leaf_of(entry)) == leaf).map(|(_, item)| *item).collect()
+    };
+    let leaves = |node: usize| -> Vec<Hash> { (0..FAN).map(|leaf| leaf_hash(&of_leaf(node * FAN + leaf))).collect() };
+    let leaf = usize::from(leaf_of(entry));
+    let nodes: Vec<Hash> = (0..FAN).map(|node| node_hash(&leaves(node))).collect();
+    debug_assert_ne!(nodes, vec![EMPTY; FAN]);
+    Inclusion { items: of_leaf(leaf), leaves: leaves(leaf / FAN), nodes }
 }

@@ -22,7 +22,12 @@ pub fn local(now: u64) -> DateTime {
 
 /// Milliseconds since 1970 at the next midnight in Europe/Berlin after `now`.
 pub fn next_midnight(now: u64) -> u64 {
-    let tomorrow = today(now).tomorrow().unwrap_or(Date::MAX);
+    end_of(today(now))
+}
+
+/// Milliseconds since 1970 at the midnight in Europe/Berlin that ends this day.
+pub fn end_of(day: Date) -> u64 {
+    let tomorrow = day.tomorrow().unwrap_or(Date::MAX);
     tomorrow.to_zoned(berlin()).map_or(u64::MAX, |zoned| zoned.timestamp().as_millisecond().max(0).unsigned_abs())
 }
 
@@ -63,6 +68,8 @@ mod tests {
         assert_eq!(today(NEW_YEAR_2027_UTC - hour - 1).to_string(), "2026-12-31");
         assert_eq!(today(NEW_YEAR_2027_UTC - hour).to_string(), "2027-01-01");
         assert_eq!(next_midnight(NEW_YEAR_2027_UTC - 2 * hour), NEW_YEAR_2027_UTC - hour);
+        assert_eq!(end_of(Date::constant(2026, 12, 31)), NEW_YEAR_2027_UTC - hour);
+        assert_eq!(end_of(Date::constant(2026, 6, 30)), end_of(Date::constant(2026, 6, 29)) + 24 * hour);
         assert_eq!(rfc3339(NEW_YEAR_2027_UTC), "2027-01-01T00:00:00Z");
     }
 

@@ -27,7 +27,9 @@ pub mod schema;
 pub use checks::{Finding, Severity, check, check_companion, may_be_published};
 pub use codes::{Ars, CodeError, Kind, Leika};
 pub use dates::Date;
-pub use document::{Actor, Chunk, ChunkInfo, Conflict, ConflictValue, Document, DocumentError, HistoryItem, Ids};
+pub use document::{
+    Actor, Chunk, ChunkInfo, Conflict, ConflictValue, Document, DocumentError, HistoryItem, Ids, LastChange,
+};
 pub use entry::{Entry, EntryError, Identifier, in_language};
 pub use ids::{CollectionId, DocumentId, EntryId, FeedId, Hash, IdError, NodeId, OrgId, Position};
 pub use import::merge_import;

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::clock;
 use crate::documents;
 use crate::driver::Input;
+use crate::rows;
 use crate::shared::Shared;
 use crate::working;
 
@@ -24,7 +25,7 @@ pub(crate) struct Outcome {
 
 /// What a good record brings.
 pub(crate) enum OutcomeContent {
-    /// A checkpoint or a withdrawal: nothing but itself.
+    /// A checkpoint, a withdrawal, or a redaction that leaves nothing: nothing but itself.
     Bare,
     /// A new state of a published document.
     Published {
@@ -67,13 +68,15 @@ fn judge(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> Result<(bool, 
         .map_err(|error| if error.is_held() { Verdict::Unknown } else { Verdict::Invalid(error.to_string()) })?;
     let chunks = item.chunks;
     let (document, content) = match (&record.record().body, record.record().entry) {
-        (Body::Publication { heads }, Some(entry)) => {
+        (Body::Publication { heads } | Body::Redaction { heads }, Some(entry)) if !heads.is_empty() => {
             let id = DocumentId { collection: feed.collection, entry, generation: record.record().generation };
             let (document, content) = publication(shared, &id, heads, &chunks)?;
             (Some(document), content)
         }
         (Body::Draft(draft), Some(entry)) => (None, draft_changes(shared, entry, draft, &chunks)?),
-        (Body::Withdrawal { .. } | Body::Checkpoint(_) | Body::Answer(_), _) if chunks.is_empty() => {
+        (Body::Withdrawal { .. } | Body::Redaction { .. } | Body::Checkpoint(_) | Body::Answer(_), _)
+            if chunks.is_empty() =>
+        {
             (None, OutcomeContent::Bare)
         }
         _ => return Err(Verdict::Invalid("changes with a record that has none, or a record without its entry".into())),
@@ -115,7 +118,12 @@ fn draft_changes(
 ) -> Result<OutcomeContent, Verdict> {
     let mut changes = Vec::new();
     let mut used = 0;
+    let current = rows::own_entry(&shared.store, &entry).map_err(|_| Verdict::Damaged)?;
     for part in &draft.documents {
+        if current.as_ref().is_some_and(|row| part.generation < row.generation) {
+            // Written before the entry was redacted or moved: nothing of it may come back.
+            return Ok(OutcomeContent::Draft { changes: Vec::new() });
+        }
         let id = DocumentId { collection: part.collection, entry, generation: part.generation };
         let held = documents::load(&shared.store, Side::Working, &id).map_err(|_| Verdict::Damaged)?;
         let own = part_of(&part.heads, chunks).map_err(|reason| Verdict::Invalid(reason.to_string()))?;

@@ -2,7 +2,7 @@
 
 use ortsnetz_model::{CollectionId, Entry, EntryId, FeedId, NodeId, OrgId};
 use ortsnetz_store::Side;
-use ortsnetz_trust::record::{Body, SignedRecord};
+use ortsnetz_trust::record::SignedRecord;
 
 use crate::error::NodeError;
 use crate::rows::{self, ProjectionRow};
@@ -39,9 +39,9 @@ impl Held {
         self.home.as_ref().and_then(|row| row.from)
     }
 
-    /// Whether the newest record is a withdrawal.
+    /// Whether the newest record says that the entry is not there any more.
     pub fn is_withdrawn(&self) -> bool {
-        matches!(self.record.record().body, Body::Withdrawal { .. })
+        !self.record.record().is_live()
     }
 }
 

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::driver::Input;
 use crate::marks::Written;
+use crate::past;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows;
 use crate::shared::{Shared, lock};
@@ -49,7 +50,13 @@ pub(crate) fn commit(
         let bytes = signed.to_bytes();
         match record.entry {
             Some(entry) => {
-                let document = matches!(record.body, Body::Publication { .. });
+                let redacts = matches!(record.body, Body::Redaction { .. });
+                if record.previous.is_some() && record.position.term > 0 && !redacts {
+                    // Without it the past is less known, but nothing is lost.
+                    let kept = past::keep_replaced(&shared.store, &mut batch, &record.feed, &entry);
+                    kept.unwrap_or_else(|error| tracing::error!(%error, %entry, "a replaced record could not be kept"));
+                }
+                let document = record.heads().is_some();
                 batch.put_record(record.feed, entry, record.position, record.generation, document, &bytes);
             }
             None => {

@@ -13,39 +13,51 @@ use crate::dto::EventInfo;
 use crate::error::NodeError;
 use crate::plan::{Plan, PlannedItem};
 use crate::publishing::{self, Version};
+use crate::purging;
+use crate::redacting;
 use crate::rows::{self, OwnEntry, Published, Request};
 use crate::shared::Shared;
 use crate::working::{Working, put_projection};
 
 /// Adds to `batch` what received records of our own organisation change in the working state. The caller holds the locks
-/// of the entries.
+/// of the entries. Returns the entries whose draft of this node was redacted elsewhere, with their generation.
 pub(crate) fn take_in(
     shared: &Shared,
     batch: &mut Batch,
     feed: &FeedId,
     outcomes: Vec<Outcome>,
     now: u64,
-) -> Result<(), NodeError> {
+) -> Result<Vec<(EntryId, u32)>, NodeError> {
+    let mut to_void = Vec::new();
     for outcome in outcomes {
         let Some(entry) = outcome.record.record().entry else { continue };
+        let held = shared.store.record(feed, &entry)?.and_then(|row| SignedRecord::from_bytes(&row.bytes).ok());
+        let generation = outcome.record.record().generation;
+        let voids = purging::voids(outcome.record.record(), held.as_ref().map(SignedRecord::record));
+        if voids && redacting::learned(shared, batch, entry, generation)? {
+            to_void.push((entry, generation));
+        }
         match (&outcome.content, &outcome.record.record().body) {
             (OutcomeContent::Draft { changes }, Body::Draft(_)) => {
                 let mut by_document = BTreeMap::new();
-                for (document, chunks) in changes {
+                let current = rows::own_entry(&shared.store, &entry)?.map_or(0, |row| row.generation);
+                for (document, chunks) in changes.iter().filter(|(document, _)| document.generation >= current) {
                     batch.append_chunks(Side::Working, *document, chunks.clone());
                     by_document.insert((document.collection, document.generation), chunks.clone());
                 }
                 merge(shared, batch, entry, by_document, now)?;
             }
-            (OutcomeContent::Published { .. }, _) => noted(shared, batch, entry, feed, Published::Live, &outcome)?,
-            (OutcomeContent::Bare, Body::Withdrawal { .. }) => {
-                noted(shared, batch, entry, feed, Published::Withdrawn, &outcome)?;
+            (OutcomeContent::Published { .. }, _) => {
+                noted(shared, batch, entry, feed, Published::Live, &outcome, voids)?;
+            }
+            (OutcomeContent::Bare, Body::Withdrawal { .. } | Body::Redaction { .. }) => {
+                noted(shared, batch, entry, feed, Published::Withdrawn, &outcome, voids)?;
             }
             (OutcomeContent::Bare, Body::Answer(answer)) => answered(shared, batch, answer)?,
             _ => {}
         }
     }
-    Ok(())
+    Ok(to_void)
 }
 
 type Changes = BTreeMap<(CollectionId, u32), Vec<Vec<u8>>>;
@@ -95,6 +107,7 @@ fn noted(
     feed: &FeedId,
     state: Published,
     outcome: &Outcome,
+    voids: bool,
 ) -> Result<(), NodeError> {
     let generation = outcome.record.record().generation;
     let mut row = match rows::own_entry(&shared.store, &entry)? {
@@ -129,11 +142,13 @@ fn noted(
     row.home = feed.collection;
     row.companions.retain(|collection| *collection != feed.collection);
     row.published = state;
-    row.draft = match (&outcome.content, rows::projection(&shared.store, Side::Working, &feed.collection, &entry)?) {
-        (OutcomeContent::Published { json, .. }, Some(working)) => working.json != *json,
-        (OutcomeContent::Published { .. }, None) => false,
-        _ => true,
-    };
+    // After a redaction there is no working side that could be ahead.
+    row.draft = !voids
+        && match (&outcome.content, rows::projection(&shared.store, Side::Working, &feed.collection, &entry)?) {
+            (OutcomeContent::Published { json, .. }, Some(working)) => working.json != *json,
+            (OutcomeContent::Published { .. }, None) => false,
+            _ => true,
+        };
     if row.request == Request::Waiting && !row.draft {
         row.request = Request::None;
     }
@@ -214,6 +229,11 @@ fn answer_request(shared: &Shared, writer: NodeId, feed: &FeedId, entry: EntryId
         return Ok(());
     }
     let Some(mut working) = Working::load(&shared.store, entry)? else { return Ok(()) };
+    if record.record().generation < working.row.generation {
+        answer.outcome =
+            RequestOutcome::Refused("the entry was redacted or moved meanwhile; write the change again".into());
+        return send_answer(shared, Plan::new(Batch::new(Origin::Own)), answer);
+    }
     let now_writer = shared.writer();
     let withdrawal = requests.iter().all(|request| request.heads.is_empty());
     let requested: Vec<(CollectionId, Vec<Hash>)> =

@@ -1,9 +1,13 @@
 //! What the command line and HTTP show: the JSON of the contract, as structs. Times are RFC 3339, dates ISO 8601,
 //! money integer cents; ids are texts as in `model::ids`.
 
+mod proof;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+pub use proof::{ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport};
 
 /// An organisation as shown everywhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -437,7 +441,7 @@ pub struct SearchResult {
 pub struct ShowOptions {
     /// The working document instead of the published one.
     pub draft: bool,
-    /// Scheduled changes applied as of this date.
+    /// What was published at the end of this day in Europe/Berlin, scheduled changes applied.
     pub on: Option<String>,
     /// The state at these heads (comma-separated hashes).
     pub at: Option<String>,
@@ -472,6 +476,19 @@ pub struct EntryMeta {
     pub checkpoint_at: Option<String>,
     /// Position in its feed.
     pub position: Option<String>,
+    /// With `on`: how it is known what was said that day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<ToldInfo>,
+}
+
+/// How it is known what was said on a day.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ToldInfo {
+    /// The day, in Europe/Berlin; what was in force when it ended is shown.
+    pub on: String,
+    /// `records`: by the signed records kept here. `changes`: a reader's copy, by the times of the changes alone; a
+    /// withdrawal in between is not seen. `present`: the day is not over, this is what holds now.
+    pub known_by: String,
 }
 
 /// `show`.
@@ -561,8 +578,11 @@ pub struct HistoryStep {
     pub node: String,
     /// RFC 3339.
     pub at: String,
-    /// `draft` or `published`.
+    /// `draft` or `published`; and for records without a change `reviewed`, `withdrawn`, `moved` or `redacted`.
     pub state: String,
+    /// In which role: `publisher`, or of a draft `admin` or `edit`; empty if the node is not known here.
+    #[serde(default)]
+    pub role: String,
     /// What it touched.
     pub paths: Vec<String>,
 }

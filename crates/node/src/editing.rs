@@ -108,6 +108,21 @@ pub(crate) fn edit(shared: &Shared, id: &str, values: &[(String, String)]) -> Re
     })
 }
 
+/// `edit ID --undo` and `edit ID --to HEADS`: what the draft said before, as a new change. Without heads the last change is
+/// taken back, wherever it wrote; doing it twice brings it again.
+pub(crate) fn undo(shared: &Shared, id: &str, to: Option<&str>) -> Result<Written, NodeError> {
+    let id: EntryId = id.parse()?;
+    let wanted: Option<Vec<Hash>> =
+        to.map(|heads| heads.split(',').map(str::parse).collect::<Result<_, _>>()).transpose()?;
+    let _locks = shared.locks.lock(&[id]);
+    let mut working = load(shared, id)?;
+    let entry = match wanted {
+        Some(heads) => working.at(&shared.own.organisation, &heads)?,
+        None => working.before_last(&shared.own.organisation)?,
+    };
+    write(shared, &mut working, &entry)
+}
+
 /// `PATCH /entries/{id}`
 pub(crate) fn patch(
     shared: &Shared,

@@ -13,7 +13,8 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    editing, exporting, importing, joining, maintenance, metrics, partners, reading, searching, start, status,
+    editing, exporting, importing, joining, maintenance, metrics, partners, reading, receipts, redacting, searching,
+    start, status,
 };
 
 /// How a node is started.
@@ -82,6 +83,7 @@ impl Handle {
         if self.shared.stopping.swap(true, Ordering::SeqCst) {
             return;
         }
+        self.shared.purging.stop();
         let (done, wait) = oneshot::channel();
         if self.shared.driver.send(Input::Stop(done)).is_ok() {
             let _ = wait.await;
@@ -244,9 +246,34 @@ impl Handle {
         self.blocking(move |shared| reading::history(shared, &id)).await
     }
 
+    /// `receipt ID`: the text of a file that proves what is published now.
+    pub async fn receipt(&self, id: &str) -> Result<String, NodeError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| receipts::receipt(shared, &id)).await
+    }
+
     /// `publish ID...`, or everything that has a draft if `ids` is `None`.
     pub async fn publish(&self, ids: Option<Vec<String>>) -> Result<Published, NodeError> {
         self.blocking(move |shared| editing::publish(shared, ids)).await
+    }
+
+    /// `redact ID [--erase]`: what was said before is void for ever. Answers when nothing of it is left on this node; the
+    /// readers purge it as they hear of it.
+    pub async fn redact(&self, id: &str, request: RedactRequest) -> Result<RedactionReport, NodeError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| redacting::redact(shared, &id, &request)).await
+    }
+
+    /// `redact ID --status`: who purged it, who has not yet, and what cannot be reached.
+    pub async fn redaction(&self, id: &str) -> Result<RedactionReport, NodeError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| redacting::status(shared, &id)).await
+    }
+
+    /// `edit ID --undo`, or `--to HEADS`: the draft says again what it said before, as a new change.
+    pub async fn undo(&self, id: &str, to: Option<String>) -> Result<Written, NodeError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| editing::undo(shared, &id, to.as_deref())).await
     }
 
     /// `withdraw ID`
@@ -334,4 +361,12 @@ pub fn store_import(data_dir: &Path, file: &Path) -> Result<(), NodeError> {
 /// `store compact` without a daemon; bytes before and after.
 pub fn store_compact(data_dir: &Path) -> Result<(u64, u64), NodeError> {
     maintenance::compact(&start::open_existing(data_dir)?)
+}
+
+/// `verify FILE`, without a daemon and without a data directory. `organisation` is the id of who must have said it.
+///
+/// # Errors
+/// Anything in the receipt that does not fit, in one line.
+pub fn verify_receipt(bytes: &[u8], organisation: Option<&str>) -> Result<ReceiptInfo, NodeError> {
+    receipts::verify(bytes, organisation)
 }

@@ -13,6 +13,7 @@ use crate::editing::require_editor;
 use crate::error::NodeError;
 use crate::plan::Plan;
 use crate::publishing::{self, Version};
+use crate::purging;
 use crate::rows::{self, Published, Request};
 use crate::shared::{Shared, lock};
 use crate::working::{Working, Writer, known_kind};
@@ -179,6 +180,11 @@ fn prepare(
     let source = source_row(shared, &id)?;
     let json = serde_json::to_vec(imported.entry.as_map()).unwrap_or_default();
     let existing = Working::load(&shared.store, id)?;
+    if let Some(working) = &existing
+        && let Some(finding) = redacted(shared, working)?
+    {
+        return Ok(Outcome::Unchanged { findings: infos(&id, vec![finding]), kept: Vec::new() });
+    }
     let created = existing.is_none();
     let (mut working, kept, mut changed, moved) = match existing {
         None => {
@@ -259,6 +265,19 @@ fn update(
         return Ok(Ok((moved, kept, true, Some(plan))));
     }
     Ok(Ok((working, kept, changed, None)))
+}
+
+/// A redacted entry is left as people left it: the source most likely still holds what had to go.
+fn redacted(shared: &Shared, working: &Working) -> Result<Option<Finding>, NodeError> {
+    let redacted = purging::redacted(&shared.store, working.row.home, working.entry)?;
+    Ok(redacted.map(|_| Finding {
+        path: String::new(),
+        severity: Severity::Warning,
+        message: format!(
+            "was redacted here, so an import does not bring its text back; change it with `ortsnetz edit {}`",
+            working.entry
+        ),
+    }))
 }
 
 fn source_row(shared: &Shared, id: &EntryId) -> Result<Option<Source>, NodeError> {

@@ -24,9 +24,13 @@ mod maintenance;
 mod marks;
 mod metrics;
 mod partners;
+mod past;
 mod plan;
 mod publishing;
+mod purging;
 mod reading;
+mod receipts;
+mod redacting;
 mod rows;
 mod searching;
 mod shared;
@@ -35,7 +39,10 @@ mod status;
 mod storing;
 mod working;
 
+#[doc(hidden)]
+pub use clock::set_forward;
 pub use error::NodeError;
 pub use handle::{
     Handle, NewOrganisation, NodeConfig, init, init_join, store_check, store_compact, store_export, store_import,
+    verify_receipt,
 };

@@ -177,8 +177,8 @@ pub(crate) fn plan_move(
     }
     for collection in working.row.collections() {
         let id = DocumentId { collection, ..working.document_id(collection) };
+        // What was published here stays with the owner, for `show --on`.
         plan.batch.delete_range(Range::Document(Side::Working, id));
-        plan.batch.delete_range(Range::Document(Side::Published, id));
     }
     Ok((moved, plan))
 }

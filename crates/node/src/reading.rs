@@ -3,7 +3,7 @@
 use ortsnetz_model::dates::{self, Date};
 use ortsnetz_model::{Document, DocumentId, Entry, EntryId, Hash, as_of};
 use ortsnetz_store::Side;
-use ortsnetz_trust::record::{Body, SignedRecord};
+use ortsnetz_trust::record::SignedRecord;
 
 use crate::catalog::{self, Held};
 use crate::clock::rfc3339;
@@ -13,6 +13,7 @@ use crate::dto::{
 };
 use crate::editing::not_found;
 use crate::error::NodeError;
+use crate::past;
 use crate::rows::{self, Published, Request};
 use crate::shared::Shared;
 use crate::working::Working;
@@ -43,13 +44,14 @@ pub(crate) fn show(shared: &Shared, id: &str, options: &ShowOptions) -> Result<S
     let working = Working::load(&shared.store, id)?;
     let draft = options.draft || working.as_ref().is_some_and(|working| working.row.published == Published::Never);
     let mut shown = match (working, draft) {
+        (_, false) if on.is_some() && at.is_none() => past::told(shared, &id, on.unwrap_or_default())?,
         (Some(working), true) => show_draft(shared, &working, at.as_deref())?,
         (working, _) => {
             let held = catalog::find(shared, &id)?.ok_or_else(|| not_found(&id))?;
             show_held(shared, &id, &held, working.as_ref(), at.as_deref())?
         }
     };
-    if let Some(date) = on {
+    if let Some(date) = on.filter(|_| shown.entry.contains_key("kind")) {
         let mut entry = Entry::from_json(serde_json::Value::Object(shown.entry))?;
         entry = as_of(&entry, date);
         entry.set_id(&id);
@@ -94,11 +96,11 @@ pub(crate) fn request_word(request: &Request) -> &'static str {
     }
 }
 
-fn texts(heads: &[Hash]) -> Vec<String> {
+pub(crate) fn texts(heads: &[Hash]) -> Vec<String> {
     heads.iter().map(Hash::to_string).collect()
 }
 
-fn show_held(
+pub(crate) fn show_held(
     shared: &Shared,
     id: &EntryId,
     held: &Held,
@@ -146,12 +148,13 @@ fn show_held(
             request: working.map_or("none", |working| request_word(&working.row.request)).into(),
             heads: texts(&heads),
             published_at: Some(rfc3339(record.at)),
-            reviewed_at: matches!(record.body, Body::Publication { .. }).then(|| rfc3339(record.at)),
+            reviewed_at: record.heads().is_some().then(|| rfc3339(record.at)),
             received_at: if own { None } else { held.home.as_ref().map(|row| rfc3339(row.at)) },
             received_from: if own { None } else { held.from().map(|node| shared.node_name(&node)) },
             verified: true,
             checkpoint_at: checkpoint_at.map(rfc3339),
             position: Some(record.position.to_string()),
+            told: None,
         },
     })
 }
@@ -172,11 +175,33 @@ pub(crate) fn history(shared: &Shared, id: &str) -> Result<Vec<HistoryStep>, Nod
         if let Some(document) = documents::load(&shared.store, Side::Published, &document)? {
             steps.extend(document.history().into_iter().map(|item| step(shared, item, "published")));
         }
+        let feeds = catalog::feeds_of(shared, &held.feed.organisation);
+        for feed in feeds.into_iter().filter(|feed| !catalog::is_draft_feed(shared, feed)) {
+            steps.extend(deeds(shared, &past::records(shared, &feed, &id)?));
+        }
     } else if own.is_none() {
         return Err(not_found(&id));
     }
     steps.sort_by(|a, b| a.at.cmp(&b.at));
     Ok(steps)
+}
+
+/// The steps that made no change: withdrawals, redactions, and that somebody found the entry still correct.
+fn deeds(shared: &Shared, records: &[SignedRecord]) -> Vec<HistoryStep> {
+    let before = std::iter::once(None).chain(records.iter().map(Some));
+    records
+        .iter()
+        .zip(before)
+        .filter_map(|(record, before)| Some((record, past::deed(record, before)?)))
+        .map(|(record, state)| HistoryStep {
+            heads: texts(record.record().heads().unwrap_or_default()),
+            node: shared.node_name(&record.node()),
+            at: rfc3339(record.record().at),
+            state: state.into(),
+            role: "publisher".into(),
+            paths: Vec::new(),
+        })
+        .collect()
 }
 
 fn step(shared: &Shared, item: ortsnetz_model::HistoryItem, state: &str) -> HistoryStep {
@@ -185,7 +210,20 @@ fn step(shared: &Shared, item: ortsnetz_model::HistoryItem, state: &str) -> Hist
         node: actor_name(shared, &item.actor),
         at: rfc3339(item.at),
         state: state.into(),
+        role: if state == "published" { "publisher".into() } else { draft_role(shared, &item.actor).into() },
         paths: item.paths,
+    }
+}
+
+/// In which role an own node writes drafts.
+fn draft_role(shared: &Shared, actor: &ortsnetz_model::Actor) -> &'static str {
+    let identity = shared.identity();
+    let roles =
+        identity.nodes().find(|certificate| actor.is_of(&certificate.node)).map(|certificate| certificate.roles);
+    match roles {
+        Some(roles) if roles.admin => "admin",
+        Some(roles) if roles.edit => "edit",
+        _ => "",
     }
 }
 

@@ -81,6 +81,9 @@ pub(crate) struct OwnEntry {
     /// There are conflicts in the working documents.
     #[n(7)]
     pub conflicts: bool,
+    /// The changes of the last edit at this node: what undo takes back.
+    #[n(8)]
+    pub last_edit: Option<Vec<DocumentHeads>>,
 }
 
 impl OwnEntry {
@@ -95,6 +98,7 @@ impl OwnEntry {
             draft: true,
             request: Request::None,
             conflicts: false,
+            last_edit: None,
         }
     }
 

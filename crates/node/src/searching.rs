@@ -40,6 +40,8 @@ const DISTRICTS: &str = "districts";
 enum Job {
     /// These entries of a feed changed.
     Changed(FeedId, Vec<EntryId>),
+    /// These entries changed, and nothing of what they were may stay on disk.
+    Purge(Vec<(FeedId, EntryId)>, Sender<Result<(), NodeError>>),
     /// Commit and end.
     Stop(Sender<()>),
 }
@@ -84,6 +86,14 @@ impl Search {
     /// Tells that entries changed.
     pub fn changed(&self, feed: FeedId, entries: Vec<EntryId>) {
         let _ = self.jobs.send(Job::Changed(feed, entries));
+    }
+
+    /// Takes these entries as they are now in, and rewrites the index without what they were. Blocks.
+    pub fn purge(&self, entries: Vec<(FeedId, EntryId)>) -> Result<(), NodeError> {
+        let failed = || NodeError::Unavailable("the search index does not answer; see the log".into());
+        let (done, wait) = channel();
+        self.jobs.send(Job::Purge(entries, done)).map_err(|_| failed())?;
+        wait.recv().map_err(|_| failed())?
     }
 
     /// Whether everything stored can be found.
@@ -131,6 +141,14 @@ impl Feeder {
                 Ok(Job::Changed(feed, entries)) => {
                     self.dirty.entry(feed).or_default().extend(entries);
                     deadline.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
+                }
+                Ok(Job::Purge(entries, done)) => {
+                    for (feed, entry) in entries {
+                        self.dirty.entry(feed).or_default().insert(entry);
+                    }
+                    self.feed_dirty();
+                    let purged = self.index.purge(self.safe);
+                    let _ = done.send(purged.map_err(|error| NodeError::Unavailable(error.to_string())));
                 }
                 Ok(Job::Stop(done)) => {
                     self.flush();

@@ -114,6 +114,8 @@ pub(crate) struct Shared {
     pub last_change_at: std::sync::atomic::AtomicU64,
     /// Identities are changed by one caller at a time.
     pub identity_changes: Mutex<()>,
+    /// Erasing for good.
+    pub purging: crate::purging::Purging,
     /// Invitations being answered.
     pub joins: Mutex<()>,
     /// New partners that may not have let us in yet, so that it is too early to dial them.

@@ -23,6 +23,7 @@ use crate::error::NodeError;
 use crate::handle::{NewOrganisation, NodeConfig};
 use crate::identities;
 use crate::partners;
+use crate::purging;
 use crate::rows::{self, INTRODUCED};
 use crate::searching::{self, Search};
 use crate::shared::{Own, Shared};
@@ -252,6 +253,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         stopping: AtomicBool::new(false),
         last_change_at: AtomicU64::new(0),
         identity_changes: Mutex::new(()),
+        purging: purging::Purging::default(),
         joins: Mutex::new(()),
         joining: Mutex::default(),
     });
@@ -273,6 +275,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
             tracing::error!(%error, "drafts and conflicts could not be counted");
         }
     });
+    let purging = shared.clone();
+    let _ = std::thread::Builder::new().name("purge".into()).spawn(move || purging::purge_surely(&purging));
     let answering = shared.clone();
     let _ = std::thread::Builder::new().name("requests".into()).spawn(move || {
         if let Err(error) = crate::drafts::answer_waiting(&answering) {
@@ -299,6 +303,10 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
         return Err(no_identity(data_dir));
     }
     let store = open_store(data_dir)?;
+    if purging::finish(&store)? {
+        // It may hold what was redacted; it is made anew from the store.
+        let _ = std::fs::remove_dir_all(data_dir.join(SEARCH_DIR));
+    }
     let own = own(&store, data_dir)?;
     let mut identities = BTreeMap::new();
     for id in store.organisations()? {

@@ -13,6 +13,9 @@ use crate::documents;
 use crate::drafts;
 use crate::driver::Input;
 use crate::marks::Written;
+use crate::past;
+use crate::purging;
+use crate::redacting;
 use crate::rows::{self, ProjectionRow};
 use crate::shared::Shared;
 
@@ -36,9 +39,15 @@ pub(crate) fn store(
             Vec::new()
         };
         let guards = shared.locks.lock(&locks_on);
-        let rows = rows_of(&shared, node, &batch, outcomes, own);
+        let wanted = batch.keep.iter().filter_map(|index| outcomes.get(*index)?.as_ref());
+        let voiding: Vec<EntryId> = match batch.feed {
+            Some(feed) => wanted.filter_map(|outcome| voiding(&shared, &feed, outcome)).collect(),
+            None => Vec::new(),
+        };
+        let mut drafts_to_void = Vec::new();
+        let rows = rows_of(&shared, node, &batch, outcomes, own, &mut drafts_to_void);
         let result = match rows {
-            Ok(rows) if guards.is_empty() => {
+            Ok(rows) if guards.is_empty() && voiding.is_empty() => {
                 let driver = shared.driver.clone();
                 shared.store.submit(rows, move |result| {
                     if let Err(error) = &result {
@@ -59,9 +68,36 @@ pub(crate) fn store(
         if let Err(error) = &result {
             tracing::error!(%error, "received records could not be stored");
         }
+        if result.is_ok() && !voiding.is_empty() {
+            return purge_and_answer(shared, op, drafts_to_void);
+        }
         let _ = shared.driver.send(Input::Answer(Event::Stored { op, ok: result.is_ok() }));
     };
     rayon::spawn(write);
+}
+
+/// The entry of a record that voids what is held of it.
+fn voiding(shared: &Shared, feed: &FeedId, outcome: &Outcome) -> Option<EntryId> {
+    let record = outcome.record.record();
+    let held = shared.store.record(feed, &record.entry?).ok()??;
+    let held = SignedRecord::from_bytes(&held.bytes).ok()?;
+    purging::voids(record, Some(held.record())).then_some(record.entry?)
+}
+
+/// The rows are deleted; the answer, which lets the sender know, comes when no file holds them any more. A thread of its
+/// own: that takes as long as rewriting the store.
+fn purge_and_answer(shared: Arc<Shared>, op: OpId, drafts_to_void: Vec<(EntryId, u32)>) {
+    let purge = move || {
+        let ok = purging::purge_surely(&shared);
+        let _ = shared.driver.send(Input::Answer(Event::Stored { op, ok }));
+        for (entry, generation) in drafts_to_void {
+            if let Err(error) = redacting::void_draft(&shared, entry, generation) {
+                tracing::error!(%error, %entry, "the draft of a redacted entry could not be taken back");
+            }
+        }
+    };
+    // Without a thread nothing is answered, and the sender sends it again when it comes back.
+    let _ = std::thread::Builder::new().name("purge".into()).spawn(purge);
 }
 
 /// The entry whose row a record of our own changes: of an answer, the one it is about, not its key in the feed.
@@ -78,6 +114,7 @@ fn rows_of(
     wanted: &StoreBatch,
     mut outcomes: Vec<Option<Outcome>>,
     own: bool,
+    drafts_to_void: &mut Vec<(EntryId, u32)>,
 ) -> Result<Batch, crate::error::NodeError> {
     let origin = if own { Origin::Own } else { Origin::Foreign };
     let mut batch = Batch::new(origin);
@@ -115,13 +152,19 @@ fn rows_of(
     let mut draft_outcomes = Vec::new();
     for index in &wanted.keep {
         let Some(outcome) = outcomes.get_mut(*index).and_then(Option::take) else { continue };
+        if let (true, Some(entry)) = (own, outcome.record.record().entry)
+            && outcome.record.record().position.term > 0
+            && voiding(shared, &feed, &outcome).is_none()
+        {
+            past::keep_replaced(&shared.store, &mut batch, &feed, &entry)?;
+        }
         keep(shared, &mut batch, &feed, node, now, &outcome)?;
         if own {
             draft_outcomes.push(outcome);
         }
     }
     if own {
-        drafts::take_in(shared, &mut batch, &feed, draft_outcomes, now)?;
+        drafts_to_void.extend(drafts::take_in(shared, &mut batch, &feed, draft_outcomes, now)?);
     }
     if let Some(cursor) = &wanted.cursor {
         batch.put_cursor(feed, &rows::encode(cursor));
@@ -148,6 +191,22 @@ fn keep(
 ) -> Result<(), crate::error::NodeError> {
     let record = outcome.record.record();
     let bytes = outcome.record.to_bytes();
+    let held = match record.entry {
+        Some(entry) => shared.store.record(feed, &entry)?.and_then(|row| SignedRecord::from_bytes(&row.bytes).ok()),
+        None => None,
+    };
+    if let Some(entry) = record.entry
+        && purging::voids(record, held.as_ref().map(SignedRecord::record))
+    {
+        let own = feed.organisation == shared.own.organisation;
+        let origin = if own { Origin::Own } else { Origin::Foreign };
+        purging::erase(&shared.store, batch, origin, feed, entry, record.generation)?;
+    }
+    if let (Body::Redaction { .. }, Some(entry)) = (&record.body, record.entry) {
+        // Also where nothing was held: what is imported later is not to bring it.
+        let key = Key::Tombstone { collection: feed.collection, entry };
+        batch.put(key, record.generation.to_be_bytes());
+    }
     let Some(entry) = record.entry else {
         // Only the newest checkpoint counts.
         batch.delete_range(Range::Markers(*feed));
@@ -201,9 +260,10 @@ fn item(shared: &Shared, feed: &FeedId, entry: Option<EntryId>, have: &[ortsnetz
     };
     let (row, stored) = shared.store.record_with_document(feed, &entry).ok()??;
     let record = SignedRecord::from_bytes(&row.bytes).ok()?;
+    let row_bytes = row.bytes;
     let chunks = match &record.record().body {
-        Body::Publication { .. } if have.is_empty() => stored.chunks,
-        Body::Publication { .. } => {
+        Body::Publication { .. } | Body::Redaction { .. } if have.is_empty() => stored.chunks,
+        Body::Publication { .. } | Body::Redaction { .. } if record.record().heads().is_some() => {
             let document = documents::from_stored(stored).ok()??;
             document.changes_since(have).into_iter().map(|chunk| chunk.into_bytes()).collect()
         }
@@ -211,7 +271,12 @@ fn item(shared: &Shared, feed: &FeedId, entry: Option<EntryId>, have: &[ortsnetz
             let mut chunks = Vec::new();
             for part in &draft.documents {
                 let id = DocumentId { collection: part.collection, entry, generation: part.generation };
-                let document = documents::load(&shared.store, Side::Working, &id).ok()??;
+                let Some(document) = documents::load(&shared.store, Side::Working, &id).ok()? else {
+                    let row = rows::own_entry(&shared.store, &entry).ok()??;
+                    // Redacted or moved since: the record alone goes on.
+                    return (part.generation < row.generation)
+                        .then(|| Item { record: row_bytes.into(), chunks: Vec::new() });
+                };
                 let newer: Vec<Vec<u8>> =
                     document.changes_since(have).into_iter().map(|chunk| chunk.into_bytes()).collect();
                 chunks.extend(ortsnetz_trust::accept::part_of(&part.heads, &newer).ok()?);
@@ -220,7 +285,7 @@ fn item(shared: &Shared, feed: &FeedId, entry: Option<EntryId>, have: &[ortsnetz
         }
         _ => Vec::new(),
     };
-    Some(Item { record: row.bytes.into(), chunks })
+    Some(Item { record: row_bytes.into(), chunks })
 }
 
 fn aside(shared: &Shared, feed: &FeedId, entry: EntryId, position: Position) -> Option<Item> {

@@ -34,6 +34,8 @@ pub(crate) struct Working {
     pub documents: BTreeMap<CollectionId, Document>,
     /// What changed since it was loaded, by collection.
     changed: BTreeMap<CollectionId, Vec<Vec<u8>>>,
+    /// The changes made since it was loaded.
+    edits: Vec<DocumentHeads>,
     is_new: bool,
     /// A publication is planned and its projection not stored yet: whether there is a draft was decided with it.
     publishing: bool,
@@ -59,6 +61,7 @@ impl Working {
             row: OwnEntry::new(home),
             documents: BTreeMap::new(),
             changed: BTreeMap::new(),
+            edits: Vec::new(),
             is_new: true,
             publishing: false,
         }
@@ -84,7 +87,7 @@ impl Working {
                 documents.insert(collection, document);
             }
         }
-        Ok(Some(Self { entry, row, documents, changed, is_new: false, publishing: false }))
+        Ok(Some(Self { entry, row, documents, changed, edits: Vec::new(), is_new: false, publishing: false }))
     }
 
     /// The identity of its document in a collection.
@@ -94,14 +97,78 @@ impl Working {
 
     /// The entry as it stands in the working documents, companions joined.
     pub fn joined(&self, organisation: &OrgId) -> Entry {
-        let mut entry = self.documents.get(&self.row.home).map(Document::project).unwrap_or_default();
+        // Only earlier versions can be missing.
+        self.joined_at(organisation, &BTreeMap::new()).unwrap_or_default()
+    }
+
+    /// The entry with the document that holds this version as it stood there, and the others as they are.
+    pub fn at(&self, organisation: &OrgId, heads: &[Hash]) -> Result<Entry, NodeError> {
+        let found = self.documents.iter().find(|(_, document)| document.contains(heads));
+        let (collection, _) = found.ok_or_else(|| {
+            NodeError::NotFound(format!(
+                "the draft of entry {0} has no version with these heads; `ortsnetz history {0}` lists them",
+                self.entry
+            ))
+        })?;
+        self.joined_at(organisation, &BTreeMap::from([(*collection, heads.to_vec())]))
+    }
+
+    /// The entry without the last change made at this node, which may have written in several documents at once; if none is
+    /// known, without the newest.
+    pub fn before_last(&self, organisation: &OrgId) -> Result<Entry, NodeError> {
+        let known = self.row.last_edit.clone().unwrap_or_default();
+        let changes: Vec<(CollectionId, Hash)> = if known.is_empty() {
+            let last = self.documents.iter().filter_map(|(collection, document)| {
+                let change = document.last_change()?;
+                Some((change.at, *collection == self.row.home, *collection, change.hash))
+            });
+            last.max().map(|(_, _, collection, hash)| (collection, hash)).into_iter().collect()
+        } else {
+            known.into_iter().flat_map(|edit| edit.heads.into_iter().map(move |hash| (edit.collection, hash))).collect()
+        };
+        let mut before = BTreeMap::new();
+        for (collection, change) in changes {
+            let document = self.documents.get(&collection);
+            let version = document.and_then(|document| document.without(&change)).ok_or_else(|| {
+                NodeError::Conflict(format!(
+                    "entry {0} was changed elsewhere since; `ortsnetz history {0}` lists versions, `ortsnetz edit {0} --to HEADS` brings one back",
+                    self.entry
+                ))
+            })?;
+            before.insert(collection, version);
+        }
+        let first = before.get(&self.row.home).is_some_and(|heads| *heads == [Document::first_change()]);
+        if before.is_empty() || first {
+            return Err(self.nothing_to_undo());
+        }
+        self.joined_at(organisation, &before)
+    }
+
+    /// The entry with some of its documents at earlier versions, companions joined.
+    fn joined_at(
+        &self,
+        organisation: &OrgId,
+        versions: &BTreeMap<CollectionId, Vec<Hash>>,
+    ) -> Result<Entry, NodeError> {
+        let project = |collection: &CollectionId| -> Result<Option<Entry>, NodeError> {
+            let Some(document) = self.documents.get(collection) else { return Ok(None) };
+            Ok(Some(match versions.get(collection) {
+                Some(heads) => document.project_at(heads)?,
+                None => document.project(),
+            }))
+        };
+        let mut entry = project(&self.row.home)?.unwrap_or_default();
         entry.set_id(&self.entry);
         for collection in &self.row.companions {
-            if let Some(document) = self.documents.get(collection) {
-                entry.join_companion(&companion_name(organisation, collection), &document.project());
+            if let Some(companion) = project(collection)? {
+                entry.join_companion(&companion_name(organisation, collection), &companion);
             }
         }
-        entry
+        Ok(entry)
+    }
+
+    fn nothing_to_undo(&self) -> NodeError {
+        NodeError::Conflict(format!("entry {} has no change that could be undone", self.entry))
     }
 
     /// Makes the working documents say what `target` says. Returns whether anything changed.
@@ -139,6 +206,7 @@ impl Working {
             document.set_actor(writer.actor);
             if let Some(chunk) = document.update(&target, writer.now, ids)? {
                 changed = true;
+                self.edits.extend(chunk.hash().map(|hash| DocumentHeads { collection, heads: vec![hash] }));
                 self.changed.entry(collection).or_default().push(chunk.into_bytes());
             }
             if collection != self.row.home && !self.row.companions.contains(&collection) {
@@ -160,6 +228,7 @@ impl Working {
         };
         document.set_actor(writer.actor);
         let chunk = document.resolve(inner, n, writer.now)?;
+        self.edits.extend(chunk.hash().map(|hash| DocumentHeads { collection, heads: vec![hash] }));
         self.changed.entry(collection).or_default().push(chunk.into_bytes());
         Ok(())
     }
@@ -236,6 +305,9 @@ impl Working {
             None if self.row.request == Request::Waiting => self.asked(writer, store)?,
             asked => asked,
         };
+        if !self.edits.is_empty() {
+            self.row.last_edit = Some(std::mem::take(&mut self.edits));
+        }
         let mut batch = Batch::new(Origin::Own);
         let mut chunks = Vec::new();
         for (collection, new) in std::mem::take(&mut self.changed) {

@@ -11,14 +11,16 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use crate::copy::{Pause, Sink};
+use crate::dictionary::{FIRST, SAMPLE_BYTES, SAMPLE_VALUE_BYTES_MAX, train};
 use crate::directory;
 use crate::engine::{Change, EngineError, SledEngine};
 use crate::error::StoreError;
 use crate::frame::{self, Row};
+use crate::key::{Range, Side};
 use crate::log::{self, HEADER_BYTES, Log};
 use crate::shared::{OWN_LOG, PAGE_ROWS, check_disk, describe};
-use crate::state::{STATE_KEY, State};
-use crate::store::Store;
+use crate::state::{STATE_KEY, State, dictionary_id};
+use crate::store::{Store, keep_dictionary, wait};
 use crate::table::{ReadError, Table};
 use crate::types::Usage;
 use crate::value;
@@ -34,10 +36,52 @@ impl Store {
     pub fn compact(&self) -> Result<Usage, StoreError> {
         let Some(directory) = self.shared().directory.clone() else { return self.usage() };
         let _alone = self.shared().maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rewrite(&directory, false)
+    }
+
+    /// Compacts so that nothing of deleted rows is left in any file of the store: compression dictionaries, which hold
+    /// pieces of what they were trained from, are made anew from what there is, and what an earlier damage left aside is
+    /// removed. What a file system keeps of removed files is beyond this.
+    pub fn purge(&self) -> Result<Usage, StoreError> {
+        let Some(directory) = self.shared().directory.clone() else { return self.usage() };
+        let _alone = self.shared().maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let dictionaries = &self.shared().dictionaries;
+        let trained = if dictionaries.newest() > FIRST { train(&self.samples()?) } else { None };
+        let fresh = trained.map(|bytes| (dictionaries.next(), bytes));
+        if let Some((id, bytes)) = &fresh {
+            wait(|done| keep_dictionary(&self.inner.jobs, *id, bytes.clone(), done))?;
+        }
+        dictionaries.retire(fresh);
+        let usage = self.rewrite(&directory, true)?;
+        remove_broken(&directory)?;
+        Ok(usage)
+    }
+
+    /// Values to train a dictionary from, taken from all over the table.
+    fn samples(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let (mut samples, mut bytes, mut seen) = (Vec::new(), 0, 0u64);
+        let ranges = [Range::AllProjections(Side::Published), Range::Documents(Side::Published)];
+        let rows = self.measure()?.rows.max(1);
+        // About as many rows as fill the samples, wherever they lie.
+        let every = (rows / (SAMPLE_BYTES as u64 / 512)).max(1);
+        for range in ranges {
+            self.shared().visit(&range.prefix(), &mut |_, _, value| {
+                seen += 1;
+                if seen.is_multiple_of(every) && value.len() <= SAMPLE_VALUE_BYTES_MAX {
+                    bytes += value.len();
+                    samples.push(value);
+                }
+                bytes < SAMPLE_BYTES
+            })?;
+        }
+        Ok(samples)
+    }
+
+    fn rewrite(&self, directory: &Path, purge: bool) -> Result<Usage, StoreError> {
         let before = self.measure()?;
-        check_disk(&directory, self.shared().options.disk_free_min + 3 * before.payload_bytes)?;
-        let name = directory::next_database(&directory)?;
-        let done = self.compact_into(&directory, &name);
+        check_disk(directory, self.shared().options.disk_free_min + 3 * before.payload_bytes)?;
+        let name = directory::next_database(directory)?;
+        let done = self.compact_into(directory, &name, purge);
         if done.is_err() {
             // What is not current is removed at the next start too.
             let _ = fs::remove_dir_all(directory.join(&name));
@@ -49,13 +93,14 @@ impl Store {
         Ok(Usage { compact_advised: false, ..after })
     }
 
-    fn compact_into(&self, directory: &Path, name: &str) -> Result<(), StoreError> {
+    fn compact_into(&self, directory: &Path, name: &str, purge: bool) -> Result<(), StoreError> {
         let path = directory.join(name);
         let failed = |error: EngineError| StoreError::Io { path: path.clone(), message: error.to_string() };
         let engine = SledEngine::open(&path, self.shared().options.cache_bytes).map_err(failed)?;
         let new = Table::open(Arc::new(engine)).map_err(failed)?;
         let log_path = directory.join("own.log.new");
-        let mut rewrite = Rewrite { store: self, new, path: &path, log_path, log: None, groups: 0, late: Vec::new() };
+        let mut rewrite =
+            Rewrite { store: self, new, path: &path, log_path, log: None, groups: 0, late: Vec::new(), purge };
         let pause = self.copy(&mut rewrite)?;
         let (mut new, mut log) = rewrite.finish(&pause)?;
         let state = State { change: pause.change, log_id: log.id(), log_end: log.end(), log_number: log.next_number() };
@@ -85,6 +130,8 @@ struct Rewrite<'a> {
     groups: u64,
     /// Rows not yet written.
     late: Vec<Change>,
+    /// Whether retired dictionaries are left out.
+    purge: bool,
 }
 
 impl Sink for Rewrite<'_> {
@@ -92,9 +139,20 @@ impl Sink for Rewrite<'_> {
         if key == STATE_KEY {
             return Ok(());
         }
-        if let Some(value) = &value {
-            value::header(&key, value).map_err(|detail| StoreError::damaged(describe(&key), detail))?;
+        if self.purge && self.is_retired(&key) {
+            return Ok(());
         }
+        let damaged = |detail| StoreError::damaged(describe(&key), detail);
+        let value = match value {
+            Some(value) if self.purge => {
+                Some(value::current(&key, value, &self.store.shared().dictionaries).map_err(damaged)?)
+            }
+            Some(value) => {
+                value::header(&key, &value).map_err(damaged)?;
+                Some(value)
+            }
+            None => None,
+        };
         self.late.push((key, value));
         if self.late.len() >= GROUP_ROWS { self.write() } else { Ok(()) }
     }
@@ -109,6 +167,24 @@ impl Sink for Rewrite<'_> {
 }
 
 impl Rewrite<'_> {
+    /// Whether this is the row of a dictionary that is to go.
+    fn is_retired(&self, key: &[u8]) -> bool {
+        dictionary_id(key).is_some_and(|id| self.store.shared().dictionaries.is_retired(id))
+    }
+
+    /// Whether a row is in the new table what it is in the old one.
+    fn same(&self, key: &[u8], ours: Option<&Vec<u8>>, theirs: Option<&Vec<u8>>) -> bool {
+        if ours == theirs || key == STATE_KEY {
+            return true;
+        }
+        if self.purge && self.is_retired(key) {
+            return theirs.is_none();
+        }
+        let (Some(ours), Some(theirs), true) = (ours, theirs, self.purge) else { return false };
+        let open = |bytes| value::open(key, bytes, &self.store.shared().dictionaries);
+        matches!((open(ours), open(theirs)), (Ok(ours), Ok(theirs)) if ours == theirs)
+    }
+
     fn failed(&self, error: &EngineError) -> StoreError {
         StoreError::Io { path: self.path.to_owned(), message: error.to_string() }
     }
@@ -138,11 +214,11 @@ impl Rewrite<'_> {
         for key in &pause.changed {
             let ours = self.store.shared().read(|table| table.get(key))?;
             let theirs = self.new.get(key).map_err(|e| different(key, &format!("{e:?}")))?;
-            if ours != theirs && key != STATE_KEY {
+            if !self.same(key, ours.as_ref(), theirs.as_ref()) {
                 return Err(different(key, "is not what it was"));
             }
         }
-        let Some((mut log, differing)) = self.log else { return Err(StoreError::Closed) };
+        let Some((mut log, differing)) = self.log.take() else { return Err(StoreError::Closed) };
         if let Some(key) = differing.difference(&pause.changed).next() {
             return Err(different(key, "is not what it was"));
         }
@@ -175,7 +251,7 @@ impl Rewrite<'_> {
                 }
             }
             for (key, value) in ours {
-                if theirs.remove(&key).as_ref() != Some(&value) && key != STATE_KEY {
+                if !self.same(&key, Some(&value), theirs.remove(&key).as_ref()) {
                     differing.insert(key);
                 }
             }
@@ -186,6 +262,21 @@ impl Rewrite<'_> {
             }
         }
     }
+}
+
+/// Removes what was moved aside when the database or the log was found damaged.
+fn remove_broken(directory: &Path) -> Result<(), StoreError> {
+    let io = |e: std::io::Error| StoreError::io(directory, &e);
+    for item in fs::read_dir(directory).map_err(io)? {
+        let path = item.map_err(io)?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with("db.broken-") {
+            fs::remove_dir_all(&path).map_err(|e| StoreError::io(&path, &e))?;
+        } else if name.starts_with("own.log.broken-") {
+            directory::remove_if_there(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn different(key: &[u8], detail: &str) -> StoreError {

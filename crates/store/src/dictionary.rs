@@ -1,5 +1,6 @@
 //! zstd dictionaries: small values compress to a third with one. A local matter: what is signed and what travels is
-//! uncompressed. Dictionaries are rows with a number, are never deleted, and lie in the own log too.
+//! uncompressed. Dictionaries are rows with a number and lie in the own log too. A trained one holds pieces of what it was
+//! trained from, so a purge retires all of them: nothing is compressed with them any more, and every row is rewritten.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,16 +12,19 @@ use zstd::bulk::{Compressor, Decompressor};
 /// The first dictionary of every store: what our documents and projections are full of.
 pub(crate) const BUILT_IN: &[u8] = include_bytes!("dictionary.txt");
 
+/// Number of the first dictionary, which holds nobody's data.
+pub(crate) const FIRST: u16 = 1;
+
 const LEVEL: i32 = 3;
 
 /// Size of a trained dictionary.
 const TRAINED_BYTES_MAX: usize = 96 * 1024;
 
 /// Values are collected until there are this many bytes of them, then a dictionary is trained.
-const SAMPLE_BYTES: usize = 1 << 20;
+pub(crate) const SAMPLE_BYTES: usize = 1 << 20;
 
 /// Longer values teach little about small ones.
-const SAMPLE_VALUE_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const SAMPLE_VALUE_BYTES_MAX: usize = 16 * 1024;
 
 /// Contexts one thread keeps, each for one dictionary.
 const CONTEXTS_MAX: usize = 6;
@@ -40,7 +44,12 @@ pub(crate) struct Dictionaries {
 
 #[derive(Default)]
 struct Known {
+    /// The one that compresses.
     newest: u16,
+    /// Trained ones up to here are no longer used; they stay in memory for who reads meanwhile.
+    retired: u16,
+    /// Counts the purges: what was learned before one is not used after it.
+    purges: u64,
     by_id: HashMap<u16, Arc<Dictionary>>,
 }
 
@@ -62,7 +71,7 @@ impl Dictionaries {
         let context = NEXT_CONTEXT.fetch_add(1, Ordering::Relaxed);
         known.by_id.insert(id, Arc::new(Dictionary { context, bytes }));
         known.newest = known.newest.max(id);
-        if known.newest > 1 {
+        if known.newest > FIRST {
             *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }
@@ -70,6 +79,37 @@ impl Dictionaries {
     /// Number of the newest one.
     pub(crate) fn newest(&self) -> u16 {
         self.known.read().unwrap_or_else(PoisonError::into_inner).newest
+    }
+
+    /// A number that none has had in this process.
+    pub(crate) fn next(&self) -> u16 {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.by_id.keys().max().map_or(1, |id| id.saturating_add(1))
+    }
+
+    /// Whether one must not be found on disk any more.
+    pub(crate) fn is_retired(&self, id: u16) -> bool {
+        id > FIRST && id <= self.known.read().unwrap_or_else(PoisonError::into_inner).retired
+    }
+
+    /// How many purges there were.
+    pub(crate) fn purges(&self) -> u64 {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).purges
+    }
+
+    /// Retires all trained ones but `fresh`, which compresses from now on (without it the first one does), and forgets
+    /// what was collected to learn from.
+    pub(crate) fn retire(&self, fresh: Option<(u16, Vec<u8>)>) {
+        {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.retired = known.by_id.keys().max().copied().unwrap_or_default();
+            known.newest = FIRST.min(known.newest);
+            known.purges += 1;
+        }
+        *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+        if let Some((id, bytes)) = fresh {
+            self.add(id, bytes);
+        }
     }
 
     fn by_id(&self, id: u16) -> Option<Arc<Dictionary>> {

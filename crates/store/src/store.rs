@@ -165,23 +165,33 @@ impl Store {
     fn learn(&self, samples: Samples) {
         let Some(samples) = samples else { return };
         let (shared, jobs) = (self.inner.shared.clone(), self.inner.jobs.clone());
+        let purges = shared.dictionaries.purges();
         let train_and_keep = move || {
             let Some(bytes) = train(&samples) else { return };
-            let id = shared.dictionaries.newest() + 1;
-            let mut batch = PreparedBatch::default();
-            batch.put(dictionary_key(id), Prepared::raw(bytes.clone(), true), true);
-            let keeper = Arc::downgrade(&shared);
-            drop(shared);
-            let done: Done = Box::new(move |result| {
-                if let (Ok(_), Some(shared)) = (result, keeper.upgrade()) {
-                    shared.dictionaries.add(id, bytes);
-                }
-            });
+            // Not beside a purge, and not after one: the samples may hold what was purged.
+            let _alone = shared.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+            if shared.dictionaries.purges() != purges {
+                return;
+            }
+            let id = shared.dictionaries.next();
             // A closed store needs no dictionary.
-            let _ = jobs.send(Job::Write(batch, done));
+            if wait(|done| keep_dictionary(&jobs, id, bytes.clone(), done)).is_ok() {
+                shared.dictionaries.add(id, bytes);
+            }
         };
         // Without a thread the first dictionary goes on serving.
         let _ = std::thread::Builder::new().name("store-dictionary".to_owned()).spawn(train_and_keep);
+    }
+}
+
+/// Writes the row of a dictionary.
+pub(crate) fn keep_dictionary(jobs: &SyncSender<Job>, id: u16, bytes: Vec<u8>, done: Done) {
+    let mut batch = PreparedBatch::default();
+    batch.put(dictionary_key(id), Prepared::raw(bytes, true), true);
+    if let Err(refused) = jobs.send(Job::Write(batch, done))
+        && let Job::Write(_, done) = refused.0
+    {
+        done(Err(StoreError::Closed));
     }
 }
 

@@ -1,6 +1,8 @@
 //! How a value lies on disk: format version, flags, number of the change, perhaps compressed, and a checksum over key and
 //! all, so that a row in the wrong place is noticed too.
 
+use std::borrow::Cow;
+
 use crate::dictionary::Dictionaries;
 
 /// First byte of a value. 255 is the head of a value in parts (see `table`).
@@ -48,6 +50,18 @@ impl Prepared {
         Self { own, codec: CODEC_RAW, dictionary: 0, raw_bytes, payload: value }
     }
 
+    /// The same value, compressed anew if its dictionary was retired since.
+    pub(crate) fn current(&self, dictionaries: &Dictionaries) -> Cow<'_, Self> {
+        if self.codec != CODEC_ZSTD || !dictionaries.is_retired(self.dictionary) {
+            return Cow::Borrowed(self);
+        }
+        match dictionaries.decompress(self.dictionary, &self.payload, self.raw_bytes) {
+            Ok(value) => Cow::Owned(Self::new(value, self.own, true, dictionaries)),
+            // It was compressed a moment ago, so it inflates.
+            Err(_) => Cow::Borrowed(self),
+        }
+    }
+
     /// A short value as it is.
     pub(crate) fn raw(value: Vec<u8>, own: bool) -> Self {
         Self { own, codec: CODEC_RAW, dictionary: 0, raw_bytes: value.len(), payload: value }
@@ -92,6 +106,17 @@ pub(crate) fn open(key: &[u8], bytes: &[u8], dictionaries: &Dictionaries) -> Res
         return Err(format!("claims to inflate to {raw_bytes} bytes"));
     }
     Ok((header, dictionaries.decompress(dictionary, rest, raw_bytes)?))
+}
+
+/// A sealed value without a retired dictionary; what needs no change comes back as it is.
+pub(crate) fn current(key: &[u8], bytes: Vec<u8>, dictionaries: &Dictionaries) -> Result<Vec<u8>, String> {
+    let (header, codec, mut rest) = parse(key, &bytes)?;
+    let dictionary = if codec == CODEC_ZSTD { varint(&mut rest) } else { None };
+    if !dictionary.and_then(|id| u16::try_from(id).ok()).is_some_and(|id| dictionaries.is_retired(id)) {
+        return Ok(bytes);
+    }
+    let (_, value) = open(key, &bytes, dictionaries)?;
+    Ok(Prepared::new(value, header.own, true, dictionaries).seal(key, header.change))
 }
 
 fn parse<'a>(key: &[u8], bytes: &'a [u8]) -> Result<(Header, u8, &'a [u8]), String> {

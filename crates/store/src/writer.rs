@@ -233,7 +233,8 @@ impl Writer {
                 let before = rows.len();
                 match operation {
                     PreparedOperation::Put { key, own, value } => {
-                        rows.push(Row { own: *own, key: key.clone(), value: Some(value.seal(key, change)) });
+                        let value = value.current(&self.shared.dictionaries).seal(key, change);
+                        rows.push(Row { own: *own, key: key.clone(), value: Some(value) });
                     }
                     PreparedOperation::Delete { key, own } => {
                         rows.push(Row { own: *own, key: key.clone(), value: None });
@@ -252,7 +253,7 @@ impl Writer {
                         };
                         for value in chunks {
                             let key = [&prefix[..], &number.to_be_bytes()].concat();
-                            let value = Some(value.seal(&key, change));
+                            let value = Some(value.current(&self.shared.dictionaries).seal(&key, change));
                             rows.push(Row { own: *own, key, value });
                             number += 1;
                         }

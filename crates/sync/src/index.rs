@@ -6,13 +6,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use ortsnetz_model::{EntryId, Hash, Position};
-use sha2::{Digest, Sha256};
-
-/// Leaves of the hash tree, by the first 12 bits of SHA-256(entry).
-pub const LEAVES: usize = 64 * 64;
-/// Buckets on each of the two levels.
-pub const FAN: usize = 64;
-const EMPTY: Hash = Hash([0; 32]);
+use ortsnetz_trust::tree::{EMPTY, Inclusion, leaf_hash, node_hash, root_hash};
+pub(crate) use ortsnetz_trust::tree::{FAN, LEAVES, leaf_of};
 
 /// What is held of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +70,6 @@ impl Slot {
 
 /// Sorted by leaf, then entry.
 type Key = (u16, EntryId);
-
-/// The leaf an entry lies in.
-pub(crate) fn leaf_of(entry: &EntryId) -> u16 {
-    let digest = Sha256::digest(entry.0);
-    u16::from(digest[0]) << 4 | u16::from(digest[1]) >> 4
-}
 
 /// The entries of one feed.
 #[derive(Clone, Debug, Default)]
@@ -175,7 +164,7 @@ impl Index {
     /// Root of the hash tree; all zero if nothing is held.
     pub fn root(&self) -> Hash {
         self.refresh();
-        combine(b"ortsnetz/root/v1", &self.middle.borrow().hashes)
+        root_hash(&self.middle.borrow().hashes)
     }
 
     /// The hashes of the upper level.
@@ -188,25 +177,28 @@ impl Index {
     pub(crate) fn leaves(&self, middle: usize) -> Vec<Hash> {
         let mut leaves = vec![EMPTY; FAN];
         let first = (middle * FAN) as u16;
-        let mut hasher: Option<(u16, Sha256)> = None;
-        let close = |open: Option<(u16, Sha256)>, leaves: &mut Vec<Hash>| {
-            if let Some((leaf, hasher)) = open {
-                leaves[usize::from(leaf - first)] = Hash(hasher.finalize().into());
+        let mut open: Option<(u16, Vec<Hash>)> = None;
+        let close = |open: Option<(u16, Vec<Hash>)>, leaves: &mut Vec<Hash>| {
+            if let Some((leaf, items)) = open {
+                leaves[usize::from(leaf - first)] = leaf_hash(&items);
             }
         };
         for ((leaf, _), slot) in self.span(first, first + FAN as u16 - 1) {
-            if hasher.as_ref().is_none_or(|(open, _)| open != leaf) {
-                close(hasher.take(), &mut leaves);
-                let mut fresh = Sha256::new();
-                fresh.update(b"ortsnetz/leaf/v1");
-                hasher = Some((*leaf, fresh));
-            }
-            if let Some((_, hasher)) = &mut hasher {
-                hasher.update(slot.item.0);
+            match &mut open {
+                Some((at, items)) if at == leaf => items.push(slot.item),
+                _ => close(open.replace((*leaf, vec![slot.item])), &mut leaves),
             }
         }
-        close(hasher, &mut leaves);
+        close(open, &mut leaves);
         leaves
+    }
+
+    /// What shows that the item of an entry stands in the tree; `None` if nothing is held of the entry.
+    pub(crate) fn inclusion(&self, entry: &EntryId) -> Option<Inclusion> {
+        let leaf = leaf_of(entry);
+        self.entries.get(&(leaf, *entry))?;
+        let items = self.leaf(leaf).map(|(_, row)| row.item).collect();
+        Some(Inclusion { items, leaves: self.leaves(usize::from(leaf) / FAN), nodes: self.middles() })
     }
 
     /// What is held in one leaf, by entry.
@@ -222,18 +214,8 @@ impl Index {
         let mut middle = self.middle.borrow_mut();
         middle.hashes.resize(FAN, EMPTY);
         for bucket in (0..FAN).filter(|bucket| middle.stale >> bucket & 1 == 1).collect::<Vec<_>>() {
-            middle.hashes[bucket] = combine(b"ortsnetz/node/v1", &self.leaves(bucket));
+            middle.hashes[bucket] = node_hash(&self.leaves(bucket));
         }
         middle.stale = 0;
     }
-}
-
-fn combine(domain: &[u8], hashes: &[Hash]) -> Hash {
-    if hashes.iter().all(|hash| *hash == EMPTY) {
-        return EMPTY;
-    }
-    let mut hasher = Sha256::new();
-    hasher.update(domain);
-    hashes.iter().for_each(|hash| hasher.update(hash.0));
-    Hash(hasher.finalize().into())
 }

@@ -43,4 +43,4 @@ pub use frame::FrameError;
 pub use index::Row;
 pub use organisation::{Organisation, Sharing};
 pub use snapshot::Snapshot;
-pub use status::{Counters, FeedStatus, PeerStatus};
+pub use status::{Counters, FeedStatus, PeerStatus, Proof};

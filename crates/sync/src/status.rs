@@ -1,6 +1,7 @@
 //! What the engine says about itself.
 
-use ortsnetz_model::{FeedId, Hash, NodeId, OrgId, Position};
+use ortsnetz_model::{EntryId, FeedId, Hash, NodeId, OrgId, Position};
+use ortsnetz_trust::tree::Inclusion;
 
 /// How a connected peer and we stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,4 +69,15 @@ pub struct Counters {
     pub repaired: u64,
     /// Alarms raised.
     pub alarms: u64,
+}
+
+/// The way of a record through the hash tree of its feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Where the record stands.
+    pub position: Position,
+    /// What lies beside its way to the root.
+    pub inclusion: Inclusion,
+    /// The entry whose record is the newest of the feed and carries the root; `None` if that is the checkpoint.
+    pub witness: Option<EntryId>,
 }

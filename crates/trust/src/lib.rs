@@ -11,17 +11,20 @@ pub mod invite;
 pub mod keys;
 pub mod limits;
 pub mod qr;
+pub mod receipt;
 pub mod record;
 pub mod sheet;
 pub mod standing;
 pub mod statement;
 #[cfg(test)]
 mod testing;
+pub mod tree;
 pub mod words;
 
 pub use accept::{AcceptError, Accepted, Mode, Refusal, accept_document};
 pub use canonical::EncodingError;
 pub use identity::{Identity, RecordError, StatementError, TakenIn, View};
 pub use keys::{NodeKey, PublicKey, RootKey, Signature, Signer};
+pub use receipt::{Receipt, ReceiptError};
 pub use record::{Body, Record, SignedRecord};
 pub use statement::{Signed, Statement};

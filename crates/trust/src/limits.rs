@@ -62,3 +62,10 @@ pub const WRONG_PROOFS_MAX: u32 = 5;
 /// Longest message of the join protocol in bytes: one organisation's chain in one frame of 1 MiB. That of an
 /// organisation with 500 partners takes about 400 KiB.
 pub const JOIN_MESSAGE_BYTES_MAX: usize = 1024 * 1024 - 1024;
+
+/// Longest receipt file in bytes: a delivery in base64, the entry as text, and the chain.
+pub const RECEIPT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Statements a receipt may hold: all root keys, certificates, revocations and terms, and one collection, with room to spare.
+pub const RECEIPT_STATEMENTS_MAX: usize = 8 * 1024;
+/// Items in one leaf of the tree; with 2 million entries there are about 500.
+pub const RECEIPT_LEAF_ITEMS_MAX: usize = 16 * 1024;

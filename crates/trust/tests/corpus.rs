@@ -1,10 +1,10 @@
-//! The corpus of the fuzz targets `records`, `tokens` and `chunks` as an ordinary test.
+//! The corpus of the fuzz targets `records`, `tokens`, `chunks` and `receipts` as an ordinary test.
 
 use std::path::Path;
 
 use ortsnetz_model::{Chunk, Hash};
 use ortsnetz_trust::invite::{Answer, JoinMessage, Token};
-use ortsnetz_trust::{Mode, Signed, SignedRecord, accept_document};
+use ortsnetz_trust::{Mode, Receipt, Signed, SignedRecord, accept_document};
 
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
@@ -77,4 +77,23 @@ fn changes_pass_the_gate_or_are_refused() {
         }
     }
     assert!(accepted > 0, "the corpus holds something valid");
+}
+
+#[test]
+fn receipts_hold_or_fall_as_their_names_say() {
+    let mut held = 0;
+    for (name, bytes) in corpus("receipts") {
+        let receipt = Receipt::from_bytes(&bytes);
+        if let Ok(receipt) = &receipt {
+            assert_eq!(Receipt::from_bytes(receipt.to_text().as_bytes()).as_ref(), Ok(receipt), "{name}");
+        }
+        let verdict = receipt.and_then(|receipt| receipt.verify(1_795_300_000_000 + 86_400_000));
+        if name.contains("/holds-") {
+            assert!(verdict.is_ok(), "{name}: {verdict:?}");
+            held += 1;
+        } else if name.contains("/falls-") {
+            assert!(verdict.is_err(), "{name}");
+        }
+    }
+    assert!(held >= 2, "the corpus holds something valid");
 }

@@ -280,7 +280,7 @@ pub(crate) struct Show {
     /// The draft instead of the published state
     #[arg(long)]
     pub(crate) draft: bool,
-    /// With scheduled changes as of this date
+    /// What was told on this day (of a day to come: with what is planned until then)
     #[arg(long, value_name = "DATE")]
     pub(crate) on: Option<String>,
     /// The state at these heads (comma-separated, from `history`)
@@ -307,6 +307,50 @@ pub(crate) struct AdoptHow {
     /// Keep the partner's text as the layer below and write only additions
     #[arg(long)]
     pub(crate) layer: bool,
+}
+
+/// Taking back for ever.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+A sentence that must go: take it out with `ortsnetz edit ID ...`, then
+  ortsnetz redact ID            what the entry says now stays and is published anew, everything before is void
+  ortsnetz redact ID --erase    nothing stays
+  ortsnetz redact ID --status   who has removed it from its disk, and what no redaction reaches
+
+There is no way back. Backups are not reached: what is restored from one is removed again as soon as a partner or the
+publisher tells of the redaction.")]
+pub(crate) struct Redact {
+    /// Entry id
+    pub(crate) id: String,
+    /// Nothing of it stays
+    #[arg(long)]
+    pub(crate) erase: bool,
+    /// Why, for your own files; not a word of what is redacted
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Only tell how far an earlier redaction got
+    #[arg(long, conflicts_with_all = ["erase", "reason"])]
+    pub(crate) status: bool,
+}
+
+/// Proving an entry.
+#[derive(Debug, Group)]
+pub(crate) struct Receipt {
+    /// Entry id, an own one or a partner's
+    pub(crate) id: String,
+    /// File to write; default: standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Checking a receipt.
+#[derive(Debug, Group)]
+pub(crate) struct Verify {
+    /// The receipt; `-` is standard input
+    pub(crate) file: PathBuf,
+    /// Id of the organisation that must have said it
+    #[arg(long, value_name = "ID")]
+    pub(crate) organisation: Option<String>,
 }
 
 /// Places.

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use ortsnetz_node::dto::{ConflictInfo, Published, Written};
+use ortsnetz_node::dto::{ConflictInfo, Published, RedactionReport, Written};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::args::Adopt;
+use crate::args::{Adopt, Redact};
 use crate::client::segment;
 use crate::failure::Failure;
 use crate::values::assignments;
@@ -23,6 +23,40 @@ pub(crate) fn edit(context: &Context, id: &str, values: &[String]) -> Result<(),
     let body = json!({"values": path_values(values)?});
     let document = context.daemon()?.patch_paths(&format!("/entries/{}", segment(id)), &body)?;
     written(context, document)
+}
+
+/// `edit --undo`, `edit --to`
+pub(crate) fn undo(context: &Context, id: &str, to: Option<&str>) -> Result<(), Failure> {
+    let document = context.daemon()?.post(&format!("/entries/{}/undo", segment(id)), &json!({ "to": to }))?;
+    written(context, document)
+}
+
+/// `redact`
+pub(crate) fn redact(context: &Context, args: Redact) -> Result<(), Failure> {
+    let path = format!("/entries/{}", segment(&args.id));
+    let document = if args.status {
+        context.daemon()?.get(&format!("{path}/redaction"), &[])?
+    } else {
+        let body = json!({"erase": args.erase, "reason": args.reason});
+        context.daemon()?.post(&format!("{path}/redact"), &body)?
+    };
+    context.output.show(document, |report: RedactionReport| redaction_lines(&report))
+}
+
+fn redaction_lines(report: &RedactionReport) -> String {
+    let mut out = format!(
+        "{} redacted at {}: everything before generation {} is void\n",
+        report.id, report.redacted_at, report.generation
+    );
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "purged here and by {} of {}", report.purged.len(), report.of);
+    for name in &report.waiting {
+        let _ = writeln!(out, "  waiting for {name}");
+    }
+    for line in &report.unreachable {
+        let _ = writeln!(out, "  not reached: {line}");
+    }
+    out
 }
 
 fn path_values(values: &[String]) -> Result<Value, Failure> {
@@ -160,5 +194,19 @@ mod tests {
             ConflictInfo { id: "00ff".into(), path: "title.de".into(), values: vec![value(0, "a"), value(1, "b")] };
         let text = conflict_lines(&[conflict]);
         assert!(text.contains("ortsnetz resolve 00ff 'title.de' N") && text.contains("\"b\""), "{text}");
+    }
+
+    #[test]
+    fn a_redaction_says_who_is_missing() {
+        let report = RedactionReport {
+            id: "00ff".into(),
+            generation: 2,
+            of: 2,
+            purged: vec!["Stadt Siegburg".into()],
+            waiting: vec!["Bundesstadt Bonn".into()],
+            ..RedactionReport::default()
+        };
+        let text = redaction_lines(&report);
+        assert!(text.contains("purged here and by 1 of 2\n  waiting for Bundesstadt Bonn\n"), "{text}");
     }
 }

@@ -3,6 +3,7 @@
 mod entries;
 mod identity;
 mod network;
+mod receipt;
 mod search;
 mod show;
 mod status;
@@ -61,15 +62,20 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Export(args) => transfer::export(&context, args),
         Command::Search(args) => search::search(&context, args),
         Command::Create { kind, values } => entries::create(&context, &kind, &values),
-        Command::Edit { id, values } => entries::edit(&context, &id, &values),
+        Command::Edit { id, undo: true, .. } => entries::undo(&context, &id, None),
+        Command::Edit { id, to: Some(to), .. } => entries::undo(&context, &id, Some(&to)),
+        Command::Edit { id, values, .. } => entries::edit(&context, &id, &values),
         Command::Show(args) => show::show(&context, args),
         Command::History { id } => show::history(&context, &id),
         Command::Publish { ids, all } => entries::publish(&context, &ids, all),
         Command::Withdraw { id } => entries::act(&context, &id, "withdraw", &Value::Null),
+        Command::Redact(args) => entries::redact(&context, args),
         Command::Move { id, collection } => entries::act(&context, &id, "move", &json!({ "collection": collection })),
         Command::Conflicts => entries::conflicts(&context),
         Command::Resolve { id, path, n } => entries::resolve(&context, &id, &path, n),
         Command::Adopt(args) => entries::adopt(&context, &args),
+        Command::Receipt(args) => receipt::receipt(&context, args),
+        Command::Verify(args) => receipt::verify(&context, &args),
         Command::Places(args) => search::places(&context, args),
         Command::Store(args) => store::store(&context, args),
         Command::Identity(args) => identity::identity(&context, args),

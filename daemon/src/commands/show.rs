@@ -63,6 +63,14 @@ fn provenance(meta: &EntryMeta) -> String {
     ] {
         facts.extend(value.clone().map(|value| (name, value)));
     }
+    if let Some(told) = &meta.told {
+        let how = match told.known_by.as_str() {
+            "records" => "by the signed records kept here",
+            "changes" => "by the times of the changes in this copy; its owner knows more",
+            _ => "the day is not over: this is what holds now",
+        };
+        facts.push(("as of", format!("{}, {how}", told.on)));
+    }
     facts.push(("verified", if meta.verified { "yes" } else { "NO" }.to_owned()));
     facts.push(("heads", meta.heads.join(",")));
     facts.into_iter().fold(String::new(), |mut out, (name, value)| {
@@ -72,7 +80,7 @@ fn provenance(meta: &EntryMeta) -> String {
 }
 
 /// Every value with its path, in the language of `edit`.
-fn flatten(path: &str, value: &Value, out: &mut Vec<(String, String)>) {
+pub(super) fn flatten(path: &str, value: &Value, out: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {
@@ -97,10 +105,9 @@ fn flatten(path: &str, value: &Value, out: &mut Vec<(String, String)>) {
 pub(crate) fn history(context: &Context, id: &str) -> Result<(), Failure> {
     let document = context.daemon()?.get(&format!("/entries/{}/history", segment(id)), &[])?;
     context.output.show(document, |steps: Vec<HistoryStep>| {
-        let mut table = Table::new(&["at", "state", "node", "paths", "heads"]);
+        let mut table = Table::new(&["at", "state", "node", "role", "paths", "heads"]);
         for step in steps {
-            let node: String = step.node.chars().rev().take(8).collect::<Vec<_>>().into_iter().rev().collect();
-            table.row([step.at, step.state, node, step.paths.join(" "), step.heads.join(",")]);
+            table.row([step.at, step.state, step.node, step.role, step.paths.join(" "), step.heads.join(",")]);
         }
         table.render()
     })

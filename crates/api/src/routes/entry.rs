@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use ortsnetz_node::dto::{HistoryStep, Published, ShowOptions, Shown, Written};
+use ortsnetz_node::dto::{HistoryStep, Published, RedactRequest, RedactionReport, ShowOptions, Shown, Written};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -38,7 +38,7 @@ impl PathValue {
     params(
         ("id" = String, Path, description = "Entry id"),
         ("draft" = Option<bool>, Query, description = "The working document instead of the published one"),
-        ("on" = Option<String>, Query, description = "Scheduled changes applied as of this date"),
+        ("on" = Option<String>, Query, description = "What was published at the end of this day in Europe/Berlin, scheduled changes applied"),
         ("at" = Option<String>, Query, description = "The state at these heads (comma-separated)"),
     ),
     responses((status = 200, body = Shown), (status = 404, body = Problem)),
@@ -111,6 +111,18 @@ pub(crate) async fn history(State(app): State<App>, Path(id): Path<String>) -> R
     Ok(Json(app.handle.history(&id).await?))
 }
 
+/// A file that proves what is published now: who said it, and when. `ortsnetz verify FILE` checks it without any node.
+#[utoipa::path(
+    get,
+    path = "/entries/{id}/receipt",
+    params(("id" = String, Path, description = "Entry id, ours or a partner's")),
+    responses((status = 200, body = Object), (status = 404, body = Problem), (status = 503, body = Problem)),
+)]
+pub(crate) async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let text = app.handle.receipt(&id).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
 /// Publishes the draft, or confirms that the entry is still correct. Answers when it is durable.
 #[utoipa::path(
     post,
@@ -131,6 +143,66 @@ pub(crate) async fn publish(State(app): State<App>, Path(id): Path<String>) -> R
 )]
 pub(crate) async fn withdraw(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Published>, Problem> {
     Ok(Json(app.handle.withdraw(&id).await?))
+}
+
+/// Takes back for ever what the entry said before: a new generation voids all lower ones, and every reader that hears of it
+/// erases them from its disk. Answers when this node has. With `erase` nothing stays, otherwise what the entry says now.
+#[utoipa::path(
+    post,
+    path = "/entries/{id}/redact",
+    params(("id" = String, Path, description = "Entry id")),
+    request_body = RedactRequest,
+    responses(
+        (status = 200, body = RedactionReport),
+        (status = 403, body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem),
+    ),
+)]
+pub(crate) async fn redact(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Body<RedactRequest>,
+) -> Result<Json<RedactionReport>, Problem> {
+    Ok(Json(app.handle.redact(&id, body.value).await?))
+}
+
+/// Who purged a redacted entry, who has not yet, and what no redaction reaches.
+#[utoipa::path(
+    get,
+    path = "/entries/{id}/redaction",
+    params(("id" = String, Path, description = "Entry id")),
+    responses((status = 200, body = RedactionReport), (status = 404, body = Problem)),
+)]
+pub(crate) async fn redaction(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<RedactionReport>, Problem> {
+    Ok(Json(app.handle.redaction(&id).await?))
+}
+
+/// To which version the draft goes back.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Undo {
+    /// Heads from `history`, comma-separated; absent takes the last change back.
+    #[serde(default)]
+    to: Option<String>,
+}
+
+/// Makes the draft say again what it said before, as a new change.
+#[utoipa::path(
+    post,
+    path = "/entries/{id}/undo",
+    params(("id" = String, Path, description = "Entry id")),
+    request_body = Undo,
+    responses((status = 200, body = Written), (status = 404, body = Problem), (status = 409, body = Problem)),
+)]
+pub(crate) async fn undo(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Body<Undo>,
+) -> Result<Response, Problem> {
+    Ok(with_etag(app.handle.undo(&id, body.value.to).await?))
 }
 
 /// Where an entry moves.

@@ -6,7 +6,7 @@ use automerge::legacy::{Key, ObjectId};
 use automerge::{Change, ChangeHash};
 
 use super::chunk::milliseconds;
-use super::{Actor, Chunk, Document, HistoryItem, first};
+use super::{Actor, Chunk, Document, HistoryItem, LastChange, first};
 use crate::build;
 use crate::classify::{Leaf, classify};
 use crate::codes::Kind;
@@ -35,6 +35,27 @@ impl Document {
         let newer: Vec<ChangeHash> = newer.iter().map(|hash| ChangeHash(hash.0)).collect();
         let outside = self.automerge.get_changes_meta(&newer);
         !outside.iter().any(|change| older.iter().any(|hash| hash.0 == change.hash.0))
+    }
+
+    /// The newest of the changes that nothing builds on yet; `None` if there is only the fixed first one.
+    pub fn last_change(&self) -> Option<LastChange> {
+        let heads = self.automerge.get_heads();
+        let changes = heads.iter().filter_map(|head| self.automerge.get_change_meta_by_hash(head));
+        let changes = changes.filter(|change| change.hash.0 != first::HASH.0);
+        let last = changes.max_by_key(|change| (change.timestamp, change.hash))?;
+        Some(LastChange { hash: Hash(last.hash.0), at: milliseconds(last.timestamp) })
+    }
+
+    /// The version of everything but this change, sorted; `None` if another change builds on it, or it is not here.
+    pub fn without(&self, change: &Hash) -> Option<Vec<Hash>> {
+        let heads = self.automerge.get_heads();
+        let change = heads.iter().find(|head| head.0 == change.0)?;
+        let below = self.automerge.get_change_meta_by_hash(change)?.deps;
+        let others = heads.iter().filter(|head| *head != change).chain(&below);
+        let mut rest: Vec<Hash> = others.map(|hash| Hash(hash.0)).collect();
+        rest.sort_unstable();
+        rest.dedup();
+        Some(rest)
     }
 
     /// All changes, oldest first, without the fixed first one.

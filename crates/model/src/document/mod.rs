@@ -103,6 +103,15 @@ pub struct HistoryItem {
     pub paths: Vec<String>,
 }
 
+/// The newest change of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastChange {
+    /// Its hash.
+    pub hash: Hash,
+    /// When, by the maker's clock: milliseconds since 1970, whole seconds.
+    pub at: u64,
+}
+
 /// An entry as a document that merges.
 ///
 /// What is concurrent and not equal is a conflict, with these rules:

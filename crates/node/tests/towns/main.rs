@@ -4,6 +4,7 @@ mod counts;
 mod dial;
 mod network;
 mod places;
+mod proof;
 mod two;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use ortsnetz_node::dto::{InviteRequest, SearchRequest};
 use ortsnetz_node::{Handle, NewOrganisation, NodeConfig, init};
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn config(dir: &Path) -> NodeConfig {
     NodeConfig {

@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::feed::{Feed, START};
 use crate::index::Row;
 use crate::limits::STALE_MS;
-use crate::status::{Counters, FeedStatus, PeerStatus};
+use crate::status::{Counters, FeedStatus, PeerStatus, Proof};
 
 impl Engine {
     /// How connected peers and we stand, by node. Peers that have not greeted yet are left out.
@@ -83,6 +83,19 @@ impl Engine {
     /// What is held of an entry in a feed.
     pub fn row(&self, feed: &FeedId, entry: &EntryId) -> Option<Row> {
         self.feeds.get(feed)?.index.row(entry)
+    }
+
+    /// What shows that the record of an entry stands under a signed root: its position, the way through the tree, and
+    /// where the newest record of the feed stands, which carries that root. `None` while the feed is not complete here,
+    /// or differs from what was signed.
+    pub fn proof(&self, feed: &FeedId, entry: &EntryId) -> Option<Proof> {
+        let held = self.feeds.get(feed)?;
+        if held.verified() != Some(true) {
+            return None;
+        }
+        let position = held.index.row(entry)?.position;
+        let witness = held.index.at(&held.cursor);
+        Some(Proof { position, inclusion: held.index.inclusion(entry)?, witness })
     }
 
     /// The entries held of a feed, tombstones included, in order of position.

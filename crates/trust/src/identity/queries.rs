@@ -82,6 +82,11 @@ impl Identity {
         &self.genesis
     }
 
+    /// How often the root key changed.
+    pub fn rotations(&self) -> usize {
+        self.held.range(Slot::Rotation(0)..=Slot::Rotation(u32::MAX)).count()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.genesis.name

@@ -1,0 +1,94 @@
+//! `show --on` over several days. The clock belongs to the process, so this is a program of its own with one test.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ortsnetz_node::dto::{InviteRequest, ShowOptions, Shown};
+use ortsnetz_node::{Handle, NewOrganisation, NodeConfig, NodeError, init, set_forward};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+async fn town(dir: &Path, name: &str, ars: &str) -> Handle {
+    init(dir, &NewOrganisation { name: name.into(), ars: ars.into(), kind: "municipality".into() }).expect("init");
+    let listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
+    let config = NodeConfig { data_dir: dir.to_owned(), listen, advertise: Vec::new(), http: String::new() };
+    Handle::start(config).await.expect("start")
+}
+
+fn values(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect()
+}
+
+async fn publish(node: &Handle, id: &str) {
+    assert_eq!(node.publish(Some(vec![id.into()])).await.expect("publish").published.len(), 1);
+}
+
+async fn today(node: &Handle, id: &str) -> String {
+    let published = node.show(id, ShowOptions::default()).await.expect("show").meta.published_at.expect("a time");
+    // The day in Berlin is at most one later; both are asked for below by what is in force at their end.
+    published[..10].to_owned()
+}
+
+async fn on(node: &Handle, id: &str, day: &str) -> Result<Shown, NodeError> {
+    node.show(id, ShowOptions { on: Some(day.into()), ..ShowOptions::default() }).await
+}
+
+fn fee(shown: &Shown) -> u64 {
+    shown.entry["fees"][0]["amount"].as_u64().expect("a fee")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_in_the_past_is_answered_as_it_was_told_that_day() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let siegburg = town(&dir.path().join("siegburg"), "Stadt Siegburg", "053820060060").await;
+    let bonn = town(&dir.path().join("bonn"), "Bundesstadt Bonn", "053140000000").await;
+    let request = InviteRequest { for_ars: Some("053140000000".into()), trust: true, ..InviteRequest::default() };
+    let token = siegburg.invite(request).await.expect("invite").token;
+    bonn.join(&token, false).await.expect("join");
+    let list = [("title.de", "Reisepass"), ("fees.0.kind", "fixed"), ("fees.0.amount", "6000")];
+    let id = siegburg.create("service", &values(&list)).await.expect("create").id;
+    publish(&siegburg, &id).await;
+    let first = today(&siegburg, &id).await;
+    // Two days later it costs more, four days later it is gone, six days later it is back.
+    set_forward(2 * DAY_MS);
+    siegburg.edit(&id, &values(&[("fees.0.amount", "7000")])).await.expect("edit");
+    publish(&siegburg, &id).await;
+    let second = today(&siegburg, &id).await;
+    set_forward(2 * DAY_MS);
+    siegburg.withdraw(&id).await.expect("withdraw");
+    let third = today(&siegburg, &id).await;
+    set_forward(2 * DAY_MS);
+    siegburg.edit(&id, &values(&[("fees.0.amount", "8000")])).await.expect("edit");
+    publish(&siegburg, &id).await;
+    let fourth = today(&siegburg, &id).await;
+    let arrived = async {
+        while bonn.show(&id, ShowOptions::default()).await.map_or(0, |shown| fee_or(&shown)) != 8000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), arrived).await.expect("the last version arrives");
+
+    for (day, amount) in [(&first, 6000), (&second, 7000), (&fourth, 8000)] {
+        let owner = on(&siegburg, &id, day).await.expect("known");
+        assert_eq!(fee(&owner), amount, "{day} at the owner");
+        let reader = on(&bonn, &id, day).await.expect("known");
+        assert_eq!(fee(&reader), amount, "{day} at the reader");
+        let by = |shown: &Shown| shown.meta.told.as_ref().map(|told| told.known_by.clone()).unwrap_or_default();
+        if *day != fourth {
+            assert_eq!((by(&owner).as_str(), by(&reader).as_str()), ("records", "changes"));
+        }
+    }
+    // Only the owner knows that it was gone for a while; the reader says how it knows what it says.
+    assert_eq!(on(&siegburg, &id, &third).await.expect("known").meta.state, "withdrawn");
+    assert_eq!(fee(&on(&bonn, &id, &third).await.expect("known")), 7000);
+    let before = on(&siegburg, &id, "2020-01-01").await.expect_err("nothing was published then");
+    assert!(matches!(&before, NodeError::NotFound(line) if line.contains("not published yet")), "{before}");
+    let ahead = on(&siegburg, &id, "2099-01-01").await.expect("a day to come");
+    assert_eq!((fee(&ahead), ahead.meta.told.expect("told").known_by.as_str()), (8000, "present"));
+    bonn.shutdown().await;
+    siegburg.shutdown().await;
+}
+
+fn fee_or(shown: &Shown) -> u64 {
+    shown.entry.get("fees").and_then(|fees| fees[0]["amount"].as_u64()).unwrap_or_default()
+}
