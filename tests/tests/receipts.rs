@@ -30,7 +30,7 @@ fn what_holds_holds_for_a_second_verifier() {
     let output = verify(&holding);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("Stadt Siegburg said so at 2026-11-22T"), "{text}");
+    assert!(text.contains("Stadt Siegburg said so at 2026-11-21T22:26:45Z"), "{text}");
 }
 
 /// All but the content of the entry, which takes automerge: that is ours to compare.

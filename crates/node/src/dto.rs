@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-pub use proof::{ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport};
+pub use proof::{HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo};
 
 /// An organisation as shown everywhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -481,16 +481,6 @@ pub struct EntryMeta {
     pub told: Option<ToldInfo>,
 }
 
-/// How it is known what was said on a day.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct ToldInfo {
-    /// The day, in Europe/Berlin; what was in force when it ended is shown.
-    pub on: String,
-    /// `records`: by the signed records kept here. `changes`: a reader's copy, by the times of the changes alone; a
-    /// withdrawal in between is not seen. `present`: the day is not over, this is what holds now.
-    pub known_by: String,
-}
-
 /// `show`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Shown {
@@ -567,24 +557,6 @@ pub struct ConflictInfo {
     pub path: String,
     /// All of them, in a stable order.
     pub values: Vec<ConflictValueInfo>,
-}
-
-/// One step in `history`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct HistoryStep {
-    /// Heads after it.
-    pub heads: Vec<String>,
-    /// The node that wrote it.
-    pub node: String,
-    /// RFC 3339.
-    pub at: String,
-    /// `draft` or `published`; and for records without a change `reviewed`, `withdrawn`, `moved` or `redacted`.
-    pub state: String,
-    /// In which role: `publisher`, or of a draft `admin` or `edit`; empty if the node is not known here.
-    #[serde(default)]
-    pub role: String,
-    /// What it touched.
-    pub paths: Vec<String>,
 }
 
 /// `store check`.

@@ -1,4 +1,4 @@
-//! Receipts and redactions.
+//! What was said when: history, receipts, redactions.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -80,4 +80,32 @@ pub struct RedactionReport {
     pub waiting: Vec<String>,
     /// What no redaction reaches, a line each.
     pub unreachable: Vec<String>,
+}
+
+/// How it is known what was said on a day.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ToldInfo {
+    /// The day, in Europe/Berlin; what was in force when it ended is shown.
+    pub on: String,
+    /// `records`: by the signed records kept here. `changes`: a reader's copy, by the times of the changes alone; a
+    /// withdrawal in between is not seen. `present`: the day is not over, this is what holds now.
+    pub known_by: String,
+}
+
+/// One step in `history`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct HistoryStep {
+    /// Heads after it.
+    pub heads: Vec<String>,
+    /// The node that wrote it.
+    pub node: String,
+    /// RFC 3339.
+    pub at: String,
+    /// `draft` or `published`; and for records without a change `reviewed`, `withdrawn`, `moved` or `redacted`.
+    pub state: String,
+    /// In which role: `publisher`, or of a draft `admin` or `edit`; empty if the node is not known here.
+    #[serde(default)]
+    pub role: String,
+    /// What it touched.
+    pub paths: Vec<String>,
 }

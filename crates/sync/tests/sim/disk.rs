@@ -78,6 +78,7 @@ impl Disk {
             return;
         };
         let document = (feed, entry, record.generation);
+        self.chunks.retain(|(of, about, generation), _| (*of, *about) != (feed, entry) || *generation >= document.2);
         let held = self.chunks.entry(document).or_default();
         for bytes in new {
             let hash = chunk_hash(&bytes);

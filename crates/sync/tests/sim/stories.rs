@@ -479,5 +479,50 @@ fn an_entry_with_documents_in_two_collections_counts_once() {
     world.start(bonn);
     assert_eq!(count(&world, bonn), Some(1));
     world.run(MINUTE);
+
+/// The generations of which a machine has anything on disk.
+fn generations(world: &World, machine: usize, entry: ortsnetz_model::EntryId) -> Vec<u32> {
+    let held = world.machines[machine]
+        .disk
+        .chunks
+        .iter()
+        .filter(|((_, about, _), chunks)| *about == entry && !chunks.is_empty());
+    held.map(|((_, _, generation), _)| *generation).collect()
+}
+
+#[test]
+fn a_redaction_reaches_who_was_away_and_old_copies_cannot_undo_it() {
+    let mut world = World::new(77);
+    let [owner, relay, far] = [world.town("a"), world.town("b"), world.town("c")];
+    world.partners(owner, relay);
+    world.partners(relay, far);
+    let feed = world.feed(owner, "public");
+    let entry = world.publish(owner, feed, &["mit dem Satz"])[0];
+    let gone = world.publish(owner, feed, &["nur der Satz"])[0];
+    world.run(MINUTE);
+    let backups: Vec<_> = [owner, relay, far].map(|machine| (machine, world.machines[machine].disk.clone())).into();
+    world.cut(relay, far);
+    world.redact(owner, feed, entry, Some("ohne"));
+    world.redact(owner, feed, gone, None);
+    world.run(MINUTE);
+    for machine in [owner, relay] {
+        assert_eq!((generations(&world, machine, entry), generations(&world, machine, gone)), (vec![2], vec![]));
+    }
+    assert_eq!(generations(&world, far, entry), [1], "it was away");
+    // What it meets is the publication after the redaction.
+    world.edit(owner, feed, entry, "ohne, und mehr");
+    world.heal();
+    world.run(MINUTE);
+    // Each disk dies in turn and comes back as it was before.
+    for (machine, disk) in backups {
+        assert_eq!((generations(&world, machine, entry), generations(&world, machine, gone)), (vec![2], vec![]));
+        world.crash(machine);
+        world.machines[machine].disk = disk;
+        assert_eq!(generations(&world, machine, entry), [1]);
+        world.start(machine);
+        world.run(5 * MINUTE);
+        assert_eq!((generations(&world, machine, entry), generations(&world, machine, gone)), (vec![2], vec![]));
+    }
+    assert!(text(&world, far, feed, entry).is_some_and(|text| text.ends_with(b"und mehr")));
     world.assert_converged();
 }

@@ -379,6 +379,18 @@ impl World {
         self.tell(machine, Event::Publish { op, items: vec![item] });
     }
 
+    /// Voids what was said of an entry; with a text that stays, in the next generation.
+    pub fn redact(&mut self, machine: usize, feed: FeedId, entry: EntryId, stays: Option<&str>) {
+        let op = self.op();
+        let held = self.machines[machine].disk.records.get(&(feed, entry));
+        let generation = held.map_or(1, |signed| signed.record().generation) + 1;
+        let chunks: Vec<_> = stays.map(|text| chunk(&[], text.as_bytes())).into_iter().collect();
+        let heads = chunks.iter().map(|bytes| chunk_hash(bytes)).collect();
+        self.machines[machine].requests.insert(op, vec![chunks]);
+        let item = PublishItem { feed, entry, generation, body: Body::Redaction { heads } };
+        self.tell(machine, Event::Publish { op, items: vec![item] });
+    }
+
     pub fn compare(&mut self, machine: usize, with: usize) -> OpId {
         let op = self.op();
         let node = self.machines[with].node();
