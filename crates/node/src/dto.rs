@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-pub use proof::{HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo};
+pub use proof::{
+    ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
+};
 
 /// An organisation as shown everywhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -533,30 +535,6 @@ pub struct Published {
     pub requested: Vec<String>,
     /// Not published.
     pub refused: Vec<Refusal>,
-}
-
-/// One of the concurrent values.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct ConflictValueInfo {
-    /// What `resolve ID PATH N` takes.
-    pub n: u64,
-    /// The value.
-    pub value: Value,
-    /// The node that wrote it.
-    pub node: String,
-    /// RFC 3339.
-    pub at: String,
-}
-
-/// One conflict.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct ConflictInfo {
-    /// Entry id.
-    pub id: String,
-    /// As in `texts.notes.de#<block>`.
-    pub path: String,
-    /// All of them, in a stable order.
-    pub values: Vec<ConflictValueInfo>,
 }
 
 /// `store check`.

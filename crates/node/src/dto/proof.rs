@@ -1,4 +1,4 @@
-//! What was said when: history, receipts, redactions.
+//! What was said when, and by whom: conflicts, history, receipts, redactions.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -108,4 +108,28 @@ pub struct HistoryStep {
     pub role: String,
     /// What it touched.
     pub paths: Vec<String>,
+}
+
+/// One of the concurrent values.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ConflictValueInfo {
+    /// What `resolve ID PATH N` takes.
+    pub n: u64,
+    /// The value.
+    pub value: Value,
+    /// The node that wrote it.
+    pub node: String,
+    /// RFC 3339.
+    pub at: String,
+}
+
+/// One conflict.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ConflictInfo {
+    /// Entry id.
+    pub id: String,
+    /// As in `texts.notes.de#<block>`.
+    pub path: String,
+    /// All of them, in a stable order.
+    pub values: Vec<ConflictValueInfo>,
 }

@@ -479,6 +479,8 @@ fn an_entry_with_documents_in_two_collections_counts_once() {
     world.start(bonn);
     assert_eq!(count(&world, bonn), Some(1));
     world.run(MINUTE);
+    world.assert_converged();
+}
 
 /// The generations of which a machine has anything on disk.
 fn generations(world: &World, machine: usize, entry: ortsnetz_model::EntryId) -> Vec<u32> {
