@@ -1,96 +1,18 @@
 #!/usr/bin/env python3
-"""Our figures at the job of `findings`: two daemons on loopback, the peers' data, each phase as a reader sees it.
+"""Two towns at the job the other systems were measured at, each phase as a reader sees it, and the ratios.
 
-usage: bench.py [N ...]      (default 1000 4000 40000)
-Phases: first sync, one published edit (200 times), reconnect with nothing changed, own nodes merging after a cut.
-With ORTSNETZ_PEERS leading to the other systems' scripts (and their `setup.sh` done, PEERS_WORK set) they run first, in
-the same run, and the ratios are printed. Needs the release build (make release)."""
-import http.client, json, os, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
+usage: bench.py [N ...]      (default 1000 4000 40000; the other systems up to 4000)
+Phases: first sync into an empty town, 200 published edits, reconnect with nothing changed, own nodes merging after a cut,
+kill -9 in the first sync, disk after compaction. "From the dial" means: the process that is dialled was frozen and goes on.
+With ORTSNETZ_PEERS leading to the other systems' scripts, their `setup.sh` done and PEERS_WORK set, PouchDB, Syncthing and
+samod run first, in the same run. Needs the release build (`make bench` makes it)."""
+import json, os, shutil, statistics, subprocess, sys, tempfile, time
+from town import SEGMENT_HEADER_BYTES, Town, connection_bytes, fail, wait_for, wait_until, BIN
 
-BIN = os.environ.get("ORTSNETZ_BIN", os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release/ortsnetz"))
 PEERS = os.environ.get("ORTSNETZ_PEERS", "../shared/peers")
-TICK = os.sysconf("SC_CLK_TCK")
+WORK = os.environ.get("PEERS_WORK")
 EDITS = 200
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Node:
-    """One daemon with its data directory."""
-
-    def __init__(self, base, name):
-        self.dir, self.port, self.proc = f"{base}/{name}", free_port(), None
-
-    def cli(self, *args, **kw):
-        out = subprocess.run([BIN, "--data-dir", self.dir, "--json", *args], capture_output=True, text=True, **kw)
-        if out.returncode:
-            sys.exit(f"bench: {' '.join(args)}: {out.stderr.strip()}")
-        return json.loads(out.stdout)
-
-    def start(self):
-        log = open(self.dir + ".log", "a")
-        self.proc = subprocess.Popen([BIN, "--data-dir", self.dir, "run", "--http", "127.0.0.1:0",
-                                      "--listen", f"/ip4/127.0.0.1/tcp/{self.port}"], stdout=log, stderr=log)
-        while not os.path.exists(f"{self.dir}/http.addr"):
-            if self.proc.poll() is not None:
-                sys.exit(f"bench: a daemon ended; see {self.dir}.log")
-            time.sleep(.005)
-        self.addr = open(f"{self.dir}/http.addr").read().strip()
-        self.token = open(f"{self.dir}/admin.token").read().strip()
-        return self
-
-    def stop(self):
-        self.proc.send_signal(signal.SIGTERM)
-        self.proc.wait()
-        self.proc = None
-
-    def call(self, method, path, body=None):
-        c = http.client.HTTPConnection(self.addr, timeout=60)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        c.request(method, "/api/v1" + path, json.dumps(body) if body is not None else None, headers)
-        r = c.getresponse()
-        data = r.read()
-        if r.status >= 400:
-            sys.exit(f"bench: {method} {path}: {r.status} {data[:300]!r}")
-        return json.loads(data) if data else None
-
-    def events(self):
-        """Yields events as they come; the connection is made before this returns."""
-        c = http.client.HTTPConnection(self.addr, timeout=120)
-        c.request("GET", "/api/v1/events", headers={"Authorization": f"Bearer {self.token}"})
-        r = c.getresponse()
-
-        def lines():
-            while True:
-                line = r.readline()
-                if not line:
-                    return
-                if line.startswith(b"data:"):
-                    yield time.monotonic(), json.loads(line[5:])
-        return lines()
-
-    def metric(self, name):
-        c = http.client.HTTPConnection(self.addr, timeout=60)
-        c.request("GET", "/metrics", headers={"Authorization": f"Bearer {self.token}"})
-        total = 0.0
-        for line in c.getresponse().read().decode().splitlines():
-            if line.startswith(name) and line[len(name)] in " {":
-                total += float(line.rsplit(" ", 1)[1])
-        return total
-
-    def cpu(self):
-        f = open(f"/proc/{self.proc.pid}/stat").read().rsplit(")", 1)[1].split()
-        return (int(f[11]) + int(f[12])) / TICK
-
-    def peak_mb(self):
-        return next(int(l.split()[1]) / 1024 for l in open(f"/proc/{self.proc.pid}/status") if l.startswith("VmHWM"))
-
-    def wire(self):
-        return self.metric("ortsnetz_sync_bytes_received_total") + self.metric("ortsnetz_sync_bytes_sent_total")
+FOUND_EDITS = 20
 
 
 def ours(entry):
@@ -117,16 +39,6 @@ def data(base, n):
     return path, os.path.getsize(f"{base}/d{n}/entries.jsonl")
 
 
-def wait_for(events, wanted, limit=600):
-    end = time.monotonic() + limit
-    for at, event in events:
-        if wanted(event):
-            return at
-        if time.monotonic() > end:
-            break
-    sys.exit("bench: what was waited for did not happen")
-
-
 def fdatasync_ms(base):
     times = []
     with open(f"{base}/sync", "wb") as f:
@@ -139,136 +51,253 @@ def fdatasync_ms(base):
     return statistics.median(times)
 
 
-def run(n):
-    base = tempfile.mkdtemp(prefix="ortsnetz-bench-")
-    result = {"n": n, "fdatasync_ms": fdatasync_ms(base)}
-    path, payload = data(base, n)
-    a, b = Node(base, "a"), Node(base, "b")
+def rsync_z_bytes(base, n):
+    """What `rsync -z` sends for the same entries, one file each, into an empty directory; None without rsync."""
+    try:
+        done = subprocess.run(["rsync", "-az", "--stats", "--rsh", f"{sys.executable} {os.path.abspath(__file__)} --here",
+                               f"{base}/d{n}/entries/", f"localhost:{base}/rsync{n}/"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    numbers = [int(line.split(":")[1].replace(",", "").split()[0]) for line in done.stdout.splitlines()
+               if line.startswith(("Total bytes sent", "Total bytes received"))]
+    return sum(numbers)
+
+
+def partners(base):
+    a, b = Town(base, "a"), Town(base, "b")
     a.cli("init", "--name", "Stadt A", "--ars", "053820060060")
     b.cli("init", "--name", "Stadt B", "--ars", "053150000000")
+    a.start(), b.start()
+    b.cli("join", a.cli("invite", "--for", "053150000000", "--trust")["token"])
+    wait_until(lambda: all(p["in_sync"] for town in (a, b) for p in town.status()["partners"]), "the first meeting", 60)
+    return a, b
+
+
+def meet(a, b):
+    """Starts `b` while `a` is frozen, waits until `b` has dialled, lets `a` go on; returns that moment."""
+    a.freeze()
+    b.start()
+    time.sleep(.7)
+    return a.thaw()
+
+
+def both_in_sync(a, b):
+    return all(p["connected"] and p["in_sync"] for town in (a, b) for p in town.status()["partners"])
+
+
+def first_sync(a, b, n, result):
+    a.reset_peak()
+    frames, cpu = a.frames(), a.cpu()
+    t = meet(a, b)
+    boot = b.cpu()
+    result["readable_s"] = wait_until(lambda: b.status()["entries"]["replicated"] >= n, "the first sync") - t
+    result["in_sync_s"] = wait_until(lambda: both_in_sync(a, b), "being in sync") - t
+    result["searchable_s"] = wait_until(lambda: b.metric("ortsnetz_search_entries") >= n, "the index", pause=.02) - t
+    result["first_mb"] = (connection_bytes(a, b) or 0) / 1e6
+    result["first_frames_mb"] = (a.frames() - frames) / 1e6
+    result["cpu_s"] = a.cpu() - cpu + b.cpu()
+    result["cpu_start_s"] = boot
+    result["peak_mb"] = [round(a.peak_mb()), round(b.peak_mb())]
+
+
+def edits(a, b, n, result):
+    ids = [e["id"] for e in a.call("GET", "/entries?limit=200")["entries"]]
+    events, lat, wire = b.events(), [], connection_bytes(a, b)
+    for i in range(EDITS):
+        entry = ids[i % len(ids)]
+        a.call("PATCH", f"/entries/{entry}", {"fees": [{"kind": "fixed", "amount": 100000 + i, "currency": "EUR"}]})
+        t = time.monotonic()
+        a.call("POST", f"/entries/{entry}/publish")
+        lat.append((wait_for(events, lambda e: e["type"] == "entry" and e["id"] == entry) - t) * 1000)
+    result["edit_bytes"] = (connection_bytes(a, b) - wire) / len(lat) if wire else None
+    lat.sort()
+    result["edit_ms"], result["edit_p99_ms"] = statistics.median(lat), lat[int(len(lat) * .99) - 1]
+    found = []
+    for i in range(FOUND_EDITS):
+        word, entry = f"Prüfwort{'abcdefghijklmnopqrst'[i] * 3}", ids[i]
+        a.call("PATCH", f"/entries/{entry}", {"title": {"de": word}})
+        t = time.monotonic()
+        a.call("POST", f"/entries/{entry}/publish")
+        found.append(wait_until(lambda: b.call("GET", f"/search?q={word.replace('ü', '%C3%BC')}")["total"] > 0, "finding", 30) - t)
+    result["found_s"] = max(found)
+
+
+def reconnect(a, b, result):
+    wait_until(lambda: both_in_sync(a, b), "being in sync", 60)
+    time.sleep(6)  # what was taken in is remembered within 5 s
+    b.stop()
+    frames = a.frames()
+    t = meet(a, b)
+    result["reconnect_s"] = wait_until(lambda: both_in_sync(a, b), "being in sync", 60, .001) - t
+    result["reconnect_frames"], result["reconnect_bytes"] = a.frames() - frames, connection_bytes(a, b)
+
+
+def disk(b, payload, result):
+    result["disk_x"] = b.disk() / payload
+    b.cli("store", "compact")
+    result["disk_compacted_x"] = b.disk() / payload
+
+
+def killed(a, base, n, result):
+    """A new town joins, is killed when it has 40 %, and starts again: what is sent twice."""
+    c = Town(base, "c")
+    c.cli("init", "--name", "Stadt C", "--ars", "053140000000")
+    c.start()
+    before = a.metric("ortsnetz_sync_bytes_sent_total")
+    c.cli("join", a.cli("invite", "--for", "053140000000", "--trust")["token"])
+    wait_until(lambda: c.status()["entries"]["replicated"] >= .4 * n, "40 %", pause=.001)
+    c.kill9()
+    c.start()
+    wait_until(lambda: c.status()["entries"]["replicated"] >= n, "the rest")
+    wait_until(lambda: all(p["in_sync"] for p in c.status()["partners"]), "being in sync")
+    sent = a.metric("ortsnetz_sync_bytes_sent_total") - before
+    c.stop()
+    result["kill_resent_kib"] = max(0, sent - result["sent_clean"]) / 1024
+    result["kill_resent_share"] = max(0, sent - result["sent_clean"]) / result["sent_clean"]
+
+
+def run(n):
+    base = tempfile.mkdtemp(prefix="ortsnetz-bench-")
+    result = {"n": n, "fdatasync_ms": fdatasync_ms(base), "load": float(open("/proc/loadavg").read().split()[0])}
+    path, payload = data(base, n)
+    result["rsync_z_mb"] = (rsync_z_bytes(base, n) or 0) / 1e6 or None
+    a, b = partners(base)
     try:
-        a.start(), b.start()
-        token = a.cli("invite", "--for", "053150000000", "--trust")["token"]
-        b.cli("join", token)
-        time.sleep(1)
         b.stop()
         t = time.monotonic()
         report = a.cli("import", path, "--publish")
-        assert report["published"] == n, report
+        if report["published"] != n:
+            fail(f"only {report['published']} of {n} were published")
         result["import_s"] = time.monotonic() - t
-        wire, cpu = a.wire(), a.cpu()
-        t = time.monotonic()
-        b.start()
-        result["start_s"] = time.monotonic() - t
-        events = b.events()
-        while b.call("GET", "/status")["entries"]["replicated"] < n:
-            time.sleep(.01)
-        result["first_sync_s"] = time.monotonic() - t
-        while b.metric("ortsnetz_search_entries") < n:
-            time.sleep(.05)
-        result["searchable_s"] = time.monotonic() - t
-        result["first_sync_mb"] = (a.wire() - wire) / 1e6
-        result["first_sync_cpu_s"] = a.cpu() - cpu + b.cpu()
-        result["peak_mb"] = f"{a.peak_mb():.0f}/{b.peak_mb():.0f}"
-        usage = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(b.dir) for f in fs)
-        result["disk_x"] = usage / payload
-        # One published edit: until readable at the partner, by its own event.
-        ids = [e["id"] for e in a.call("GET", "/entries?limit=200")["entries"]]
-        lat, wire = [], a.wire()
-        events = b.events()
-        for i in range(EDITS if n <= 4000 else 50):
-            entry = ids[i % len(ids)]
-            a.call("PATCH", f"/entries/{entry}", {"fees": [{"kind": "fixed", "amount": 100000 + i, "currency": "EUR"}]})
-            t = time.monotonic()
-            a.call("POST", f"/entries/{entry}/publish")
-            at = wait_for(events, lambda e: e["type"] == "entry" and e["id"] == entry)
-            lat.append((at - t) * 1000)
-        lat.sort()
-        result["edit_ms"] = statistics.median(lat)
-        result["edit_p99_ms"] = lat[int(len(lat) * .99)]
-        result["edit_bytes"] = (a.wire() - wire) / len(lat)
-        # Nothing changed.
-        b.stop()
-        wire = a.wire()
-        watch = a.events()
-        b.start()
-        first = wait_for(watch, lambda e: e["type"] == "partner" and e["connected"])
-        while not all(p["in_sync"] for node in (a, b) for p in node.call("GET", "/status")["partners"]):
-            time.sleep(.002)
-        result["reconnect_s"], result["reconnect_bytes"] = time.monotonic() - first, a.wire() - wire
+        sent = a.metric("ortsnetz_sync_bytes_sent_total")
+        first_sync(a, b, n, result)
+        result["sent_clean"] = a.metric("ortsnetz_sync_bytes_sent_total") - sent
+        edits(a, b, n, result)
+        reconnect(a, b, result)
+        disk(b, payload, result)
+        killed(a, base, n, result)
     finally:
-        for node in (a, b):
-            if node.proc:
-                node.stop()
+        a.stop(), b.stop()
         shutil.rmtree(base, ignore_errors=True)
     return result
 
 
 def own_nodes(n):
-    """100 edits on each of two own nodes while apart, 10 on the same entries in different fields."""
+    """100 edits on each of two own nodes while apart, 10 of them in the same entries in different fields."""
     base = tempfile.mkdtemp(prefix="ortsnetz-bench-")
     path, _ = data(base, n)
-    a, b = Node(base, "a"), Node(base, "b")
+    a, b = Town(base, "a"), Town(base, "b")
     a.cli("init", "--name", "Stadt A", "--ars", "053820060060")
     try:
         a.start()
         b.cli("init", "--join", a.cli("invite", "--node")["token"])
         b.start()
         a.cli("import", path)
-        while b.call("GET", "/status")["entries"]["drafts"] < n:
-            time.sleep(.05)
+        wait_until(lambda: b.status()["entries"]["drafts"] >= n, "the drafts", pause=.05)
+        wait_until(lambda: both_in_sync(a, b), "being in sync")
         ids = [e["id"] for e in a.call("GET", "/entries?limit=400")["entries"]]
         b.stop()
         for i in range(100):
             a.call("PATCH", f"/entries/{ids[i]}", {"fees": [{"kind": "fixed", "amount": 7000 + i, "currency": "EUR"}]})
-        a.stop()
+        a.freeze()
         b.start()
         for i in range(100):
             b.call("PATCH", f"/entries/{ids[i + 90]}", {"audience": ["citizen"]})
-        a_events = None
-        a.start()
-        a_events, b_events = a.events(), b.events()
-        t = time.monotonic()
-        want = {ids[i + 90] for i in range(100)}
+        t = a.thaw()
 
-        def merged(node, entry):
-            e = node.call("GET", f"/entries/{entry}?draft=true")["entry"]
-            return e.get("audience") == ["citizen"] and e["fees"][0]["amount"] >= 7000
-        both = ids[90:100]
-        while not all(merged(node, entry) for node in (a, b) for entry in both):
-            time.sleep(.01)
-        return {"n": n, "merge_s": time.monotonic() - t, "merged": sum(merged(a, e) and merged(b, e) for e in both), "of": len(both), "entries": len(want)}
+        def fields(town, i):
+            e = town.call("GET", f"/entries/{ids[i]}?draft=true")["entry"]
+            return e["fees"][0]["amount"] == 7000 + i if i < 100 else False, e.get("audience") == ["citizen"]
+
+        def both_have():
+            return fields(b, 0)[0] and fields(b, 89)[0] and fields(a, 189)[1] and fields(a, 100)[1] and \
+                all(all(fields(town, i)) for town in (a, b) for i in range(90, 100))
+        merge_s = wait_until(both_have, "merging", 60) - t
+        wait_until(lambda: both_in_sync(a, b), "being in sync")
+        merged = sum(all(fields(a, i)) and all(fields(b, i)) for i in range(90, 100))
+        kept = sum(fields(b, i)[0] for i in range(90)) + sum(fields(a, i)[1] for i in range(100, 190))
+        return {"n": n, "merge_s": merge_s, "bytes": connection_bytes(a, b), "merged": merged, "kept_of_180": kept}
     finally:
-        for node in (a, b):
-            if node.proc:
-                node.stop()
+        a.stop(), b.stop()
         shutil.rmtree(base, ignore_errors=True)
 
 
 def peers(sizes):
-    work = os.environ.get("PEERS_WORK")
-    if not work or not os.path.isdir(PEERS):
-        print("other systems: not measured (run their setup.sh and set PEERS_WORK)")
-        return
+    """Runs the other systems; returns their figures of this run by (name, size)."""
+    if not WORK or not os.path.isdir(PEERS):
+        print("other systems: not measured (do their setup.sh, set PEERS_WORK and ORTSNETZ_PEERS)")
+        return {}
+    path = f"{WORK}/results/results.jsonl"
+    known = sum(1 for _ in open(path)) if os.path.exists(path) else 0
     for n in sizes:
-        for argv in (["drive.py", "pouch", str(n)], ["st.py", str(n)], ["drive.py", "samod", str(n)]):
-            done = subprocess.run([sys.executable, *argv], cwd=PEERS)
+        for argv in (["drive.py", "pouch", str(n)], ["st.py", str(n)], ["drive.py", "samod", str(n), "abcd"]):
+            print("running", *argv, flush=True)
+            done = subprocess.run([sys.executable, *argv], cwd=PEERS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if done.returncode:
-                print(f"other systems: {' '.join(argv)} ended with {done.returncode}")
-    subprocess.run([sys.executable, "report.py"], cwd=PEERS)
+                print(f"other systems: {' '.join(argv)} ended with {done.returncode}; its row is missing")
+    rows = [json.loads(line) for line in open(path)][known:] if os.path.exists(path) else []
+    return {(row["peer"], row["n"]): row for row in rows}
+
+
+def compare(own, merge, others):
+    """One line per row of the bar: ours, the others of the same run, the ratio."""
+    n = own["n"]
+
+    def peer(name, phase, field):
+        value = others.get((name, n), {}).get(phase, {}).get(field)
+        return value if isinstance(value, (int, float)) and value > 0 else None
+
+    def row(what, ours_value, unit, phase=None, field=None, bar=None):
+        parts = []
+        for name in ("pouch", "syncthing", "samod") if phase else ():
+            value = peer(name, phase, field)
+            if value:
+                parts.append(f"{name} {value:g} ({value / ours_value:.1f} x)" if ours_value else f"{name} {value:g}")
+        state = "" if bar is None else (" met" if ours_value <= bar else " MISSED")
+        goal = "" if bar is None else f"  bar {bar:g}{state}"
+        print(f"  {what:44} {ours_value:10.4g} {unit:4}{goal:22} {'; '.join(parts)}")
+    print(f"\n{n} entries (load {own['load']}, fdatasync {own['fdatasync_ms']:.2f} ms)")
+    big = n == 4000
+    row("first sync, from the dial to readable", own["readable_s"], "s", "a", "s", 1.3 if big else None)
+    row("  in sync, durable, audited", own["in_sync_s"], "s")
+    row("  searchable", own["searchable_s"], "s", bar=3 if big else None)
+    row("  bytes on the line", own["first_mb"], "MB", bar=own["rsync_z_mb"] and 1.1 * own["rsync_z_mb"])
+    if own["rsync_z_mb"]:
+        print(f"  {'  rsync -z':44} {own['rsync_z_mb']:10.4g} MB")
+    row("  CPU of both sides, index included", own["cpu_s"], "s", bar=5 if big else None)
+    row("  peak memory per node", max(own["peak_mb"]), "MB", "a", "rssB", 100 if big else None)
+    fast_disk = own["fdatasync_ms"] <= .5
+    row("edit, publish to readable there: median", own["edit_ms"], "ms", "b", "med_ms", 5 if fast_disk else None)
+    row("  p99 of 200", own["edit_p99_ms"], "ms", "b", "p99_ms", 15 if fast_disk else None)
+    row("  bytes", own["edit_bytes"] or 0, "B", "b", "bytes_per_edit", 800)
+    row("  found by search, slowest of 20", own["found_s"], "s", bar=1)
+    row("reconnect, nothing changed", own["reconnect_s"], "s", "c", "s", .05)
+    row("  bytes of ours", own["reconnect_frames"], "B", bar=500)
+    row("  with handshake and headers", own["reconnect_bytes"] or 0, "B", "c", "bytes")
+    row("disk of the reader, with index", own["disk_x"], "x", bar=3)
+    row("  after compaction", own["disk_compacted_x"], "x", bar=1.5)
+    row("kill -9 in the first sync, sent twice", own["kill_resent_kib"], "KiB", bar=max(256, .05 * own["sent_clean"] / 1024))
+    if merge:
+        row("own nodes, 100 + 100 edits apart", merge["merge_s"], "s", "d", "s", .3)
+        row("  bytes", (merge["bytes"] or 0) / 1e6, "MB", bar=.2)
+        theirs = "; ".join(f"{name} {others[name, n]['d']['both']} of 10" for name in ("pouch", "syncthing", "samod") if "d" in others.get((name, n), {}))
+        print(f"  {'  same entry, different fields':44} {merge['merged']:4} of 10 merged, {merge['kept_of_180']} of 180 others kept  {theirs}")
 
 
 def main():
+    if sys.argv[1:2] == ["--here"]:  # the remote shell of rsync: runs its server on this machine
+        os.execvp(sys.argv[3], sys.argv[3:])
     if not os.access(BIN, os.X_OK):
-        sys.exit(f"bench: {BIN} is missing; run make release")
+        fail(f"{BIN} is missing; run make release")
     sizes = [int(a) for a in sys.argv[1:]] or [1000, 4000, 40000]
-    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
-    print(f"machine: {os.cpu_count()} cores, {cpu}, load {open('/proc/loadavg').read().split()[0]}")
-    peers([n for n in sizes if n <= 4000])
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    print(f"machine: {os.cpu_count()} cores, {cpu}, load {open('/proc/loadavg').read().split()[0]}; segment headers counted as {SEGMENT_HEADER_BYTES} B")
+    others = peers([n for n in sizes if n <= 4000])
     for n in sizes:
-        print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in run(n).items()}), flush=True)
-    for n in [n for n in sizes if n <= 4000]:
-        print("own nodes apart:", json.dumps(own_nodes(n)), flush=True)
+        own = run(n)
+        merge = own_nodes(n) if n <= 4000 else None
+        print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in {**own, "own_nodes": merge}.items()}), flush=True)
+        compare(own, merge, others)
 
 
 if __name__ == "__main__":

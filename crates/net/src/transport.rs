@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::io::{AsyncWrite, BufWriter};
+use futures::{FutureExt as _, TryFutureExt as _};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, Transport};
-use libp2p::core::upgrade::Version;
+use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo, Version};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{PeerId, Swarm, connection_limits, dns, identify, memory_connection_limits, tcp, tls, yamux};
@@ -76,8 +79,57 @@ fn transport(key: &Keypair, dial_timeout: Duration) -> Result<Boxed<(PeerId, Str
     streams.set_max_num_streams(STREAMS_MAX);
     Ok(named
         .upgrade(Version::V1Lazy)
-        .authenticate(tls::Config::new(key).map_err(|error| StartError::Tls(error.to_string()))?)
+        .authenticate(Gathered(tls::Config::new(key).map_err(|error| StartError::Tls(error.to_string()))?))
         .multiplex(streams)
         .timeout(dial_timeout)
         .boxed())
+}
+
+/// TLS whose records are filled before they leave. The multiplexer writes the header and the body of each of its frames
+/// on their own: without this, each would be a TLS record and a packet.
+#[derive(Clone)]
+struct Gathered(tls::Config);
+
+/// Largest plain text of one TLS record (RFC 8446, section 5.1).
+const TLS_RECORD_BYTES: usize = 16 * 1024;
+
+impl UpgradeInfo for Gathered {
+    type Info = &'static str;
+    type InfoIter = <tls::Config as UpgradeInfo>::InfoIter;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.protocol_info()
+    }
+}
+
+impl<C, S> InboundConnectionUpgrade<C> for Gathered
+where
+    tls::Config: InboundConnectionUpgrade<C, Output = (PeerId, S), Info = &'static str, Future: Send + 'static>,
+    S: AsyncWrite + 'static,
+{
+    type Output = (PeerId, BufWriter<S>);
+    type Error = <tls::Config as InboundConnectionUpgrade<C>>::Error;
+    type Future = BoxFuture<'static, Result<Self::Output, Self::Error>>;
+
+    fn upgrade_inbound(self, socket: C, info: Self::Info) -> Self::Future {
+        self.0.upgrade_inbound(socket, info).map_ok(gather).boxed()
+    }
+}
+
+impl<C, S> OutboundConnectionUpgrade<C> for Gathered
+where
+    tls::Config: OutboundConnectionUpgrade<C, Output = (PeerId, S), Info = &'static str, Future: Send + 'static>,
+    S: AsyncWrite + 'static,
+{
+    type Output = (PeerId, BufWriter<S>);
+    type Error = <tls::Config as OutboundConnectionUpgrade<C>>::Error;
+    type Future = BoxFuture<'static, Result<Self::Output, Self::Error>>;
+
+    fn upgrade_outbound(self, socket: C, info: Self::Info) -> Self::Future {
+        self.0.upgrade_outbound(socket, info).map_ok(gather).boxed()
+    }
+}
+
+fn gather<S: AsyncWrite>((peer, stream): (PeerId, S)) -> (PeerId, BufWriter<S>) {
+    (peer, BufWriter::with_capacity(TLS_RECORD_BYTES, stream))
 }

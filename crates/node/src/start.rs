@@ -40,8 +40,9 @@ const ORGANISATION: &str = "organisation";
 const EPOCH: &str = "epoch";
 pub(crate) const PLACES: &str = "places";
 pub(crate) const RECOVERY_CHECKED: &str = "recovery_checked";
-/// zstd level of pages: small matters on the line of a town hall, and it is fast enough.
-const ZSTD_LEVEL: i32 = 6;
+/// zstd level of frames: small matters on the line of a town hall. Of the levels with a CPU time below a tenth of what
+/// accepting the same page takes, the smallest result: 15 MB of entries take 0.18 s at 11 and 0.09 s at 6, and 16 % less.
+const ZSTD_LEVEL: i32 = 11;
 /// Events a slow listener may lag behind.
 const EVENTS: usize = 4096;
 /// Names the environment variable that makes sheets quickly, for tests only: a number below the usual work factor.
