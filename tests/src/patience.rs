@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up. Machines of a test run are slow and shared; what must be fast is
 /// measured by the benchmarks.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(20);
