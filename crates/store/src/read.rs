@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::key::{Key, Parts, Range, Side};
 use crate::prepare::unpack;
 use crate::shared::{PAGE_ROWS, Shared, describe};
+use crate::state::is_internal;
 use crate::store::Store;
 use crate::table::Page;
 use crate::types::{Document, Record};
@@ -33,6 +34,25 @@ impl Store {
             rows.push((decoded(&key)?, value));
         }
         Ok(rows)
+    }
+
+    /// Visits every row, with the bytes of its key and its value as it was given, until `visit` returns false. For a look
+    /// at everything that lies here; this crate's own rows are left out.
+    pub fn each_row(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.shared().read(|table| table.page(&[], after.as_deref(), PAGE_ROWS))?;
+            let more = page.len() == PAGE_ROWS;
+            after = page.last().map(|(key, _)| key.to_vec());
+            for (key, bytes) in page.into_iter().filter(|(key, _)| !is_internal(key)) {
+                if !visit(&key, &self.shared().open(&key, &bytes)?.1) {
+                    return Ok(());
+                }
+            }
+            if !more {
+                return Ok(());
+            }
+        }
     }
 
     /// A setting or other single value by name.

@@ -41,6 +41,37 @@ fn an_entry_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn every_row_is_visited_with_its_key() {
+    on_both(|store, reopen| {
+        store.commit(batch_of(Origin::Foreign, feed(1), 0..700)).unwrap();
+        let mut batch = Batch::new(Origin::Own);
+        batch.put(Key::Custom { table: "eigene".into(), key: b"schluessel".to_vec() }, b"wert".to_vec());
+        store.commit(batch).unwrap();
+        let store = reopen(store);
+        let (mut rows, mut found) = (0, 0);
+        store
+            .each_row(&mut |key, value| {
+                rows += 1;
+                let has = |bytes: &[u8], needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+                found += usize::from(has(key, b"schluessel") && value == b"wert");
+                found += usize::from(has(key, &entry(699).0) && has(value, &projection(699)));
+                true
+            })
+            .unwrap();
+        assert!(rows > 1400, "{rows}");
+        assert_eq!(found, 3, "the row of another table; an entry in its change and in its projection");
+        let mut first = 0;
+        store
+            .each_row(&mut |_, _| {
+                first += 1;
+                false
+            })
+            .unwrap();
+        assert_eq!(first, 1, "it stops when told");
+    });
+}
+
+#[test]
 fn records_are_visited_by_feed_without_documents() {
     on_both(|store, reopen| {
         store.commit(batch_of(Origin::Foreign, feed(1), 0..700)).unwrap();
