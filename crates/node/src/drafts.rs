@@ -243,7 +243,7 @@ fn answer_request(shared: &Shared, writer: NodeId, feed: &FeedId, entry: EntryId
         if working.row.published == Published::Live {
             plan = publishing::plan_withdrawal(&mut working, &now_writer, &shared.store)?;
         }
-    } else if let Some(reason) = publishing::obstacle(&working, &shared.own.organisation) {
+    } else if let Some(reason) = publishing::obstacle(&working, &shared.identity()) {
         answer.outcome = RequestOutcome::Refused(cut(reason));
         return send_answer(shared, plan, answer);
     } else {

@@ -355,6 +355,7 @@ fn publish_error(shared: &Shared, error: ortsnetz_sync::PublishError) -> NodeErr
     use ortsnetz_sync::PublishError as E;
     match error {
         E::NotPublisher => NodeError::Forbidden(format!("{error}; see `ortsnetz publisher show`")),
+        E::Ended => NodeError::Conflict(format!("{error}; move the entry first with `ortsnetz move ID COLLECTION`")),
         E::Frozen | E::Generation(_) => NodeError::Conflict(error.to_string()),
         E::Batch | E::Full => NodeError::TooLarge(error.to_string()),
         E::Busy => NodeError::Unavailable(format!("{error}; nothing was written")),

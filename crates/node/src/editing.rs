@@ -1,6 +1,6 @@
 //! Commands that change own entries. All of them block: they run beside the runtime.
 
-use ortsnetz_model::{Entry, EntryId, Hash, Ids, Kind, Severity};
+use ortsnetz_model::{CollectionId, Entry, EntryId, FeedId, Hash, Ids, Kind, Severity};
 use serde_json::{Map, Value};
 
 use crate::catalog;
@@ -14,7 +14,7 @@ use crate::shared::Shared;
 use crate::working::{PUBLIC, Working, known_kind};
 
 /// Records of one feed that go out as one batch.
-const PUBLISH_BATCH: usize = ortsnetz_trust::limits::BATCH_RECORDS_MAX;
+pub(crate) const PUBLISH_BATCH: usize = ortsnetz_trust::limits::BATCH_RECORDS_MAX;
 
 /// `create KIND PATH=VALUE...`
 pub(crate) fn create(shared: &Shared, kind: &str, values: &[(String, String)]) -> Result<Written, NodeError> {
@@ -253,7 +253,7 @@ pub(crate) fn publish_batch(shared: &Shared, ids: &[EntryId], answer: &mut Publi
                 continue;
             }
         };
-        if let Some(reason) = publishing::obstacle(&working, &shared.own.organisation) {
+        if let Some(reason) = publishing::obstacle(&working, &shared.identity()) {
             answer.refused.push(Refusal { id: id.to_string(), reason });
             continue;
         }
@@ -270,10 +270,7 @@ pub(crate) fn publish_batch(shared: &Shared, ids: &[EntryId], answer: &mut Publi
             answer.requested.push(id.to_string());
             working.plan(&writer, &shared.store, Some(heads))?
         };
-        match &mut plan {
-            None => plan = Some(part),
-            Some(plan) => plan.append(part),
-        }
+        append(&mut plan, part);
     }
     let Some(plan) = plan else { return Ok(()) };
     let positions = shared.commit(plan)?;
@@ -295,26 +292,54 @@ pub(crate) fn publish_batch(shared: &Shared, ids: &[EntryId], answer: &mut Publi
 pub(crate) fn withdraw(shared: &Shared, id: &str) -> Result<Published, NodeError> {
     require_editor(shared)?;
     let id: EntryId = id.parse()?;
+    if shared.is_publisher() {
+        return withdraw_batch(shared, &[id]);
+    }
     let _locks = shared.locks.lock(&[id]);
     let mut working = load(shared, id)?;
     let mut answer = Published::default();
     if working.row.published != rows::Published::Live {
-        answer.refused.push(Refusal { id: id.to_string(), reason: "it is not published".into() });
+        answer.refused.push(not_published(&id));
         return Ok(answer);
     }
-    let writer = shared.writer();
-    if !shared.is_publisher() {
-        working.row.request = Request::Waiting;
-        let nothing = working.row.collections().map(|collection| (collection, Vec::new())).collect();
-        let plan = working.plan(&writer, &shared.store, Some(nothing))?;
-        shared.commit(plan)?;
-        answer.requested.push(id.to_string());
-        return Ok(answer);
-    }
-    let plan = publishing::plan_withdrawal(&mut working, &writer, &shared.store)?;
-    let positions = shared.commit(plan)?;
-    answer.published = shown(shared, &positions);
+    working.row.request = Request::Waiting;
+    let nothing = working.row.collections().map(|collection| (collection, Vec::new())).collect();
+    let plan = working.plan(&shared.writer(), &shared.store, Some(nothing))?;
+    shared.commit(plan)?;
+    answer.requested.push(id.to_string());
     Ok(answer)
+}
+
+fn not_published(id: &EntryId) -> Refusal {
+    Refusal { id: id.to_string(), reason: "it is not published".into() }
+}
+
+/// Withdraws up to a batch of entries in one state change, at the publisher.
+pub(crate) fn withdraw_batch(shared: &Shared, ids: &[EntryId]) -> Result<Published, NodeError> {
+    let _locks = shared.locks.lock(ids);
+    let mut answer = Published::default();
+    let mut plan: Option<Plan> = None;
+    for id in ids {
+        let mut working = load(shared, *id)?;
+        if working.row.published != rows::Published::Live {
+            answer.refused.push(not_published(id));
+            continue;
+        }
+        let part = publishing::plan_withdrawal(&mut working, &shared.writer(), &shared.store)?;
+        append(&mut plan, part);
+    }
+    if let Some(plan) = plan {
+        let positions = shared.commit(plan)?;
+        answer.published = shown(shared, &positions);
+    }
+    Ok(answer)
+}
+
+fn append(plan: &mut Option<Plan>, part: Plan) {
+    match plan {
+        None => *plan = Some(part),
+        Some(plan) => plan.append(part),
+    }
 }
 
 fn shown(shared: &Shared, positions: &[ortsnetz_sync::Published]) -> Vec<PublishedEntry> {
@@ -331,37 +356,55 @@ fn shown(shared: &Shared, positions: &[ortsnetz_sync::Published]) -> Vec<Publish
 
 /// `move ID COLLECTION`
 pub(crate) fn move_entry(shared: &Shared, id: &str, collection: &str) -> Result<Published, NodeError> {
-    require_editor(shared)?;
     let id: EntryId = id.parse()?;
-    let target = shared.own_collection(collection)?;
-    let _locks = shared.locks.lock(&[id]);
-    let working = load(shared, id)?;
-    let mut answer = Published::default();
-    if working.row.home == target {
-        answer.refused.push(Refusal { id: id.to_string(), reason: format!("it lies in {collection} already") });
-        return Ok(answer);
-    }
-    let live = working.row.published == rows::Published::Live;
-    if live && !shared.is_publisher() {
-        return Err(NodeError::Forbidden(
-            "only the publisher moves a published entry, because readers must lose and get it at once; run this there"
-                .into(),
-        ));
-    }
-    if live && let Some(reason) = publishing::obstacle(&working, &shared.own.organisation) {
-        answer.refused.push(Refusal { id: id.to_string(), reason });
-        return Ok(answer);
-    }
+    move_batch(shared, &[id], shared.own_collection(collection)?)
+}
+
+/// Moves up to a batch of entries in one state change.
+pub(crate) fn move_batch(shared: &Shared, ids: &[EntryId], target: CollectionId) -> Result<Published, NodeError> {
+    require_editor(shared)?;
+    let _locks = shared.locks.lock(ids);
     let writer = shared.writer();
     let mut rng = rand::rng();
-    let (mut moved, mut plan) =
-        publishing::plan_move(&working, &writer, &shared.store, target, &mut Ids::Random(&mut rng))?;
-    if live {
-        plan.append(publishing::plan(&mut moved, &writer, &shared.store, &Version::Present)?);
+    let mut answer = Published::default();
+    let mut plan: Option<Plan> = None;
+    for id in ids {
+        let working = load(shared, *id)?;
+        if working.row.home == target {
+            let name = shared.collection_name(&FeedId { organisation: writer.organisation, collection: target });
+            answer.refused.push(Refusal { id: id.to_string(), reason: format!("it lies in {name} already") });
+            continue;
+        }
+        let live = working.row.published == rows::Published::Live;
+        if live && !shared.is_publisher() {
+            return Err(NodeError::Forbidden(
+                "only the publisher moves a published entry, because readers must lose and get it at once; run this there"
+                    .into(),
+            ));
+        }
+        if live && let Some(reason) = publishing::unfinished(&working, &writer.organisation) {
+            answer.refused.push(Refusal { id: id.to_string(), reason });
+            continue;
+        }
+        let ids = &mut Ids::Random(&mut rng);
+        let (mut moved, mut part) = match publishing::plan_move(&working, &writer, &shared.store, target, ids) {
+            Ok(planned) => planned,
+            Err(NodeError::Invalid(reason)) => {
+                answer.refused.push(Refusal { id: id.to_string(), reason });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if live {
+            part.append(publishing::plan(&mut moved, &writer, &shared.store, &Version::Present)?);
+        }
+        part.append(moved.plan(&writer, &shared.store, None)?);
+        append(&mut plan, part);
     }
-    plan.append(moved.plan(&writer, &shared.store, None)?);
-    let positions = shared.commit(plan)?;
-    answer.published = shown(shared, &positions);
+    if let Some(plan) = plan {
+        let positions = shared.commit(plan)?;
+        answer.published = shown(shared, &positions);
+    }
     Ok(answer)
 }
 

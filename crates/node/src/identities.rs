@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ortsnetz_model::{NodeId, OrgId};
+use ortsnetz_model::{CollectionId, NodeId, OrgId};
 use ortsnetz_store::{Batch, Key, Origin, Store};
 use ortsnetz_sync::{Event, OpId};
-use ortsnetz_trust::identity::{Identity, TakenIn, View};
-use ortsnetz_trust::statement::{Readers, Signed};
+use ortsnetz_trust::identity::{CollectionTerms, Identity, PartnershipState, StatementError, TakenIn, View};
+use ortsnetz_trust::statement::{Readers, Signed, Statement};
 
+use crate::clock;
 use crate::driver::Input;
 use crate::error::NodeError;
 use crate::partners;
 use crate::rows::{self, INTRODUCED};
 use crate::shared::{Shared, lock, write};
-use crate::working::PARTNERS;
+use crate::working::{BILATERAL, PARTNERS};
 
 /// Reads the chain of an organisation from the store.
 pub(crate) fn load(store: &Store, organisation: &OrgId) -> Result<Option<Identity>, NodeError> {
@@ -84,6 +85,10 @@ fn try_take_in(
         },
     };
     let (news, refused) = identity.take_in_all(signed);
+    if shared.identity().partnership_with(&identity) == PartnershipState::Ended {
+        // Before the line closes: our own lists lose the partner as well, and it hears of that.
+        partners::ended_by_partner(shared, &organisation)?;
+    }
     for (statement, error) in &refused {
         tracing::warn!(kind = statement.statement().kind_name(), %error, "a statement was refused");
     }
@@ -131,13 +136,24 @@ pub(crate) fn extend(
     make: impl FnOnce(&Identity) -> Result<Vec<Signed>, NodeError>,
 ) -> Result<(), NodeError> {
     let _one = lock(&shared.identity_changes);
+    extend_locked(shared, make)
+}
+
+/// The same for a caller that holds `identity_changes`.
+pub(crate) fn extend_locked(
+    shared: &Shared,
+    make: impl FnOnce(&Identity) -> Result<Vec<Signed>, NodeError>,
+) -> Result<(), NodeError> {
     let mut identity = Identity::clone(&shared.identity());
     let mut changed = false;
     for signed in make(&identity)? {
-        let taken = identity
-            .take_in(signed)
-            .map_err(|error| NodeError::Forbidden(format!("this node may not state that: {error}")))?;
-        changed |= !matches!(taken, TakenIn::Known | TakenIn::Superseded);
+        let notice = matches!(signed.statement(), Statement::ReaderRemoval(_));
+        match identity.take_in(signed) {
+            Ok(taken) => changed |= !matches!(taken, TakenIn::Known | TakenIn::Superseded),
+            // Narrowing must not fail because there is no room left to tell of it.
+            Err(StatementError::TooMany { .. }) if notice => {}
+            Err(error) => return Err(NodeError::Forbidden(format!("this node may not state that: {error}"))),
+        }
     }
     if changed {
         publish(shared, identity)?;
@@ -145,47 +161,47 @@ pub(crate) fn extend(
     Ok(())
 }
 
-/// Opens `partners` to exactly the confirmed partners, and makes or ends the bilateral collections.
+/// Opens `partners` and a bilateral collection to exactly the confirmed partners.
 pub(crate) fn share_with_confirmed(shared: &Shared) -> Result<(), NodeError> {
-    let confirmed: BTreeSet<OrgId> = crate::shared::read(&shared.partners)
-        .iter()
-        .filter(|(_, partner)| partner.confirmed && !partner.ended)
-        .map(|(id, _)| *id)
-        .collect();
-    let ended: BTreeSet<OrgId> =
-        crate::shared::read(&shared.partners).iter().filter(|(_, partner)| partner.ended).map(|(id, _)| *id).collect();
-    let invalid = |error: ortsnetz_trust::EncodingError| NodeError::Invalid(error.to_string());
-    extend(shared, |identity| {
-        let mut statements = Vec::new();
-        let wanted: Vec<OrgId> = confirmed.iter().copied().collect();
-        let present = identity
-            .collection(&ortsnetz_model::CollectionId::named(&identity.id(), PARTNERS))
-            .map(|collection| collection.readers.clone());
-        if present != Some(Readers::Organisations(wanted.clone())) {
-            let readers = Readers::Organisations(wanted);
-            statements
-                .push(identity.state_collection(PARTNERS, readers, false, false, &shared.own.key).map_err(invalid)?);
+    let confirmed = partners::confirmed(shared);
+    extend(shared, |identity| sharing(shared, identity, &confirmed))
+}
+
+/// What has to be stated so that reader lists name confirmed partners only: `partners` names all of them, a bilateral
+/// collection its partner or, ended, nobody; every other list loses whoever is none.
+pub(crate) fn sharing(
+    shared: &Shared,
+    identity: &Identity,
+    confirmed: &BTreeSet<OrgId>,
+) -> Result<Vec<Signed>, NodeError> {
+    let mut wanted = Vec::new();
+    for collection in identity.collections() {
+        let Readers::Organisations(list) = &collection.readers else { continue };
+        let mut terms = CollectionTerms::from(collection);
+        let kept = list.iter().copied().filter(|reader| confirmed.contains(reader)).collect();
+        if collection.name == PARTNERS {
+            terms.readers = Readers::Organisations(confirmed.iter().copied().collect());
+        } else if collection.name.starts_with(BILATERAL) && list.iter().any(|reader| !confirmed.contains(reader)) {
+            (terms.readers, terms.ended) = (Readers::Internal, true);
+        } else {
+            terms.readers = Readers::Organisations(kept);
         }
-        for partner in &confirmed {
-            let name = format!("with:{partner}");
-            let id = ortsnetz_model::CollectionId::named(&identity.id(), &name);
-            let readers = Readers::Organisations(vec![*partner]);
-            if identity.collection(&id).is_none_or(|collection| collection.readers != readers) {
-                statements
-                    .push(identity.state_collection(&name, readers, false, false, &shared.own.key).map_err(invalid)?);
-            }
+        if terms != CollectionTerms::from(collection) {
+            wanted.push(terms);
         }
-        for partner in &ended {
-            let name = format!("with:{partner}");
-            let id = ortsnetz_model::CollectionId::named(&identity.id(), &name);
-            if identity.collection(&id).is_some_and(|collection| !collection.ended) {
-                statements.push(
-                    identity
-                        .state_collection(&name, Readers::Internal, false, true, &shared.own.key)
-                        .map_err(invalid)?,
-                );
-            }
+    }
+    for partner in confirmed {
+        let terms = CollectionTerms::new(&format!("{BILATERAL}{partner}"), Readers::Organisations(vec![*partner]));
+        let id = CollectionId::named(&identity.id(), &terms.name);
+        if identity.collection(&id).is_none_or(|collection| collection.ended) {
+            wanted.push(terms);
         }
-        Ok(statements)
-    })
+    }
+    let now = clock::now();
+    let mut statements = Vec::new();
+    for terms in wanted {
+        let stated = identity.state_collection(terms, now, &shared.own.key);
+        statements.extend(stated.map_err(|error| NodeError::Invalid(error.to_string()))?);
+    }
+    Ok(statements)
 }

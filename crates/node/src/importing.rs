@@ -212,7 +212,7 @@ fn prepare(
     let mut published = false;
     let mut requested = false;
     if publish {
-        if let Some(reason) = publishing::obstacle(&working, &writer.organisation) {
+        if let Some(reason) = publishing::obstacle(&working, &shared.identity()) {
             return reject(format!("not published: {reason}"));
         }
         changed = true;

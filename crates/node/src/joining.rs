@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ortsnetz_model::OrgId;
 use ortsnetz_net::JoinStream;
 use ortsnetz_store::{Batch, Key, Origin, Range};
-use ortsnetz_trust::identity::Identity;
+use ortsnetz_trust::identity::{Identity, View};
 use ortsnetz_trust::invite::{
     Answer, Invitation, JoinError, JoinMessage, Joined as JoinedPartner, NamedOrganisation, NodeInviter, NodeJoiner,
     PartnerInviter, PartnerJoiner, PartnerRequest, Token, TokenError, TokenKind,
@@ -210,11 +210,24 @@ pub(crate) async fn complete(
         let partner = joined.partner.id();
         {
             let _one = lock(&shared.identity_changes);
-            identities::publish(&shared, joined.partner.clone())?;
+            let identity = match shared.identity_of(&partner) {
+                // Nothing that was known of it is forgotten.
+                Some(known) => {
+                    let mut identity = Identity::clone(&known);
+                    identity.take_in_all(joined.partner.statements_for(View::Own));
+                    identity
+                }
+                None => joined.partner.clone(),
+            };
+            identities::publish(&shared, identity)?;
+        }
+        let before = read(&shared.partners).get(&partner).cloned();
+        let confirmed = joined.confirmed || before.is_some_and(|row| row.confirmed && !row.ended);
+        if !confirmed {
+            partners::start_unconfirmed(&shared, &partner)?;
         }
         identities::extend(&shared, |_| Ok(vec![joined.ours.clone()]))?;
         write(&shared.introduced).remove(&partner);
-        let before = read(&shared.partners).get(&partner).cloned();
         let words: Vec<String> = joined.check_words.iter().map(ToString::to_string).collect();
         let (addresses, calls_us) = match dialling {
             Dialling::ByUs(learned) => (learned.into_iter().collect(), false),
@@ -223,13 +236,12 @@ pub(crate) async fn complete(
         let row = PartnerRow {
             since: clock::now(),
             check_words: words.clone(),
-            confirmed: joined.confirmed || before.is_some_and(|row| row.confirmed && !row.ended),
+            confirmed,
             last_sync_at: 0,
             addresses,
             ended: false,
             calls_us,
         };
-        let confirmed = row.confirmed;
         partners::keep(&shared, &partner, row)?;
         if confirmed {
             partners::set_confirmed(&shared, &partner)?;

@@ -1,13 +1,13 @@
 //! Partners: who they are, what they may read, how both stand. All of it blocks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ortsnetz_model::{NodeId, OrgId};
 use ortsnetz_net::Peer;
 use ortsnetz_store::{Batch, Key, Origin};
 use ortsnetz_sync::PeerStatus;
-use ortsnetz_trust::identity::{PartnershipState, Slot};
-use ortsnetz_trust::statement::{PartnerConfirmation, PartnershipEnd, Readers, Signed};
+use ortsnetz_trust::identity::{Identity, PartnershipState, Slot};
+use ortsnetz_trust::statement::{PartnerConfirmation, PartnershipEnd, Signed};
 
 use crate::alarms;
 use crate::clock;
@@ -153,7 +153,11 @@ pub(crate) fn keep(shared: &Shared, organisation: &OrgId, row: PartnerRow) -> Re
 /// Brings rows and allow list in line with what an organisation stated anew. The caller holds `identity_changes`.
 pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
     let own = shared.identity();
-    let candidates: Vec<OrgId> = if *organisation == own.id() { own.partners().collect() } else { vec![*organisation] };
+    let candidates: BTreeSet<OrgId> = if *organisation == own.id() {
+        own.partners().chain(read(&shared.partners).keys().copied()).collect()
+    } else {
+        BTreeSet::from([*organisation])
+    };
     for id in candidates {
         let Some(identity) = shared.identity_of(&id) else { continue };
         let state = own.partnership_with(&identity);
@@ -169,7 +173,7 @@ pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeE
         };
         let before = row.clone();
         row.ended = state == PartnershipState::Ended;
-        row.confirmed = own.confirms(&id);
+        row.confirmed = own.confirms(&id) && !row.ended;
         if row != before || !read(&shared.partners).contains_key(&id) {
             let ended_now = row.ended && !before.ended;
             keep(shared, &id, row)?;
@@ -180,7 +184,10 @@ pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeE
                     "partnership_ended",
                     &id.to_string(),
                     Some(id),
-                    format!("{} ended the partnership; its entries stay readable here as they were.", identity.name()),
+                    format!(
+                        "the partnership with {} has ended; its entries stay readable here as they were.",
+                        identity.name()
+                    ),
                 );
             }
         }
@@ -316,13 +323,8 @@ pub(crate) fn show(shared: &Shared, name_or_id: &str) -> Result<PartnerDetail, N
     let reads = own
         .collections()
         .into_iter()
-        .filter(|collection| match &collection.readers {
-            Readers::Public => true,
-            Readers::Organisations(list) => list.contains(&id),
-            Readers::Internal => false,
-        })
-        .filter(|collection| !collection.ended)
-        .map(|collection| collection.name.clone())
+        .filter(|collection| own.can_read(&collection.collection, &id) && !collection.ended)
+        .map(|collection| collection.label().to_owned())
         .collect();
     let shares = feeds
         .iter()
@@ -347,21 +349,7 @@ pub(crate) fn confirm(shared: &Shared, name_or_id: &str) -> Result<PartnerDetail
 
 /// Notes and states that a partner was confirmed, and opens to it what confirmed partners read.
 pub(crate) fn set_confirmed(shared: &Shared, id: &OrgId) -> Result<(), NodeError> {
-    identities::extend(shared, |identity| {
-        if identity.confirms(id) {
-            return Ok(Vec::new());
-        }
-        let statement = PartnerConfirmation {
-            organisation: identity.id(),
-            partner: *id,
-            serial: identity.serial(&Slot::Confirmation(*id)) + 1,
-            confirmed: true,
-            at: clock::now(),
-        };
-        Signed::new(statement, &[&shared.own.key])
-            .map(|signed| vec![signed])
-            .map_err(|error| NodeError::Invalid(error.to_string()))
-    })?;
+    identities::extend(shared, |identity| confirmation(shared, identity, id, true))?;
     // The lock is released before `keep` takes it again.
     let row = read(&shared.partners).get(id).cloned();
     if let Some(mut row) = row {
@@ -371,7 +359,56 @@ pub(crate) fn set_confirmed(shared: &Shared, id: &OrgId) -> Result<(), NodeError
     identities::share_with_confirmed(shared)
 }
 
-/// `partners remove`: ends the partnership. What the partner has cannot be taken back; it gets nothing new.
+/// The statement that makes an organisation confirmed or not, unless it is so already.
+fn confirmation(shared: &Shared, identity: &Identity, id: &OrgId, confirmed: bool) -> Result<Vec<Signed>, NodeError> {
+    if identity.confirms(id) == confirmed {
+        return Ok(Vec::new());
+    }
+    let statement = PartnerConfirmation {
+        organisation: identity.id(),
+        partner: *id,
+        serial: identity.serial(&Slot::Confirmation(*id)) + 1,
+        confirmed,
+        at: clock::now(),
+    };
+    Signed::new(statement, &[&shared.own.key])
+        .map(|signed| vec![signed])
+        .map_err(|error| NodeError::Invalid(error.to_string()))
+}
+
+/// The partners whose identity a person checked.
+pub(crate) fn confirmed(shared: &Shared) -> BTreeSet<OrgId> {
+    let partners = read(&shared.partners);
+    partners.iter().filter(|(_, row)| row.confirmed && !row.ended).map(|(id, _)| *id).collect()
+}
+
+/// What takes all rights from an organisation: it is confirmed no more and stands on no list.
+fn without(shared: &Shared, identity: &Identity, id: &OrgId) -> Result<Vec<Signed>, NodeError> {
+    let mut others = confirmed(shared);
+    others.remove(id);
+    let mut statements = confirmation(shared, identity, id, false)?;
+    statements.extend(identities::sharing(shared, identity, &others)?);
+    Ok(statements)
+}
+
+/// A partner ended the partnership, or we did and hear of it again. The publisher takes its rights from it, if it has
+/// any left. The caller holds `identity_changes`.
+pub(crate) fn ended_by_partner(shared: &Shared, id: &OrgId) -> Result<(), NodeError> {
+    let known = read(&shared.partners).contains_key(id);
+    if !known || !shared.is_publisher() || !shared.identity().roles(&shared.own.node).admin {
+        return Ok(());
+    }
+    identities::extend_locked(shared, |identity| without(shared, identity, id))
+}
+
+/// Somebody joined who was a partner before, and nobody has checked who it is since: what was confirmed then is taken
+/// back.
+pub(crate) fn start_unconfirmed(shared: &Shared, id: &OrgId) -> Result<(), NodeError> {
+    identities::extend(shared, |identity| without(shared, identity, id))
+}
+
+/// `partners remove`: ends the partnership and strikes the partner from every list, in one step. What it has cannot be
+/// taken back; it gets the signed end and nothing new.
 pub(crate) fn remove(shared: &Shared, name_or_id: &str) -> Result<(), NodeError> {
     let id = find_partner(shared, name_or_id)?;
     let Some(mut row) = read(&shared.partners).get(&id).cloned() else {
@@ -384,14 +421,14 @@ pub(crate) fn remove(shared: &Shared, name_or_id: &str) -> Result<(), NodeError>
             serial: identity.serial(&Slot::Partnership(id)) + 1,
             at: clock::now(),
         };
-        Signed::new(statement, &[&shared.own.key])
-            .map(|signed| vec![signed])
-            .map_err(|error| NodeError::Invalid(error.to_string()))
+        let end = Signed::new(statement, &[&shared.own.key]).map_err(|error| NodeError::Invalid(error.to_string()))?;
+        let mut statements = vec![end];
+        statements.extend(without(shared, identity, &id)?);
+        Ok(statements)
     })?;
     row.ended = true;
     row.confirmed = false;
     keep(shared, &id, row)?;
-    identities::share_with_confirmed(shared)?;
     let _ = shared.driver.send(Input::Removed(id));
     apply_allow_list(shared)
 }

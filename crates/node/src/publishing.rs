@@ -2,16 +2,29 @@
 
 use ortsnetz_model::{CollectionId, Document, DocumentId, FeedId, Finding, Hash, Ids, OrgId, Severity};
 use ortsnetz_store::{Batch, Origin, Range, Side, Store};
+use ortsnetz_trust::Identity;
 use ortsnetz_trust::record::Body;
 
 use crate::documents;
 use crate::error::NodeError;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows::{self, DocumentHeads, Published, Request};
-use crate::working::{Working, Writer, is_empty, put_projection};
+use crate::working::{PUBLIC, Working, Writer, is_empty, put_projection};
 
 /// Why an entry is not published, in one line; `None` if it may be.
-pub(crate) fn obstacle(working: &Working, organisation: &OrgId) -> Option<String> {
+pub(crate) fn obstacle(working: &Working, owner: &Identity) -> Option<String> {
+    match owner.collection(&working.row.home) {
+        Some(home) if home.ended => Some(format!(
+            "its collection {} has ended; move it first with `ortsnetz move {} COLLECTION`",
+            home.label(),
+            working.entry
+        )),
+        _ => unfinished(working, &owner.id()),
+    }
+}
+
+/// What has to be settled in an entry itself before others may read it, in one line.
+pub(crate) fn unfinished(working: &Working, organisation: &OrgId) -> Option<String> {
     let conflicts = working.conflicts(organisation);
     if !conflicts.is_empty() {
         let paths: Vec<&str> = conflicts.iter().map(|conflict| conflict.path.as_str()).collect();
@@ -151,6 +164,9 @@ fn withdraw_document(
 
 /// Rows and records that move the entry's home to another collection: a fresh document in the next generation there, a
 /// withdrawal here, in one batch. A draft only moves without records. Returns the entry as it is afterwards.
+///
+/// Readers of the old place are told of the new one only if it is `public`, else that it was moved: that any other place
+/// exists is none of their business, nor of whoever is let in later and reads the withdrawal then.
 pub(crate) fn plan_move(
     working: &Working,
     writer: &Writer<'_>,
@@ -167,11 +183,13 @@ pub(crate) fn plan_move(
     if live {
         let mut old = working.clone();
         old.row.generation = moved.row.generation;
+        let public = CollectionId::named(&writer.organisation, PUBLIC);
         for collection in working.row.collections().collect::<Vec<_>>() {
             let was_published = rows::projection(store, Side::Published, &collection, &working.entry)?.is_some();
             let stays = moved.row.collections().any(|new| new == collection);
             if was_published && !stays {
-                withdraw_document(&mut plan, &old, collection, writer.organisation, Some(target));
+                let moved_to = if target == public { target } else { collection };
+                withdraw_document(&mut plan, &old, collection, writer.organisation, Some(moved_to));
             }
         }
     }

@@ -73,7 +73,7 @@ pub(crate) fn redact(shared: &Shared, id: &str, request: &RedactRequest) -> Resu
         let working = load(shared, id)?;
         if working.row.published == Published::Live
             && !request.erase
-            && let Some(reason) = publishing::obstacle(&working, &shared.own.organisation)
+            && let Some(reason) = publishing::unfinished(&working, &shared.own.organisation)
         {
             return Err(NodeError::Conflict(format!("entry {id}: {reason}; or take all of it back with --erase")));
         }

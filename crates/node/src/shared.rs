@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuar
 use ortsnetz_model::{Actor, CollectionId, EntryId, FeedId, NodeId, OrgId};
 use ortsnetz_search::Places;
 use ortsnetz_store::Store;
+use ortsnetz_trust::statement::Readers;
 use ortsnetz_trust::{Identity, NodeKey, RootKey};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -54,6 +55,13 @@ impl EntryLocks {
     pub fn lock<'a>(&'a self, entries: &[EntryId]) -> Vec<MutexGuard<'a, ()>> {
         let stripes: BTreeSet<usize> = entries.iter().map(|entry| usize::from(entry.0[15]) % STRIPES).collect();
         stripes.into_iter().map(|stripe| lock(&self.stripes[stripe])).collect()
+    }
+
+    /// Waits until everybody who changes entries now is done. Holds nothing while it waits for the next.
+    pub fn wait_for_all(&self) {
+        for stripe in &self.stripes {
+            drop(lock(stripe));
+        }
     }
 }
 
@@ -157,19 +165,30 @@ impl Shared {
     /// Name of a collection, as far as known here.
     pub fn collection_name(&self, feed: &FeedId) -> String {
         self.identity_of(&feed.organisation)
-            .and_then(|identity| identity.collection(&feed.collection).map(|collection| collection.name.clone()))
+            .and_then(|identity| identity.collection(&feed.collection).map(|collection| collection.label().to_owned()))
             .unwrap_or_else(|| feed.collection.to_string())
     }
 
-    /// Our collection of this name.
+    /// Whether everybody may read a feed. Decided by its reader list, never by its name.
+    pub fn is_public(&self, feed: &FeedId) -> bool {
+        self.identity_of(&feed.organisation).is_some_and(|identity| {
+            identity.collection(&feed.collection).is_some_and(|collection| collection.readers == Readers::Public)
+        })
+    }
+
+    /// Our collection of this name, open for new entries.
     pub fn own_collection(&self, name: &str) -> Result<CollectionId, NodeError> {
-        let id = CollectionId::named(&self.own.organisation, name);
-        if self.identity().collection(&id).is_some() {
-            return Ok(id);
-        }
-        let names: Vec<String> =
-            self.identity().collections().into_iter().map(|collection| collection.name.clone()).collect();
-        Err(NodeError::NotFound(format!("there is no collection {name:?} here; there are: {}", names.join(", "))))
+        let identity = self.identity();
+        let (problem, found) = match identity.collection_called(name) {
+            Some(collection) if !collection.ended => return Ok(collection.collection),
+            Some(_) => (format!("the collection {name:?} has ended"), true),
+            None => (format!("there is no collection {name:?} here"), false),
+        };
+        let open = identity.collections().into_iter().filter(|collection| !collection.ended);
+        let mut names: Vec<&str> = open.map(|collection| collection.label()).collect();
+        names.sort_unstable();
+        let line = format!("{problem}; there are: {}", names.join(", "));
+        Err(if found { NodeError::Conflict(line) } else { NodeError::NotFound(line) })
     }
 
     /// Name of an organisation, or the beginning of its id.

@@ -17,6 +17,8 @@ use crate::rows::{self, DocumentHeads, OwnEntry, ProjectionRow, Published, Reque
 pub(crate) const PUBLIC: &str = "public";
 /// Readable by all confirmed partners.
 pub(crate) const PARTNERS: &str = "partners";
+/// Names of bilateral collections begin so, the partner's id follows.
+pub(crate) const BILATERAL: &str = "with:";
 /// Readable by own nodes only.
 pub(crate) const INTERNAL: &str = "internal";
 
@@ -192,6 +194,14 @@ impl Working {
             if !is_companion_name(&name) || collection == self.row.home {
                 return Err(NodeError::Invalid(format!(
                     "companions.{name}: an entry can have companions in `partners` and `internal`, beside its home"
+                )));
+            }
+            // Else partners would learn of an entry that they may not read.
+            let public = CollectionId::named(&writer.organisation, PUBLIC);
+            if name == PARTNERS && self.row.home != public && !is_empty(&companion) {
+                return Err(NodeError::Invalid(format!(
+                    "companions.{name}: only an entry in `public` can have it, because every partner reads it; put it into `internal`, or delete it with `ortsnetz edit {} companions.{name}=`",
+                    self.entry
                 )));
             }
             targets.insert(collection, companion);

@@ -242,6 +242,9 @@ pub enum PublishError {
     /// The feed stands because of an equivocation; a new term is needed.
     #[error("the collection is frozen: two different records claim one position; start a new publisher term")]
     Frozen,
+    /// The collection has ended; what is left in it can only be withdrawn.
+    #[error("the collection has ended, nothing new is published in it")]
+    Ended,
     /// The entry has a higher generation already.
     #[error("the entry has generation {0} already")]
     Generation(u32),

@@ -8,6 +8,7 @@ use ortsnetz_trust::record::{Checkpoint, Totals};
 use ortsnetz_trust::{Body, Record};
 
 use crate::index::{Index, Row};
+use crate::limits::STALE_MS;
 
 /// The position before every record.
 pub(crate) const START: Position = Position { term: 0, epoch: 0, sequence: 0 };
@@ -65,6 +66,11 @@ impl Feed {
         {
             self.checkpoint = Some(Marker { position: record.position, at: record.at, checkpoint: checkpoint.clone() });
         }
+    }
+
+    /// Whether the newest checkpoint is so old that something may be withheld.
+    pub(crate) fn is_old(&self, now: u64) -> bool {
+        self.checkpoint.as_ref().is_some_and(|marker| marker.at + STALE_MS <= now)
     }
 
     /// The highest position of any record held.

@@ -41,6 +41,6 @@ pub use engine::{Config, Engine};
 pub use event::{Event, OpId, Peer, PublishItem, Published, Verdict};
 pub use frame::FrameError;
 pub use index::Row;
-pub use organisation::{Organisation, Sharing};
+pub use organisation::{Organisation, Partnership, Sharing};
 pub use snapshot::Snapshot;
 pub use status::{Counters, FeedStatus, PeerStatus, Proof};

@@ -67,8 +67,8 @@ pub const PUSH_BYTES_PER_MINUTE: u64 = 16 * 1024 * 1024;
 /// Records a peer may push without being asked, per minute.
 pub const PUSH_RECORDS_PER_MINUTE: u64 = 4096;
 
-/// Statements one `Chain` frame carries.
-pub const CHAIN_STATEMENTS_MAX: usize = 4096;
+/// Statements of one organisation that a peer may send: more than all its kinds together can have.
+pub const CHAIN_STATEMENTS_MAX: usize = 16 * 1024;
 
 /// Records set aside that are kept for one feed.
 pub const SET_ASIDE_MAX: usize = 1024;

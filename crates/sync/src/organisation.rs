@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use ortsnetz_model::{CollectionId, Hash, NodeId, OrgId};
-use ortsnetz_trust::statement::Readers;
+use ortsnetz_trust::identity::Slot;
+use ortsnetz_trust::statement::{Readers, Statement};
 use ortsnetz_trust::{Identity, Signed, View};
 
 /// The verified statements of one organisation, as far as the engine needs them. Implemented for
@@ -13,18 +14,21 @@ pub trait Organisation: Debug + Send + Sync {
     fn id(&self) -> OrgId;
     /// Number and node of the newest publisher term.
     fn publisher(&self) -> Option<(u32, NodeId)>;
-    /// Readers of a collection; `None` if it is unknown.
+    /// How a collection is shared; `None` if it is unknown.
     fn sharing(&self, collection: &CollectionId) -> Option<Sharing>;
-    /// Whether a partnership with it holds.
-    fn is_partner(&self, other: &OrgId) -> bool;
+    /// Whether nodes of another organisation may read a collection.
+    fn reads(&self, collection: &CollectionId, other: &OrgId) -> bool;
+    /// What it signed last about a partnership with another organisation.
+    fn partnership(&self, other: &OrgId) -> Partnership;
     /// If this is the draft collection of one of its nodes: that node.
     fn drafts_of(&self, collection: &CollectionId) -> Option<NodeId>;
     /// Whether this node of it reads drafts: a valid certificate with role edit or admin.
     fn reads_drafts(&self, node: &NodeId) -> bool;
-    /// The statements that both of these organisations may see, as signed bytes, in the order they can be taken in.
-    fn chain_for(&self, a: &OrgId, b: &OrgId) -> Vec<Vec<u8>>;
+    /// The statements that both of these organisations may see, as signed bytes, in the order they can be taken in;
+    /// without those about collections that are neither public nor `shown`.
+    fn chain_for(&self, a: &OrgId, b: &OrgId, shown: &dyn Fn(&CollectionId) -> bool) -> Vec<Vec<u8>>;
     /// Hash of the same statements: equal for two nodes that need not exchange any.
-    fn chain_hash(&self, a: &OrgId, b: &OrgId) -> Hash;
+    fn chain_hash(&self, a: &OrgId, b: &OrgId, shown: &dyn Fn(&CollectionId) -> bool) -> Hash;
 }
 
 impl Organisation for Identity {
@@ -38,13 +42,25 @@ impl Organisation for Identity {
 
     fn sharing(&self, collection: &CollectionId) -> Option<Sharing> {
         let statement = self.collection(collection)?;
-        let readers = if statement.ended { Readers::Internal } else { statement.readers.clone() };
-        let relay = statement.relay || readers == Readers::Public;
-        Some(Sharing { serial: statement.serial, readers, relay })
+        Some(Sharing {
+            serial: statement.serial,
+            public: statement.readers == Readers::Public,
+            relay: self.may_relay(collection),
+            ended: statement.ended,
+        })
     }
 
-    fn is_partner(&self, other: &OrgId) -> bool {
-        self.partners().any(|partner| partner == *other)
+    fn reads(&self, collection: &CollectionId, other: &OrgId) -> bool {
+        self.can_read(collection, other)
+    }
+
+    fn partnership(&self, other: &OrgId) -> Partnership {
+        let slot = Slot::Partnership(*other);
+        match self.statement(&slot).map(Signed::statement) {
+            Some(Statement::Partnership(_)) => Partnership::Signed(self.serial(&slot)),
+            Some(_) => Partnership::Ended(self.serial(&slot)),
+            None => Partnership::None,
+        }
     }
 
     fn drafts_of(&self, collection: &CollectionId) -> Option<NodeId> {
@@ -56,12 +72,12 @@ impl Organisation for Identity {
         roles.edit || roles.admin
     }
 
-    fn chain_for(&self, a: &OrgId, b: &OrgId) -> Vec<Vec<u8>> {
-        self.statements_for(view(&Identity::id(self), a, b)).iter().map(Signed::to_bytes).collect()
+    fn chain_for(&self, a: &OrgId, b: &OrgId, shown: &dyn Fn(&CollectionId) -> bool) -> Vec<Vec<u8>> {
+        self.statements_shown(view(&Identity::id(self), a, b), shown).iter().map(Signed::to_bytes).collect()
     }
 
-    fn chain_hash(&self, a: &OrgId, b: &OrgId) -> Hash {
-        Identity::chain_hash(self, view(&Identity::id(self), a, b))
+    fn chain_hash(&self, a: &OrgId, b: &OrgId, shown: &dyn Fn(&CollectionId) -> bool) -> Hash {
+        self.chain_hash_shown(view(&Identity::id(self), a, b), shown)
     }
 }
 
@@ -69,13 +85,26 @@ fn view(owner: &OrgId, a: &OrgId, b: &OrgId) -> View {
     if a == owner && b == owner { View::Own } else { View::Both(*a, *b) }
 }
 
-/// The reader list of a collection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a collection is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sharing {
-    /// Counts the changes of the list.
+    /// Counts the changes of the reader list.
     pub serial: u64,
-    /// Who may read: the own nodes only, once the collection ended.
-    pub readers: Readers,
-    /// Whether readers may pass it on to other readers.
+    /// Everybody may read it.
+    pub public: bool,
+    /// Whether readers may pass it on to other readers, by the newest list known.
     pub relay: bool,
+    /// Nothing new is published in it; readers may still fetch how it ended.
+    pub ended: bool,
+}
+
+/// One side of a partnership, with the serial of the statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partnership {
+    /// Nothing signed.
+    None,
+    /// Signed by this side.
+    Signed(u64),
+    /// Ended by this side.
+    Ended(u64),
 }

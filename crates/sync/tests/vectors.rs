@@ -45,9 +45,11 @@ fn siegburg() -> Town {
         name: "public".into(),
         serial: 1,
         readers: Readers::Public,
-        removed: Vec::new(),
+        since: Vec::new(),
         relay: true,
         ended: false,
+        at: NOW,
+        title: None,
     };
     identity.take_in(Signed::new(public, &[&node]).expect("a statement")).expect("taken in");
     Town { node, identity, feed: FeedId { organisation, collection } }

@@ -1,6 +1,6 @@
 //! Everything a stranger may send has a limit, and the limit a name.
 
-/// Longest payload of a statement in bytes. A reader list of 1,024 organisations takes 35 KiB.
+/// Longest payload of a statement in bytes. A reader list of 1,024 organisations takes 45 KiB.
 pub const STATEMENT_BYTES_MAX: usize = 96 * 1024;
 /// Signatures one statement may carry; more than two only while keys are being replaced.
 pub const SIGNATURES_MAX: usize = 8;
@@ -10,7 +10,7 @@ pub const NAME_BYTES_MAX: usize = 200;
 pub const ADDRESSES_MAX: usize = 16;
 /// Longest address (a multiaddr as text) in bytes.
 pub const ADDRESS_BYTES_MAX: usize = 256;
-/// Organisations a reader list may name; the same limit holds for those removed from it.
+/// Organisations a reader list may name.
 pub const READERS_MAX: usize = 1024;
 /// Nodes an organisation may certify over time.
 pub const NODES_MAX: usize = 256;
@@ -20,6 +20,12 @@ pub const TERMS_MAX: usize = 4096;
 pub const ROTATIONS_MAX: usize = 64;
 /// Collections of one organisation: every partnership brings one.
 pub const COLLECTIONS_MAX: usize = 2048;
+/// Collections an organisation makes for itself, ended ones included: of all, what the three initial ones and one for
+/// each partnership leave.
+pub const OWN_COLLECTIONS_MAX: usize = COLLECTIONS_MAX - PARTNERSHIPS_MAX - 3;
+/// Removals of readers that are kept: four for each partnership. Beyond it lists are still narrowed, but the removed one
+/// is not told.
+pub const REMOVALS_MAX: usize = 4096;
 /// Partnerships of one organisation, ended ones included.
 pub const PARTNERSHIPS_MAX: usize = 1024;
 /// Contradictions of one organisation that are kept as evidence.

@@ -16,7 +16,7 @@ use ortsnetz_trust::record::{
 };
 use ortsnetz_trust::statement::{
     CollectionStatement, Delegation, NodeCertificate, NodeRevocation, OrganisationKind, PartnerConfirmation,
-    Partnership, PartnershipEnd, PublisherTerm, Readers, Roles, RootRotation, Succession,
+    Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, Roles, RootRotation, Succession,
 };
 use ortsnetz_trust::{Body, NodeKey, Record, RootKey, Signed, SignedRecord, Signer, Statement};
 use serde_json::{Value, json};
@@ -92,10 +92,15 @@ fn statements() {
         collection: CollectionId::named(&own, name),
         name: name.into(),
         serial: 1,
+        since: match &readers {
+            Readers::Organisations(list) => vec![NOW; list.len()],
+            Readers::Public | Readers::Internal => Vec::new(),
+        },
         readers,
-        removed: Vec::new(),
         relay,
         ended: false,
+        at: NOW,
+        title: None,
     };
     let sign = |what: &str, statement: Statement, signers: &[&dyn Signer]| {
         let made = Signed::new(statement, signers).expect("a statement");
@@ -119,7 +124,19 @@ fn statements() {
     let node_id = siegburg.node.id();
     let organisations = Readers::Organisations(vec![other]);
     let mut narrowed = collection("partners", Readers::Organisations(Vec::new()), false);
-    (narrowed.serial, narrowed.removed) = (2, vec![other]);
+    (narrowed.serial, narrowed.at) = (2, NOW + 1);
+    let removed = ReaderRemoval {
+        organisation: own,
+        collection: narrowed.collection,
+        reader: other,
+        serial: narrowed.serial,
+        at: NOW + 1,
+    };
+    let ended = CollectionStatement {
+        title: Some("Planung Nord".into()),
+        ended: true,
+        ..collection("Planung", Readers::Organisations(vec![other]), true)
+    };
     all.extend([
         sign(
             "a new root key, signed by both",
@@ -141,6 +158,8 @@ fn statements() {
         sign("a public collection", collection("public", Readers::Public, true).into(), &[node]),
         sign("a collection for named organisations", collection("partners", organisations, false).into(), &[node]),
         sign("the same, after a reader was removed", narrowed.into(), &[node]),
+        sign("what the removed reader is told", removed.into(), &[node]),
+        sign("a collection that was renamed and has ended", ended.into(), &[node]),
         sign("an internal collection", collection("internal", Readers::Internal, false).into(), &[node]),
         sign(
             "a partnership, as it stands in the chain of one side",

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ortsnetz_model::{FeedId, NodeId};
-use ortsnetz_trust::statement::Readers;
+use ortsnetz_model::{CollectionId, FeedId, NodeId, OrgId};
 
 use super::Engine;
+use super::offer::half;
 use crate::event::Peer;
 use crate::limits::LIST_AGE_MS;
-use crate::organisation::Organisation;
+use crate::organisation::{Organisation, Partnership, Sharing};
 
 impl Engine {
     /// The publisher of a feed: of its newest term, or the node whose drafts it holds.
@@ -34,14 +34,33 @@ impl Engine {
         if let Some(node) = owner.drafts_of(&feed.collection) {
             return peer.organisation == feed.organisation && (peer.node == node || owner.reads_drafts(&peer.node));
         }
-        let Some(sharing) = owner.sharing(&feed.collection) else { return false };
         if peer.organisation == feed.organisation {
-            return true;
+            return owner.sharing(&feed.collection).is_some();
         }
-        match sharing.readers {
-            Readers::Public => true,
-            Readers::Organisations(readers) => readers.contains(&peer.organisation),
-            Readers::Internal => false,
+        owner.reads(&feed.collection, &peer.organisation)
+    }
+
+    /// How a feed is shared, as far as we know.
+    pub(super) fn sharing_of(&self, feed: &FeedId) -> Option<Sharing> {
+        self.organisations.get(&feed.organisation)?.sharing(&feed.collection)
+    }
+
+    /// Whether new checkpoints should come in a feed: not where it has ended, nor where we are no readers any more.
+    pub(super) fn is_expected(&self, feed: &FeedId) -> bool {
+        self.may_read(feed) && self.sharing_of(feed).is_none_or(|sharing| !sharing.ended)
+    }
+
+    /// Whether one side ended the partnership with an organisation, and nobody has signed a new one. Such a peer is told
+    /// so and gets nothing else.
+    pub(super) fn has_parted(&self, other: &OrgId) -> bool {
+        let own = self.config.organisation;
+        let ours = self.organisations.get(&own).map_or(Partnership::None, |known| known.partnership(other));
+        let theirs = self.organisations.get(other).map_or(Partnership::None, |known| known.partnership(&own));
+        match (ours, theirs) {
+            (Partnership::Ended(ours), Partnership::Signed(theirs)) => ours >= theirs,
+            (Partnership::Signed(ours), Partnership::Ended(theirs)) => theirs >= ours,
+            (Partnership::Ended(_), _) | (_, Partnership::Ended(_)) => true,
+            _ => false,
         }
     }
 
@@ -54,7 +73,7 @@ impl Engine {
     /// Whether anything about a feed may be said to a peer.
     pub(super) fn may_serve(&self, feed: &FeedId, peer: &Peer) -> bool {
         let Some(owner) = self.organisations.get(&feed.organisation) else { return false };
-        if !Self::is_reader(owner, feed, peer) {
+        if !Self::is_reader(owner, feed, peer) || self.has_parted(&peer.organisation) {
             return false;
         }
         let own = self.config.organisation;
@@ -62,12 +81,34 @@ impl Engine {
             return true;
         }
         // We are a relay between two others: only what may be passed on, and by a list that is the newest and not old.
-        let Some(sharing) = owner.sharing(&feed.collection) else { return false };
-        if sharing.readers == Readers::Public {
+        let Some(sharing) = self.sharing_of(feed) else { return false };
+        if sharing.public {
             return true;
         }
         let Some((serial, at)) = self.feeds.get(feed).map(|feed| feed.list) else { return false };
         sharing.relay && sharing.serial == serial && self.now.saturating_sub(at) <= LIST_AGE_MS
+    }
+
+    /// Hash of what a peer may see of an organisation's statements, as far as we know them.
+    pub(super) fn chain_hash_for(&self, organisation: &OrgId, peer: &Peer) -> Option<[u8; 16]> {
+        let known = self.organisations.get(organisation)?;
+        let shown = |collection: &CollectionId| self.may_mention(organisation, collection, peer);
+        Some(half(&known.chain_hash(&self.config.organisation, &peer.organisation, &shown)))
+    }
+
+    /// Those statements.
+    pub(super) fn chain_for(&self, organisation: &OrgId, peer: &Peer) -> Option<Vec<Vec<u8>>> {
+        let known = self.organisations.get(organisation)?;
+        let shown = |collection: &CollectionId| self.may_mention(organisation, collection, peer);
+        Some(known.chain_for(&self.config.organisation, &peer.organisation, &shown))
+    }
+
+    /// Whether a peer on its reader list may hear from us of a collection that is not public. As a relay we keep silent
+    /// where we would not pass the feed on: the list may have changed.
+    fn may_mention(&self, organisation: &OrgId, collection: &CollectionId, peer: &Peer) -> bool {
+        let direct = [self.config.organisation, peer.organisation].contains(organisation);
+        let own = peer.organisation == self.config.organisation;
+        direct || own || self.may_serve(&FeedId { organisation: *organisation, collection: *collection }, peer)
     }
 
     /// Whether a peer may see statements of an organisation beside those we offer feeds of.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ortsnetz_model::{FeedId, NodeId, OrgId};
 
-use super::offer::half;
 use super::session::Asked;
 use super::timer::Timer;
 use super::{Engine, Op};
@@ -21,11 +20,8 @@ const CHAIN_AGAIN_MS: u64 = 60_000;
 impl Engine {
     /// A peer says which statements it has of an organisation.
     pub(super) fn compare_chain(&mut self, node: &NodeId, chain: &HeldChain) {
-        let Some(theirs) = self.sessions.get(node).map(|session| session.peer.organisation) else { return };
-        let ours = self
-            .organisations
-            .get(&chain.organisation)
-            .map(|known| half(&known.chain_hash(&self.config.organisation, &theirs)));
+        let Some(peer) = self.sessions.get(node).map(|session| session.peer) else { return };
+        let ours = self.chain_hash_for(&chain.organisation, &peer);
         if ours != Some(chain.hash) {
             self.ask_for_chain(node, &chain.organisation, chain.hash);
         }
@@ -54,10 +50,10 @@ impl Engine {
 
     /// Sends what the peer may see of an organisation's statements.
     pub(super) fn send_chain(&mut self, node: &NodeId, organisation: &OrgId) {
-        let Some(reader) = self.sessions.get(node).map(|session| session.peer.organisation) else { return };
-        let Some(known) = self.organisations.get(organisation) else { return };
+        let Some(peer) = self.sessions.get(node).map(|session| session.peer) else { return };
+        let Some(statements) = self.chain_for(organisation, &peer) else { return };
         let (mut parts, mut bytes) = (vec![Vec::new()], 0);
-        for statement in known.chain_for(&self.config.organisation, &reader) {
+        for statement in statements {
             if bytes + statement.len() > CHANGES_BYTES {
                 parts.push(Vec::new());
                 bytes = 0;
@@ -74,7 +70,7 @@ impl Engine {
         }
     }
 
-    /// Statements from a peer: asked for, or its own.
+    /// Statements from a peer: asked for, or its own, or ours.
     pub(super) fn chain(
         &mut self,
         node: NodeId,
@@ -83,13 +79,14 @@ impl Engine {
         last: bool,
     ) {
         let Some(session) = self.sessions.get_mut(&node) else { return };
-        let own = session.peer.organisation == organisation;
+        // Unasked come those of both sides before a goodbye: we may have forgotten that we ended it ourselves.
+        let own = organisation == session.peer.organisation || organisation == self.config.organisation;
         if !own && !session.asked.contains_key(&organisation) {
             return;
         }
         let asked = session.asked.entry(organisation).or_default();
         if asked.done {
-            // Its own statements, unasked: the news before a goodbye.
+            // Unasked again: the news before a goodbye.
             *asked = Asked { hash: asked.hash, until: self.now + REQUEST_MS, ..Asked::default() };
         }
         asked.bytes += statements.iter().map(|statement| statement.len()).sum::<usize>();
@@ -191,6 +188,12 @@ impl Engine {
         let id = organisation.id();
         self.stamp += 1;
         self.organisations.insert(id, organisation);
+        let peers: BTreeSet<_> = self.sessions.values().map(|s| s.peer.organisation).collect();
+        for peer in peers {
+            if self.has_parted(&peer) {
+                self.removed(&peer);
+            }
+        }
         let feeds: Vec<_> = self.feeds.keys().filter(|feed| feed.organisation == id).copied().collect();
         let nodes: Vec<_> = self.sessions.keys().copied().collect();
         for node in &nodes {

@@ -77,15 +77,18 @@ impl Engine {
             session.landed(feed, None);
         } else {
             session.untold.insert(*feed);
+        }
+        // A relay tells of a collection only while it may pass it on.
+        if before == 0 || part == 0 {
             self.refresh_chain(node, &feed.organisation);
         }
     }
 
     /// Brings a chain's part of the offer to one peer up to date.
     pub(super) fn refresh_chain(&mut self, node: &NodeId, organisation: &OrgId) {
-        let Some(known) = self.organisations.get(organisation) else { return };
-        let Some(session) = self.sessions.get_mut(node) else { return };
+        let Some(session) = self.sessions.get(node) else { return };
         let offered = *organisation == self.config.organisation
+            || session.chains.contains_key(organisation)
             || session
                 .offered
                 .range(FeedId { organisation: *organisation, collection: FIRST }..)
@@ -94,7 +97,8 @@ impl Engine {
         if !offered {
             return;
         }
-        let hash = half(&known.chain_hash(&self.config.organisation, &session.peer.organisation));
+        let Some(hash) = self.chain_hash_for(organisation, &session.peer) else { return };
+        let Some(session) = self.sessions.get_mut(node) else { return };
         let part = chain_part(organisation, &hash);
         let before = session.chains.insert(*organisation, (hash, part)).map_or(0, |(_, part)| part);
         if before != part {
@@ -258,7 +262,10 @@ impl Engine {
                 let known = session.has.get(id).is_some_and(|has| *has >= cursor);
                 let organisation = session.peer.organisation;
                 let direct = organisation == id.organisation
-                    || self.organisations.get(&id.organisation).is_some_and(|owner| owner.is_partner(&organisation));
+                    || self
+                        .organisations
+                        .get(&id.organisation)
+                        .is_some_and(|owner| matches!(owner.partnership(&organisation), crate::Partnership::Signed(_)));
                 // Partners of the owner most likely get it from there: tell them, but later and all at once.
                 if known || direct && id.organisation != self.config.organisation {
                     self.timers.set(self.now + ANNOUNCE_MS, Timer::Tell(node));

@@ -14,7 +14,7 @@ use crate::event::{OpId, PublishItem, Published};
 use crate::feed::{Feed, START};
 use crate::index::Row;
 use crate::limits::{
-    BATCH_RECORDS_MAX, CHECKPOINT_MS, FEED_ENTRIES_MAX, FETCH_BACK_MS, PUBLISH_QUEUE_MAX, STALE_MS, WINDOW_BYTES,
+    BATCH_RECORDS_MAX, CHECKPOINT_MS, FEED_ENTRIES_MAX, FETCH_BACK_MS, PUBLISH_QUEUE_MAX, WINDOW_BYTES,
 };
 use crate::wire::{Message, PageKind, WireItem};
 
@@ -125,6 +125,10 @@ impl Engine {
                 return Err(PublishError::Batch);
             }
             let term = self.own_term(&item.feed).ok_or(PublishError::NotPublisher)?;
+            let adds = matches!(item.body, Body::Publication { .. });
+            if adds && self.sharing_of(&item.feed).is_some_and(|sharing| sharing.ended) {
+                return Err(PublishError::Ended);
+            }
             let Some(feed) = self.feeds.get(&item.feed) else { continue };
             if feed.frozen.is_some_and(|frozen| frozen.term >= term) {
                 return Err(PublishError::Frozen);
@@ -202,8 +206,7 @@ impl Engine {
         origins: &mut Vec<Option<(OpId, usize)>>,
     ) {
         let Some(term) = self.own_term(id) else { return };
-        let owner = self.organisations.get(&id.organisation);
-        let serial = owner.and_then(|owner| owner.sharing(&id.collection)).map_or(0, |sharing| sharing.serial);
+        let serial = self.sharing_of(id).map_or(0, |sharing| sharing.serial);
         let (now, instance) = (self.now, self.instance);
         let feed = self.feeds.entry(*id).or_default();
         let last = feed.last().max(feed.cursor);
@@ -376,8 +379,9 @@ impl Engine {
     pub(super) fn daily(&mut self) {
         self.daily_checkpoints();
         let mut stale = Vec::new();
+        let quiet: BTreeSet<_> = self.feeds.keys().filter(|id| !self.is_expected(id)).copied().collect();
         for (id, feed) in &mut self.feeds {
-            let old = feed.checkpoint.as_ref().is_some_and(|marker| marker.at + STALE_MS <= self.now);
+            let old = feed.is_old(self.now) && !quiet.contains(id);
             if old && !feed.stale_told {
                 stale.push(*id);
             }
@@ -400,11 +404,13 @@ impl Engine {
         let mut due = Vec::new();
         for (id, feed) in self.feeds.iter().filter(|(id, _)| id.organisation == own) {
             let Some(marker) = &feed.checkpoint else { continue };
-            let sharing = self.organisations.get(&own).and_then(|owner| owner.sharing(&id.collection));
+            let sharing = self.sharing_of(id);
             let listed = sharing.is_none_or(|sharing| sharing.serial == feed.list.0);
             let newest = feed.last().term;
             let new_term = self.own_term(id).is_some_and(|term| term > newest);
-            if marker.at + CHECKPOINT_MS <= self.now || !listed || new_term {
+            // What has ended gets a last one, which names the statement that ended it.
+            let old = marker.at + CHECKPOINT_MS <= self.now && sharing.is_none_or(|sharing| !sharing.ended);
+            if old || !listed || new_term {
                 due.push(*id);
             }
         }

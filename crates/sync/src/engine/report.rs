@@ -8,7 +8,6 @@ use super::Engine;
 use super::session::Session;
 use crate::feed::{Feed, START};
 use crate::index::Row;
-use crate::limits::STALE_MS;
 use crate::status::{Counters, FeedStatus, PeerStatus, Proof};
 
 impl Engine {
@@ -65,7 +64,7 @@ impl Engine {
     }
 
     fn feed_status(&self, id: &FeedId, feed: &Feed) -> FeedStatus {
-        let old = feed.checkpoint.as_ref().is_some_and(|marker| marker.at + STALE_MS <= self.now);
+        let old = feed.is_old(self.now) && self.is_expected(id);
         FeedStatus {
             feed: *id,
             cursor: feed.cursor,

@@ -146,10 +146,7 @@ impl Engine {
         self.sessions.insert(peer.node, session);
         self.build_offer(&peer.node);
         let organisation = self.config.organisation;
-        let chain = self
-            .organisations
-            .get(&organisation)
-            .map_or([0; 16], |own| super::offer::half(&own.chain_hash(&organisation, &peer.organisation)));
+        let chain = self.chain_hash_for(&organisation, &peer).unwrap_or_default();
         let hello = Message::Hello {
             oldest: VERSION,
             newest: VERSION,
@@ -253,6 +250,9 @@ impl Engine {
         }
         session.ready = true;
         session.offer = Some(offer);
+        if self.has_parted(&organisation) {
+            return self.removed(&organisation);
+        }
         let (last, before) = self.instances.get(&node).copied().unwrap_or((instance, instance));
         if last != instance {
             self.instances.insert(node, (instance, last));
@@ -289,10 +289,11 @@ impl Engine {
 
     /// The signed end goes out before the line closes.
     pub(super) fn removed(&mut self, organisation: &OrgId) {
-        let nodes: Vec<_> =
-            self.sessions.values().filter(|s| s.peer.organisation == *organisation).map(|s| s.peer.node).collect();
+        let of_it = |s: &&Session| s.peer.organisation == *organisation && !s.closing;
+        let nodes: Vec<_> = self.sessions.values().filter(of_it).map(|s| s.peer.node).collect();
         for node in nodes {
             self.send_chain(&node, &self.config.organisation.clone());
+            self.send_chain(&node, organisation);
             self.close(&node, CloseReason::Removed, Some(ByeCode::Removed));
         }
     }

@@ -35,6 +35,7 @@ impl World {
                 .into_iter()
                 .flat_map(|(a, b)| [(a, b), (b, a)])
                 .filter(|(from, to)| reached.contains(from) && !reached.contains(to) && may(*to))
+                .filter(|(from, to)| !self.has_parted(*from, *to) && !self.has_parted(*to, *from))
                 .filter(|(from, to)| {
                     let (from, to) = (self.machines[*from].organisation, self.machines[*to].organisation);
                     relay || from == feed.organisation || from == to

@@ -6,6 +6,7 @@ mod check;
 mod disk;
 mod lie;
 mod machine;
+mod readers;
 mod seeds;
 mod stories;
 mod world;

@@ -142,17 +142,81 @@ fn chaos(world: &mut World) -> Backups {
             90..=91 => {
                 let relay = world.rng.random_bool(0.5);
                 let reader = world.rng.random_range(1..world.towns.len());
-                if world.machines[world.towns[0].machines[0]].engine.is_some() {
+                let open = !world.has_ended(&world.feed(0, "some"));
+                if world.machines[world.towns[0].machines[0]].engine.is_some() && open {
                     world.share(0, "some", &[reader], relay);
                 }
             }
             92..=93 => damage(world, machine),
+            94 => share_with_nobody(world),
+            95 => end(world),
+            96..=97 => relocate(world),
+            98 => part(world),
+            99 => join_again(world),
             _ => {}
         }
         let time = world.rng.random_range(0..20_000);
         world.run(time);
     }
     backups
+}
+
+/// The machine of town 0 that states and publishes, if it runs.
+fn owner(world: &World) -> Option<usize> {
+    let machine = world.towns[0].machines[0];
+    world.machines[machine].engine.is_some().then_some(machine)
+}
+
+fn share_with_nobody(world: &mut World) {
+    if owner(world).is_some() && !world.has_ended(&world.feed(0, "some")) {
+        world.share(0, "some", &[], true);
+    }
+}
+
+/// Everything in it is withdrawn, then the collection ends; readers hear of both.
+fn end(world: &mut World) {
+    let (Some(machine), feed) = (owner(world), world.feed(0, "some")) else { return };
+    if !world.lists.keys().any(|(id, _)| *id == feed) {
+        return;
+    }
+    for entry in world.live(machine, &feed) {
+        world.withdraw(machine, feed, entry);
+    }
+    world.end(0, "some");
+}
+
+/// An entry moves into the private collection, or out of it into the public one.
+fn relocate(world: &mut World) {
+    let Some(machine) = owner(world) else { return };
+    let (public, some) = (world.feed(0, "public"), world.feed(0, "some"));
+    let (from, to) = if world.rng.random_bool(0.5) { (public, some) } else { (some, public) };
+    let live = world.live(machine, &from);
+    if !live.is_empty() && world.lists.keys().any(|(id, _)| *id == some) {
+        let entry = live[world.rng.random_range(0..live.len())];
+        world.relocate(machine, from, to, entry, "an einem anderen Ort");
+    }
+}
+
+/// Two towns part.
+fn part(world: &mut World) {
+    let (town, from) = (world.rng.random_range(0..world.towns.len()), world.rng.random_range(0..world.towns.len()));
+    let (a, b) = (world.towns[town].machines[0], world.towns[from].machines[0]);
+    if town != from && world.lines().contains(&(a.min(b), a.max(b))) && world.machines[a].engine.is_some() {
+        world.part(town, from);
+    }
+}
+
+/// Two towns that parted become partners again.
+fn join_again(world: &mut World) {
+    let parted: Vec<_> = world.lines().into_iter().filter(|(a, b)| world.has_parted(*a, *b)).collect();
+    if parted.is_empty() {
+        return;
+    }
+    let (a, b) = parted[world.rng.random_range(0..parted.len())];
+    let town = |machine| world.towns.iter().position(|town| town.machines.contains(&machine));
+    if let (Some(a), Some(b)) = (town(a), town(b)) {
+        world.partners(a, b);
+    }
 }
 
 fn publish(world: &mut World, feeds: &[(usize, ortsnetz_model::FeedId)]) {
@@ -229,6 +293,10 @@ fn heal(world: &mut World, _backups: &Backups) {
         if world.machines[machine].engine.is_none() {
             world.start(machine);
         }
+    }
+    for town in 0..world.towns.len() {
+        // What was stated and lost with a disk before anybody else heard of it is stated again.
+        world.state_all(town, Vec::new());
     }
     world.heal();
 }

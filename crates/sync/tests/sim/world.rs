@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ortsnetz_model::{CollectionId, EntryId, FeedId, NodeId, OrgId, Position};
 use ortsnetz_sync::wire::Message;
 use ortsnetz_sync::{Effect, Event, OpId, Peer, PublishItem};
-use ortsnetz_trust::identity::Founding;
+use ortsnetz_trust::identity::{CollectionTerms, Founding, Slot};
 use ortsnetz_trust::record::{Draft, DraftDocument};
-use ortsnetz_trust::statement::{OrganisationKind, Partnership, Readers, Roles};
+use ortsnetz_trust::statement::{OrganisationKind, Partnership, PartnershipEnd, Readers, Roles, Statement};
 use ortsnetz_trust::{Body, Identity, NodeKey, RootKey, Signed};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -187,10 +187,10 @@ impl World {
         number
     }
 
-    /// Two towns become partners and their first machines connect.
+    /// Two towns become partners, or partners again, and their first machines connect.
     pub fn partners(&mut self, a: usize, b: usize) {
         let (low, high) = (self.towns[a].id.min(self.towns[b].id), self.towns[a].id.max(self.towns[b].id));
-        let statement = Partnership { a: low, b: high, serial: 1, at: self.now };
+        let statement = Partnership { a: low, b: high, serial: self.partnership_serial(a, b) + 1, at: self.now };
         for town in [a, b] {
             let key = self.machines[self.towns[town].machines[0]].key.clone();
             let signed = Signed::new(statement.clone(), &[&key]).expect("a partnership can be signed");
@@ -201,14 +201,48 @@ impl World {
             let view = ortsnetz_trust::View::Reader(reader);
             let statements = self.towns[from].identity.statements_for(view);
             for machine in self.towns[to].machines.clone() {
-                let (identity, _) = Identity::from_statements(statements.clone()).expect("a visible chain is whole");
-                if !self.machines[machine].disk.identities.contains_key(&identity.id()) {
-                    let event = self.machines[machine].know(identity);
-                    self.tell(machine, event);
-                }
+                let known = self.machines[machine].disk.identities.get(&self.towns[from].id).cloned();
+                let identity = match known {
+                    None => Identity::from_statements(statements.clone()).expect("a visible chain is whole").0,
+                    // The others hear of it from the machine that joined.
+                    Some(_) if machine != self.towns[to].machines[0] => continue,
+                    Some(known) => {
+                        let mut identity = Identity::clone(&known);
+                        identity.take_in_all(statements.clone());
+                        identity
+                    }
+                };
+                let event = self.machines[machine].know(identity);
+                self.tell(machine, event);
             }
         }
         self.line(self.towns[a].machines[0], self.towns[b].machines[0]);
+    }
+
+    fn partnership_serial(&self, a: usize, b: usize) -> u64 {
+        let serial = |of: usize, with: usize| self.towns[of].identity.serial(&Slot::Partnership(self.towns[with].id));
+        serial(a, b).max(serial(b, a))
+    }
+
+    /// One town ends the partnership and strikes the other one from its lists, all in one step.
+    pub fn part(&mut self, town: usize, from: usize) {
+        let (organisation, partner) = (self.towns[town].id, self.towns[from].id);
+        let serial = self.partnership_serial(town, from) + 1;
+        let key = self.machines[self.towns[town].machines[0]].key.clone();
+        let end = PartnershipEnd { organisation, partner, serial, at: self.now };
+        let mut statements = vec![Signed::new(end, &[&key]).expect("an end can be signed")];
+        for collection in self.towns[town].identity.collections() {
+            if let Readers::Organisations(list) = &collection.readers
+                && list.contains(&partner)
+            {
+                let mut terms = CollectionTerms::from(collection);
+                terms.readers = Readers::Organisations(list.iter().copied().filter(|id| *id != partner).collect());
+                let stated = self.towns[town].identity.state_collection(terms, self.now, &key);
+                statements.extend(stated.expect("a list can be narrowed"));
+            }
+        }
+        self.state_all(town, statements);
+        self.tell(self.towns[town].machines[0], Event::Removed { organisation: partner });
     }
 
     pub fn line(&mut self, a: usize, b: usize) {
@@ -218,8 +252,14 @@ impl World {
 
     /// A town states something; its running publisher hears it first.
     pub fn state(&mut self, town: usize, signed: Signed) {
+        self.state_all(town, vec![signed]);
+    }
+
+    pub fn state_all(&mut self, town: usize, statements: Vec<Signed>) {
         let place = &mut self.towns[town];
-        place.identity.take_in(signed).expect("a town states what it may");
+        for signed in statements {
+            place.identity.take_in(signed).expect("a town states what it may");
+        }
         let identity = place.identity.clone();
         self.note_lists(&identity);
         if let Some(machine) = self.towns[town].machines.first().copied() {
@@ -239,11 +279,28 @@ impl World {
     pub fn share(&mut self, town: usize, name: &str, readers: &[usize], relay: bool) -> FeedId {
         let mut readers: Vec<_> = readers.iter().map(|reader| self.towns[*reader].id).collect();
         readers.sort();
-        let key = self.machines[self.towns[town].machines[0]].key.clone();
-        let signed =
-            self.towns[town].identity.state_collection(name, Readers::Organisations(readers), relay, false, &key);
-        self.state(town, signed.expect("a collection can be stated"));
+        let terms = CollectionTerms { relay, ..CollectionTerms::new(name, Readers::Organisations(readers)) };
+        self.restate(town, terms);
         self.feed(town, name)
+    }
+
+    /// Ends a collection of a town. Its entries were withdrawn or moved before.
+    pub fn end(&mut self, town: usize, name: &str) {
+        let collection = self.feed(town, name).collection;
+        let present = self.towns[town].identity.collection(&collection).expect("there is such a collection");
+        let terms = CollectionTerms { ended: true, ..CollectionTerms::from(present) };
+        self.restate(town, terms);
+    }
+
+    fn restate(&mut self, town: usize, terms: CollectionTerms) {
+        let key = self.machines[self.towns[town].machines[0]].key.clone();
+        let stated = self.towns[town].identity.state_collection(terms, self.now, &key);
+        self.state_all(town, stated.expect("a collection can be stated"));
+    }
+
+    pub fn has_ended(&self, feed: &FeedId) -> bool {
+        let owner = self.towns.iter().find(|town| town.id == feed.organisation).expect("a feed has an owner");
+        owner.identity.collection(&feed.collection).is_some_and(|collection| collection.ended)
     }
 
     pub fn feed(&self, town: usize, name: &str) -> FeedId {
@@ -309,6 +366,14 @@ impl World {
             line.cut = true;
         }
         self.drop_line(a, b);
+    }
+
+    /// Mends one line.
+    pub fn mend(&mut self, a: usize, b: usize) {
+        if let Some(line) = self.lines.get_mut(&(a.min(b), a.max(b))) {
+            line.cut = false;
+        }
+        self.later(1, Happening::Connect { a, b });
     }
 
     pub fn heal(&mut self) {
@@ -389,6 +454,29 @@ impl World {
         self.machines[machine].requests.insert(op, vec![chunks]);
         let item = PublishItem { feed, entry, generation, body: Body::Redaction { heads } };
         self.tell(machine, Event::Publish { op, items: vec![item] });
+    }
+
+    /// Entries of a feed that are published at a machine.
+    pub fn live(&self, machine: usize, feed: &FeedId) -> Vec<EntryId> {
+        let records = self.machines[machine].disk.records.iter();
+        let live = records.filter(|((id, _), signed)| id == feed && signed.record().is_live());
+        live.map(|((_, entry), _)| *entry).collect()
+    }
+
+    /// Moves an entry to another feed of the town: published there as a fresh document and withdrawn here, in one batch.
+    pub fn relocate(&mut self, machine: usize, from: FeedId, to: FeedId, entry: EntryId, text: &str) {
+        let op = self.op();
+        let place = &mut self.machines[machine];
+        let generation = |feed| place.disk.records.get(&(feed, entry)).map_or(0, |signed| signed.record().generation);
+        let generation = generation(from).max(generation(to)) + 1;
+        let bytes = chunk(&[], text.as_bytes());
+        let heads = vec![chunk_hash(&bytes)];
+        let items = vec![
+            PublishItem { feed: from, entry, generation, body: Body::Withdrawal { moved_to: Some(from.collection) } },
+            PublishItem { feed: to, entry, generation, body: Body::Publication { heads } },
+        ];
+        place.requests.insert(op, vec![Vec::new(), vec![bytes]]);
+        self.tell(machine, Event::Publish { op, items });
     }
 
     pub fn compare(&mut self, machine: usize, with: usize) -> OpId {
@@ -480,6 +568,10 @@ impl World {
     }
 
     fn connect(&mut self, a: usize, b: usize) {
+        // Whoever knows that the partnership ended does not dial, but is not deaf.
+        if self.has_parted(a, b) && self.has_parted(b, a) {
+            return;
+        }
         let Some(line) = self.lines.get_mut(&(a.min(b), a.max(b))) else { return };
         if line.cut || line.up.is_some() {
             return;
@@ -605,6 +697,19 @@ impl World {
         }
     }
 
+    /// Whether a machine knows that one side ended the partnership with the town of another machine.
+    pub fn has_parted(&self, machine: usize, from: usize) -> bool {
+        let (own, other) = (self.machines[machine].organisation, self.machines[from].organisation);
+        let known = &self.machines[machine].disk.identities;
+        let last = |of: &OrgId, with: &OrgId| {
+            let slot = Slot::Partnership(*with);
+            let signed = known.get(of)?.statement(&slot)?;
+            Some((known[of].serial(&slot), matches!(signed.statement(), Statement::PartnershipEnd(_))))
+        };
+        let newest = last(&own, &other).max(last(&other, &own));
+        own != other && newest.is_some_and(|(_, ended)| ended)
+    }
+
     /// Nothing about a collection goes to somebody who could never read it.
     fn inspect(&mut self, from: usize, to: usize, frame: &[u8]) {
         let Ok(Some(message)) = Message::read(frame) else { panic!("{} sends no message", self.machines[from].name) };
@@ -624,6 +729,53 @@ impl World {
                 );
             }
         }
+        self.inspect_now(from, to, &message);
+    }
+
+    /// And nothing to somebody who may not read it now, as far as the sender knows: not even how many there are.
+    fn inspect_now(&self, from: usize, to: usize, message: &Message) {
+        let (sender, receiver) = (&self.machines[from], self.machines[to].organisation);
+        let reads = |feed: &FeedId| {
+            let known = sender.disk.identities.get(&feed.organisation);
+            let drafts = known.is_some_and(|known| known.draft_node(&feed.collection).is_some());
+            feed.organisation == receiver
+                || !drafts && known.is_some_and(|known| known.can_read(&feed.collection, &receiver))
+        };
+        let said: Vec<FeedId> = match message {
+            Message::Have { feeds, .. } => feeds.iter().map(|held| held.feed).collect(),
+            Message::Page { feed, .. } | Message::Changes { feed, .. } | Message::Yours { feed, .. } => vec![*feed],
+            Message::AuditBuckets { feed, live, buckets, .. } if *live > 0 || !buckets.is_empty() => vec![*feed],
+            Message::AuditItems { feed, items, .. } if !items.is_empty() => vec![*feed],
+            Message::Chain { statements, .. } => {
+                for bytes in statements {
+                    let signed = Signed::from_bytes(bytes).expect("statements can be read");
+                    match signed.statement() {
+                        Statement::Collection(list) if list.readers != Readers::Public => {
+                            let named = matches!(&list.readers, Readers::Organisations(all) if all.contains(&receiver));
+                            let told = named || list.organisation == receiver;
+                            assert!(told, "{} shows {} a list it is not on", sender.name, self.machines[to].name);
+                        }
+                        Statement::ReaderRemoval(removal) => {
+                            let feed = FeedId { organisation: removal.organisation, collection: removal.collection };
+                            let told = removal.reader == receiver || reads(&feed);
+                            assert!(told, "{} shows {} who was removed", sender.name, self.machines[to].name);
+                        }
+                        _ => {}
+                    }
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        };
+        for feed in said {
+            assert!(reads(&feed), "{} gives {} what it may not have: {message:?}", sender.name, self.machines[to].name);
+        }
+        let farewell = matches!(
+            message,
+            Message::Hello { .. } | Message::Chain { .. } | Message::Bye { .. } | Message::Beat { .. }
+        );
+        let parted = self.has_parted(from, to);
+        assert!(!parted || farewell, "{} talks to {}, a past partner", sender.name, self.machines[to].name);
     }
 
     /// Whether an organisation was on the reader list with this serial or a later one.

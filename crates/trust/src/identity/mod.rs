@@ -4,6 +4,9 @@
 //! not matter as long as every signer is known before what it signed ([`Identity::take_in_all`] sorts). The same serial
 //! with different content is kept as evidence; until a higher serial settles it, the smaller bytes hold everywhere.
 
+#[cfg(test)]
+mod list_tests;
+mod lists;
 mod owner;
 mod queries;
 #[cfg(test)]
@@ -17,13 +20,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ortsnetz_model::{CollectionId, NodeId, OrgId};
 
+pub use lists::CollectionTerms;
 pub use owner::{CERTIFICATE_MS, Founding};
 pub use queries::{ExpiryWarning, NodeState, PartnershipState, View};
 pub use records::RecordError;
 pub use slot::Slot;
 
 use crate::keys::PublicKey;
-use crate::limits::{COLLECTIONS_MAX, CONFLICTS_MAX, NODES_MAX, PARTNERSHIPS_MAX, ROTATIONS_MAX, TERMS_MAX};
+use crate::limits::{
+    COLLECTIONS_MAX, CONFLICTS_MAX, NODES_MAX, PARTNERSHIPS_MAX, REMOVALS_MAX, ROTATIONS_MAX, TERMS_MAX,
+};
 use crate::record::draft_feed;
 use crate::statement::{CollectionStatement, Genesis, Roles, RootRotation, Signed, Statement};
 
@@ -102,7 +108,7 @@ impl Identity {
         let mut genesis = genesis;
         genesis.retain_signatures(|key| *key == content.root);
         let held = BTreeMap::from([(Slot::Genesis, genesis)]);
-        let initial = queries::initial_collections(id).map(|initial| (initial.collection, initial)).into();
+        let initial = lists::initial_collections(id).map(|initial| (initial.collection, initial)).into();
         Ok(Self { id, genesis: content, held, conflicts: BTreeMap::new(), drafts: BTreeMap::new(), initial })
     }
 
@@ -231,6 +237,7 @@ impl Identity {
             Slot::Certificate(_) | Slot::Revocation(_) => NODES_MAX,
             Slot::Term(_) => TERMS_MAX,
             Slot::Collection(_) => COLLECTIONS_MAX,
+            Slot::Removal(..) => REMOVALS_MAX,
             Slot::Succession(_) | Slot::Partnership(_) | Slot::Confirmation(_) | Slot::Delegation(..) => {
                 PARTNERSHIPS_MAX
             }

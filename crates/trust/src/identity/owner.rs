@@ -1,13 +1,13 @@
 //! What the owner of the root key does: found, certify, rotate, revoke.
 
-use ortsnetz_model::{CollectionId, NodeId, OrgId};
+use ortsnetz_model::NodeId;
 
 use super::{Identity, Slot};
 use crate::canonical::EncodingError;
 use crate::keys::{NodeKey, PublicKey, RootKey, Signer};
 use crate::statement::{
-    CollectionStatement, Genesis, NodeCertificate, NodeRevocation, OrganisationKind, PublisherTerm, Readers, Roles,
-    RootRotation, STATEMENT_VERSION, Signed, Statement,
+    Genesis, NodeCertificate, NodeRevocation, OrganisationKind, PublisherTerm, Roles, RootRotation, STATEMENT_VERSION,
+    Signed, Statement,
 };
 
 /// How long a certificate is valid: two years, in milliseconds.
@@ -121,43 +121,6 @@ impl Identity {
                 signed
             })
             .collect()
-    }
-
-    /// The next statement about a collection of the organisation's own, by its name. Whoever could read it before and
-    /// no longer can is listed as removed, so that they learn of it. `ended` closes it. Not yet taken in.
-    pub fn state_collection(
-        &self,
-        name: &str,
-        readers: Readers,
-        relay: bool,
-        ended: bool,
-        signer: &dyn Signer,
-    ) -> Result<Signed, EncodingError> {
-        let collection = CollectionId::named(&self.id(), name);
-        let old = self.collection(&collection);
-        let listed = |readers: &Readers| match readers {
-            Readers::Organisations(list) => list.clone(),
-            Readers::Public | Readers::Internal => Vec::new(),
-        };
-        let now = listed(&readers);
-        let mut removed: Vec<OrgId> = old
-            .into_iter()
-            .flat_map(|old| listed(&old.readers).into_iter().chain(old.removed.iter().copied()))
-            .collect();
-        removed.retain(|reader| now.binary_search(reader).is_err());
-        removed.sort();
-        removed.dedup();
-        let statement = CollectionStatement {
-            organisation: self.id(),
-            collection,
-            name: name.to_owned(),
-            serial: self.list_serial(&collection) + 1,
-            readers,
-            removed,
-            relay,
-            ended,
-        };
-        Signed::new(statement, &[signer])
     }
 }
 

@@ -1,15 +1,11 @@
 //! Questions to an identity: who reads what, who publishes, who is a node.
 
-use std::collections::BTreeSet;
-
 use ortsnetz_model::{CollectionId, Hash, NodeId, OrgId};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Identity, Slot};
-use crate::statement::{
-    CollectionStatement, Genesis, NodeCertificate, NodeRevocation, OrganisationKind, Readers, Signed, Statement,
-};
+use crate::statement::{Genesis, NodeCertificate, NodeRevocation, OrganisationKind, Readers, Signed, Statement};
 
 /// Whose view of a chain: statements about a collection that is not public go to its readers only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +18,17 @@ pub enum View {
     Reader(OrgId),
     /// What both of these may see: the common ground of a relay and the one it serves.
     Both(OrgId, OrgId),
+}
+
+impl View {
+    /// Whether it is, or is also, the view of this organisation.
+    fn is_of(&self, organisation: &OrgId) -> bool {
+        match self {
+            Self::Own | Self::Public => false,
+            Self::Reader(reader) => reader == organisation,
+            Self::Both(a, b) => a == organisation || b == organisation,
+        }
+    }
 }
 
 /// Whether a node counts.
@@ -114,17 +121,39 @@ impl Identity {
 
     /// The statements of the chain that this view may hold, in the order in which they can be verified.
     pub fn statements_for(&self, view: View) -> Vec<Signed> {
-        self.held.values().filter(|signed| self.is_visible(signed.statement(), view)).cloned().collect()
+        self.statements_shown(view, &|_| true)
+    }
+
+    /// The same without what is said about the collections that are neither public nor `shown`: a relay whose list is old
+    /// does not even tell that they exist. Whoever was removed still hears that.
+    pub fn statements_shown(&self, view: View, shown: &dyn Fn(&CollectionId) -> bool) -> Vec<Signed> {
+        self.visible(view, shown).cloned().collect()
     }
 
     /// Hash of what this view may hold. Two nodes with equal hashes for the same view need not exchange anything.
     pub fn chain_hash(&self, view: View) -> Hash {
+        self.chain_hash_shown(view, &|_| true)
+    }
+
+    /// Hash of [`Identity::statements_shown`].
+    pub fn chain_hash_shown(&self, view: View, shown: &dyn Fn(&CollectionId) -> bool) -> Hash {
         let mut hasher = Sha256::new();
         hasher.update(b"ortsnetz/chain/v1\0");
-        for signed in self.held.values().filter(|signed| self.is_visible(signed.statement(), view)) {
+        for signed in self.visible(view, shown) {
             hasher.update(Hash::of(&signed.to_bytes()).0);
         }
         Hash(hasher.finalize().into())
+    }
+
+    fn visible(&self, view: View, shown: &dyn Fn(&CollectionId) -> bool) -> impl Iterator<Item = &Signed> {
+        let is_shown = move |statement: &Statement| match statement {
+            Statement::Collection(collection) => collection.readers == Readers::Public || shown(&collection.collection),
+            Statement::ReaderRemoval(removal) => view.is_of(&removal.reader) || shown(&removal.collection),
+            _ => true,
+        };
+        self.held
+            .values()
+            .filter(move |signed| self.is_visible(signed.statement(), view) && is_shown(signed.statement()))
     }
 
     fn is_visible(&self, statement: &Statement, view: View) -> bool {
@@ -141,51 +170,16 @@ impl Identity {
             return true;
         }
         match statement {
-            Statement::Collection(collection) => {
-                collection.readers == Readers::Public
-                    || reader.is_some_and(|reader| {
-                        lists(&collection.readers, reader) || collection.removed.binary_search(reader).is_ok()
-                    })
+            Statement::Collection(collection) => match reader {
+                None => collection.readers == Readers::Public,
+                Some(reader) => self.can_read(&collection.collection, reader),
+            },
+            Statement::ReaderRemoval(removal) => {
+                reader.is_some_and(|reader| *reader == removal.reader || self.can_read(&removal.collection, reader))
             }
             Statement::PartnerConfirmation(confirmation) => reader == Some(&confirmation.partner),
             _ => true,
         }
-    }
-
-    /// The collection with this id: what was stated last, or one of those that exist from the start.
-    pub fn collection(&self, collection: &CollectionId) -> Option<&CollectionStatement> {
-        match self.held.get(&Slot::Collection(*collection)).map(Signed::statement) {
-            Some(Statement::Collection(statement)) => Some(statement),
-            _ => self.initial.get(collection),
-        }
-    }
-
-    /// All known collections, sorted by id, those that exist from the start included.
-    pub fn collections(&self) -> Vec<&CollectionStatement> {
-        let stated = self.held.keys().filter_map(|slot| match slot {
-            Slot::Collection(id) => Some(id),
-            _ => None,
-        });
-        let ids: BTreeSet<&CollectionId> = stated.chain(self.initial.keys()).collect();
-        ids.into_iter().filter_map(|id| self.collection(id)).collect()
-    }
-
-    /// Serial of the reader list of a collection; 0 if none was stated.
-    pub fn list_serial(&self, collection: &CollectionId) -> u64 {
-        self.serial(&Slot::Collection(*collection))
-    }
-
-    /// Whether nodes of this organisation may read the collection. Draft feeds are for own nodes.
-    pub fn can_read(&self, collection: &CollectionId, reader: &OrgId) -> bool {
-        if *reader == self.id {
-            return true;
-        }
-        self.collection(collection).is_some_and(|statement| lists(&statement.readers, reader))
-    }
-
-    /// Whether a reader may pass the collection on to other readers.
-    pub fn may_relay(&self, collection: &CollectionId) -> bool {
-        self.collection(collection).is_some_and(|statement| statement.relay)
     }
 
     /// The node whose draft feed this collection is.
@@ -321,33 +315,6 @@ impl Identity {
     }
 }
 
-fn lists(readers: &Readers, reader: &OrgId) -> bool {
-    match readers {
-        Readers::Public => true,
-        Readers::Organisations(list) => list.binary_search(reader).is_ok(),
-        Readers::Internal => false,
-    }
-}
-
 fn warning_step(left_ms: u64) -> Option<u32> {
     EXPIRY_WARNING_DAYS.into_iter().find(|days| left_ms <= u64::from(*days) * DAY_MS)
-}
-
-/// `public`, `partners` (nobody yet) and `internal` exist without a statement, with serial 0.
-pub(super) fn initial_collections(organisation: OrgId) -> [CollectionStatement; 3] {
-    let initial = |name: &str, readers: Readers| CollectionStatement {
-        organisation,
-        collection: CollectionId::named(&organisation, name),
-        name: name.to_owned(),
-        serial: 0,
-        relay: readers == Readers::Public,
-        readers,
-        removed: Vec::new(),
-        ended: false,
-    };
-    [
-        initial("public", Readers::Public),
-        initial("partners", Readers::Organisations(Vec::new())),
-        initial("internal", Readers::Internal),
-    ]
 }

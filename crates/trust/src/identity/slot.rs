@@ -27,6 +27,8 @@ pub enum Slot {
     Confirmation(OrgId),
     /// The delegation of a place to another organisation.
     Delegation(OrgId, String),
+    /// The removal of a reader from a collection.
+    Removal(CollectionId, OrgId),
 }
 
 impl Slot {
@@ -44,6 +46,7 @@ impl Slot {
             Statement::PartnershipEnd(s) => (Self::Partnership(s.partner), s.serial),
             Statement::PartnerConfirmation(s) => (Self::Confirmation(s.partner), s.serial),
             Statement::Delegation(s) => (Self::Delegation(s.to, s.ars.clone()), s.serial),
+            Statement::ReaderRemoval(s) => (Self::Removal(s.collection, s.reader), s.serial),
         }
     }
 

@@ -2,7 +2,7 @@ use ortsnetz_model::CollectionId;
 
 use super::*;
 use crate::keys::{NodeKey, RootKey, Signer};
-use crate::statement::{CollectionStatement, PartnerConfirmation, Partnership, PartnershipEnd, PublisherTerm, Readers};
+use crate::statement::{PartnerConfirmation, Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers};
 use crate::testing::{NOW, Town};
 
 pub(super) const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -19,6 +19,11 @@ pub(super) fn two_nodes() -> (Town, NodeKey) {
         town.identity.certify(laptop.id(), editor_and_admin(), "Laptop".into(), vec![], NOW, &town.root).unwrap();
     assert_eq!(town.identity.take_in(certificate), Ok(TakenIn::New));
     (town, laptop)
+}
+
+/// The statements that give a collection these readers.
+pub(super) fn state(identity: &Identity, name: &str, readers: Readers, signer: &dyn Signer) -> Vec<Signed> {
+    identity.state_collection(CollectionTerms::new(name, readers), NOW, signer).unwrap()
 }
 
 #[test]
@@ -40,7 +45,7 @@ fn a_chain_folds_to_the_same_in_any_order_and_twice() {
     let (mut town, laptop) = two_nodes();
     let bonn = Town::bonn().identity.id();
     let readers = Readers::Organisations(vec![bonn]);
-    let collection = town.identity.state_collection("partners", readers, false, false, &laptop).unwrap();
+    let collection = state(&town.identity, "partners", readers, &laptop).remove(0);
     town.identity.take_in(collection).unwrap();
     let term = town.identity.appoint(laptop.id(), NOW, &town.root).unwrap();
     town.identity.take_in(term).unwrap();
@@ -72,7 +77,13 @@ fn strangers_and_plain_nodes_cannot_state_anything() {
         let signed = Signed::new(term.clone(), &[signer]).unwrap();
         assert_eq!(town.identity.take_in(signed), Err(StatementError::Unauthorised));
     }
-    let forged = town.identity.state_collection("internal", Readers::Public, true, false, &editor).unwrap();
+    let terms = CollectionTerms { relay: true, ..CollectionTerms::new("internal", Readers::Public) };
+    let forged = town.identity.state_collection(terms, NOW, &editor).unwrap();
+    assert_eq!(town.identity.take_in(forged[0].clone()), Err(StatementError::Unauthorised));
+    let bonn = Town::bonn().identity.id();
+    let removal =
+        ReaderRemoval { organisation: own, collection: collection_id(&town, "x"), reader: bonn, serial: 9, at: NOW };
+    let forged = Signed::new(removal, &[&editor]).unwrap();
     assert_eq!(town.identity.take_in(forged), Err(StatementError::Unauthorised));
     // Right key named, wrong signature.
     let mut bytes = Signed::new(term, &[&town.root]).unwrap().to_bytes();
@@ -89,7 +100,7 @@ fn strangers_and_plain_nodes_cannot_state_anything() {
 fn the_higher_serial_wins_and_equal_serials_are_evidence() {
     let (mut town, laptop) = two_nodes();
     let state = |identity: &Identity, list: Vec<OrgId>| {
-        identity.state_collection("partners", Readers::Organisations(list), false, false, &laptop).unwrap()
+        state(identity, "partners", Readers::Organisations(list), &laptop).remove(0)
     };
     let bonn = Town::bonn().identity.id();
     let (a, b) = (state(&town.identity, vec![]), state(&town.identity, vec![bonn]));
@@ -108,50 +119,11 @@ fn the_higher_serial_wins_and_equal_serials_are_evidence() {
 }
 
 #[test]
-fn reader_lists_decide_who_reads_and_who_learns_of_them() {
-    let (mut town, laptop) = two_nodes();
-    let (bonn, koeln) = (OrgId([1; 32]), OrgId([2; 32]));
-    let id = town.identity.id();
-    let named = |name: &str| CollectionId::named(&id, name);
-    assert!(town.identity.can_read(&named("public"), &bonn) && town.identity.may_relay(&named("public")));
-    assert!(!town.identity.can_read(&named("partners"), &bonn));
-    assert!(!town.identity.can_read(&named("internal"), &bonn) && town.identity.can_read(&named("internal"), &id));
-    assert!(!town.identity.can_read(&named("unknown"), &bonn));
-    let with = format!("with:{bonn}");
-    let readers = Readers::Organisations(vec![bonn]);
-    let statement = town.identity.state_collection(&with, readers, false, false, &laptop).unwrap();
-    town.identity.take_in(statement).unwrap();
-    assert!(town.identity.can_read(&named(&with), &bonn) && !town.identity.can_read(&named(&with), &koeln));
-    let sees = |identity: &Identity, view| identity.statements_for(view).len();
-    let all = sees(&town.identity, View::Own);
-    assert_eq!(sees(&town.identity, View::Reader(bonn)), all);
-    assert_eq!(sees(&town.identity, View::Reader(koeln)), all - 1);
-    assert_eq!(sees(&town.identity, View::Both(bonn, koeln)), all - 1);
-    assert_eq!(sees(&town.identity, View::Public), all - 1);
-    // Bonn holds what it may see; both compute the same hash for it.
-    let (held, _) = Identity::from_statements(town.identity.statements_for(View::Reader(bonn))).unwrap();
-    assert_eq!(held.chain_hash(View::Reader(bonn)), town.identity.chain_hash(View::Reader(bonn)));
-    assert_ne!(held.chain_hash(View::Reader(bonn)), held.chain_hash(View::Public));
-    // Removed: no longer a reader, but told so.
-    let empty = Readers::Organisations(vec![]);
-    let removal = town.identity.state_collection(&with, empty.clone(), false, false, &laptop).unwrap();
-    town.identity.take_in(removal.clone()).unwrap();
-    assert!(!town.identity.can_read(&named(&with), &bonn));
-    assert!(town.identity.statements_for(View::Reader(bonn)).contains(&removal));
-    assert!(!town.identity.statements_for(View::Reader(koeln)).contains(&removal));
-    // Also by a later statement, until it is let in again.
-    let later = town.identity.state_collection(&with, empty, false, true, &laptop).unwrap();
-    town.identity.take_in(later).unwrap();
-    assert_eq!(town.identity.collection(&named(&with)).unwrap().removed, [bonn]);
-    assert_eq!(town.identity.list_serial(&named(&with)), 3);
-}
-
-#[test]
 fn a_revoked_node_counts_no_more_and_what_only_it_signed_is_signed_again() {
     let (mut town, laptop) = two_nodes();
     let bonn = OrgId([1; 32]);
     let readers = Readers::Organisations(vec![bonn]);
-    let collection = town.identity.state_collection("partners", readers, false, false, &laptop).unwrap();
+    let collection = state(&town.identity, "partners", readers, &laptop).remove(0);
     town.identity.take_in(collection.clone()).unwrap();
     let statements = town.identity.revoke(laptop.id(), NOW + 1, &town.root).unwrap();
     assert_eq!(statements.len(), 2);
@@ -274,12 +246,13 @@ fn as_many_statements_of_a_kind_as_allowed_and_no_more() {
         id
     }
     type Make = fn(usize) -> Slot;
-    let kinds: [(usize, Make); 9] = [
+    let kinds: [(usize, Make); 10] = [
         (ROTATIONS_MAX, |n| Slot::Rotation(n as u32)),
         (NODES_MAX, |n| Slot::Certificate(NodeId(id(n)))),
         (NODES_MAX, |n| Slot::Revocation(NodeId(id(n)))),
         (TERMS_MAX, |n| Slot::Term(n as u32)),
         (COLLECTIONS_MAX, |n| Slot::Collection(CollectionId::named(&OrgId([0; 32]), &n.to_string()))),
+        (REMOVALS_MAX, |n| Slot::Removal(CollectionId([0; 16]), OrgId(id(n)))),
         (PARTNERSHIPS_MAX, |n| Slot::Succession(OrgId(id(n)))),
         (PARTNERSHIPS_MAX, |n| Slot::Partnership(OrgId(id(n)))),
         (PARTNERSHIPS_MAX, |n| Slot::Confirmation(OrgId(id(n)))),
@@ -302,48 +275,12 @@ fn as_many_contradictions_as_allowed_are_kept() {
         let name = format!("c{number}");
         let state = |relay| {
             let readers = Readers::Organisations(vec![]);
-            town.identity.state_collection(&name, readers, relay, false, &town.node).unwrap()
+            let terms = CollectionTerms { relay, ..CollectionTerms::new(&name, readers) };
+            town.identity.state_collection(terms, NOW, &town.node).unwrap().remove(0)
         };
         let (first, second) = (state(false), state(true));
         town.identity.take_in(first).unwrap();
         assert!(matches!(town.identity.take_in(second), Ok(TakenIn::Conflict(_))));
     }
     assert_eq!(town.identity.conflicts().count(), CONFLICTS_MAX);
-}
-
-#[test]
-fn a_list_that_is_not_well_formed_cannot_be_signed() {
-    let town = Town::siegburg();
-    let organisation = town.identity.id();
-    let statement = |readers, removed| CollectionStatement {
-        organisation,
-        collection: CollectionId::named(&organisation, "kreis"),
-        name: "kreis".into(),
-        serial: 1,
-        readers: Readers::Organisations(readers),
-        removed,
-        relay: false,
-        ended: false,
-    };
-    let (x, y) = (OrgId([1; 32]), OrgId([2; 32]));
-    let signs = |readers, removed| Signed::new(statement(readers, removed), &[&town.node]).is_ok();
-    assert!(signs(vec![x, y], vec![]));
-    assert!(!signs(vec![y, x], vec![]), "not sorted");
-    assert!(!signs(vec![x, x], vec![]), "twice");
-    assert!(!signs(vec![x], vec![x]), "reader and removed");
-    assert!(!signs(vec![organisation], vec![]), "itself");
-    let many = |count: usize| {
-        (0..count)
-            .map(|n| {
-                let mut id = [0; 32];
-                id[..4].copy_from_slice(&(n as u32).to_be_bytes());
-                OrgId(id)
-            })
-            .collect()
-    };
-    assert!(signs(many(crate::limits::READERS_MAX), vec![]));
-    assert!(!signs(many(crate::limits::READERS_MAX + 1), vec![]));
-    let mut other_name = statement(vec![x], vec![]);
-    other_name.name = "bezirk".into();
-    assert!(Signed::new(other_name, &[&town.node]).is_err(), "the id belongs to the name");
 }

@@ -193,7 +193,11 @@ fn chain(identity: &Identity, record: &SignedRecord) -> Vec<Signed> {
         match slot {
             Slot::Genesis | Slot::Rotation(_) | Slot::Certificate(_) | Slot::Revocation(_) | Slot::Term(_) => true,
             Slot::Collection(id) => id == collection,
-            Slot::Succession(_) | Slot::Partnership(_) | Slot::Confirmation(_) | Slot::Delegation(..) => false,
+            Slot::Succession(_)
+            | Slot::Partnership(_)
+            | Slot::Confirmation(_)
+            | Slot::Delegation(..)
+            | Slot::Removal(..) => false,
         }
     });
     statements

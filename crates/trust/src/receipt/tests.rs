@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::identity::CERTIFICATE_MS;
+use crate::identity::CollectionTerms;
 use crate::keys::{NodeKey, RootKey, Signer};
 use crate::limits::{RECEIPT_BYTES_MAX, RECEIPT_LEAF_ITEMS_MAX, RECEIPT_STATEMENTS_MAX};
 use crate::record::{Body, Checkpoint, Cut, Record, Totals};
@@ -240,8 +241,10 @@ fn whom_the_town_works_with_is_not_in_it() {
     let confirmation = PartnerConfirmation { organisation: own, partner, serial: 1, confirmed: true, at: NOW };
     let identity = &mut publishing.town.identity;
     identity.take_in(Signed::new(confirmation, &[&key]).unwrap()).unwrap();
-    let shared = identity.state_collection("Kreis", Readers::Organisations(vec![partner]), false, false, &key).unwrap();
-    identity.take_in(shared).unwrap();
+    let terms = CollectionTerms::new("Kreis", Readers::Organisations(vec![partner]));
+    for signed in identity.state_collection(terms, NOW, &key).unwrap() {
+        identity.take_in(signed).unwrap();
+    }
     let mut receipt_of = |collection: &str| {
         publishing.feed = publishing.town.feed(collection);
         let record = publishing.publish(collection, NOW);

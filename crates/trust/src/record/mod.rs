@@ -68,7 +68,8 @@ pub enum Body {
     /// The entry is no longer here.
     #[n(1)]
     Withdrawal {
-        /// The collection it went to, if it was moved and readers of this one may know.
+        /// Set if it was moved: to the public collection, or else this collection itself, because where it went is then
+        /// nobody's business here.
         #[n(0)]
         moved_to: Option<CollectionId>,
     },

@@ -191,7 +191,7 @@ pub struct CollectionStatement {
     /// Which one.
     #[n(1)]
     pub collection: CollectionId,
-    /// Its name at creation, for example `public`, `with:<OrgId>` or one of the organisation's own.
+    /// Its name at creation, for example `public`, `with:<OrgId>` or one of the organisation's own. The id is made of it.
     #[n(2)]
     pub name: String,
     /// Counts the statements about this collection from 1.
@@ -200,15 +200,59 @@ pub struct CollectionStatement {
     /// Who may read it.
     #[n(4)]
     pub readers: Readers,
-    /// Organisations (sorted) that could read it before and are told by this statement that they no longer can.
+    /// Since when each organisation on the list may read it, in the order of the list, milliseconds since 1970. Empty
+    /// where no organisations are listed.
     #[n(5)]
-    pub removed: Vec<OrgId>,
+    pub since: Vec<u64>,
     /// Whether readers may pass it on to other readers; always so for a public one.
     #[n(6)]
     pub relay: bool,
-    /// Closed for ever: nothing new will be published in it.
+    /// Closed: nothing new will be published in it. Readers may still fetch its last state. Only a bilateral one opens
+    /// again, when the partnership does.
     #[n(7)]
     pub ended: bool,
+    /// When this was stated, milliseconds since 1970.
+    #[n(8)]
+    pub at: u64,
+    /// The name in use, if it was renamed since its creation.
+    #[n(9)]
+    pub title: Option<String>,
+}
+
+impl CollectionStatement {
+    /// What people call it now.
+    pub fn label(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Since when an organisation on the list may read it, milliseconds since 1970; `None` if it is not listed.
+    pub fn since(&self, reader: &OrgId) -> Option<u64> {
+        match &self.readers {
+            Readers::Organisations(list) => self.since.get(list.binary_search(reader).ok()?).copied(),
+            Readers::Public | Readers::Internal => None,
+        }
+    }
+}
+
+/// An organisation no longer reads a collection. It goes to that organisation and to those who still read, so that any
+/// of them can pass it on; nothing said about the collection later reaches the removed one. Signed as the list itself.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReaderRemoval {
+    /// Whose collection.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// Which one.
+    #[n(1)]
+    pub collection: CollectionId,
+    /// Who was removed.
+    #[n(2)]
+    pub reader: OrgId,
+    /// Serial of the first statement about the collection that no longer lists it.
+    #[n(3)]
+    pub serial: u64,
+    /// When, milliseconds since 1970.
+    #[n(4)]
+    pub at: u64,
 }
 
 /// Two organisations work together. Each side signs with a node of role `admin` (or root) and keeps it in its chain.

@@ -14,7 +14,8 @@ use ortsnetz_model::{Hash, OrgId};
 
 pub use kinds::{
     CollectionStatement, Delegation, Genesis, NodeCertificate, NodeRevocation, OrganisationKind, PartnerConfirmation,
-    Partnership, PartnershipEnd, PublisherTerm, Readers, Roles, RootRotation, STATEMENT_VERSION, Succession, is_ars,
+    Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, Roles, RootRotation, STATEMENT_VERSION,
+    Succession, is_ars,
 };
 pub(crate) use rules::{Rules, check_addresses};
 
@@ -77,6 +78,7 @@ statements! {
     8 PartnershipEnd(PartnershipEnd) = "partnership-end",
     9 PartnerConfirmation(PartnerConfirmation) = "partner-confirmation",
     10 Delegation(Delegation) = "delegation",
+    11 ReaderRemoval(ReaderRemoval) = "reader-removal",
 }
 
 impl Statement {
@@ -95,6 +97,7 @@ impl Statement {
             Self::PartnershipEnd(s) => vec![s.organisation],
             Self::PartnerConfirmation(s) => vec![s.organisation],
             Self::Delegation(s) => vec![s.organisation],
+            Self::ReaderRemoval(s) => vec![s.organisation],
         }
     }
 }

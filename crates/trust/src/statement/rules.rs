@@ -4,7 +4,7 @@ use ortsnetz_model::{CollectionId, OrgId};
 
 use super::kinds::{
     CollectionStatement, Delegation, Genesis, NodeCertificate, NodeRevocation, PartnerConfirmation, Partnership,
-    PartnershipEnd, PublisherTerm, Readers, RootRotation, STATEMENT_VERSION, Succession, is_ars,
+    PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, RootRotation, STATEMENT_VERSION, Succession, is_ars,
 };
 use crate::canonical::{EncodingError, rule};
 use crate::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, NAME_BYTES_MAX, READERS_MAX};
@@ -81,16 +81,26 @@ impl Rules for CollectionStatement {
             "the collection's id does not belong to its name".into()
         })?;
         rule(self.serial > 0, || "serials count from 1".into())?;
-        check_readers(&self.removed, &self.organisation)?;
+        if let Some(title) = &self.title {
+            check_name(title)?;
+            rule(*title != self.name, || "a collection is renamed to its first name".into())?;
+        }
+        let listed = match &self.readers {
+            Readers::Organisations(list) => list.len(),
+            Readers::Public | Readers::Internal => 0,
+        };
+        rule(self.since.len() == listed, || format!("{} times for {listed} readers", self.since.len()))?;
         match &self.readers {
-            Readers::Organisations(list) => {
-                check_readers(list, &self.organisation)?;
-                let both = self.removed.iter().any(|org| list.binary_search(org).is_ok());
-                rule(!both, || "an organisation is reader and removed at once".into())
-            }
+            Readers::Organisations(list) => check_readers(list, &self.organisation),
             Readers::Public => rule(self.relay, || "a public collection may always be relayed".into()),
             Readers::Internal => rule(!self.relay, || "an internal collection is never relayed".into()),
         }
+    }
+}
+
+impl Rules for ReaderRemoval {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.organisation != self.reader && self.serial > 0, || "an organisation removes itself".into())
     }
 }
 

@@ -119,7 +119,7 @@ fn what_one_kind_signed_does_not_pass_as_another() {
 fn any_statement() -> impl Strategy<Value = Statement> {
     let orgs = (any::<[u8; 32]>(), any::<[u8; 32]>()).prop_filter("two", |(a, b)| a != b);
     let name = "[a-zA-ZäöüÄÖÜß ]{1,40}x";
-    (orgs, name, 1u64..u64::MAX, any::<u64>(), 0u8..8).prop_map(|((a, b), name, serial, at, kind)| {
+    (orgs, name, 1u64..u64::MAX, any::<u64>(), 0u8..9).prop_map(|((a, b), name, serial, at, kind)| {
         let (organisation, partner) = (OrgId(a), OrgId(b));
         match kind {
             0 => Genesis { name, at, ..genesis() }.into(),
@@ -132,12 +132,22 @@ fn any_statement() -> impl Strategy<Value = Statement> {
                 name,
                 serial,
                 readers: Readers::Organisations(vec![partner]),
-                removed: vec![],
+                since: vec![at],
                 relay: at % 2 == 0,
                 ended: at % 3 == 0,
+                at,
+                title: (at % 5 == 0).then(|| "Neu".into()),
             }
             .into(),
             5 => Partnership { a: organisation.min(partner), b: organisation.max(partner), serial, at }.into(),
+            8 => ReaderRemoval {
+                organisation,
+                collection: CollectionId::named(&partner, &name),
+                reader: partner,
+                serial,
+                at,
+            }
+            .into(),
             6 => PartnerConfirmation { organisation, partner, serial, confirmed: at % 2 == 0, at }.into(),
             _ => Delegation { organisation, to: partner, ars: "053820060060".into(), serial, until: at }.into(),
         }
