@@ -1,11 +1,13 @@
 //! The command line as the user types it.
 
+mod collections;
 mod groups;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use collections::{Collections, Switch};
 pub(crate) use groups::*;
 
 const EXAMPLES: &str = "\
@@ -66,6 +68,9 @@ pub(crate) enum Command {
     /// List, show, confirm or remove partners
     #[command(subcommand)]
     Partners(Partners),
+    /// List, make, rename, share, narrow or end collections, and see what a partner sees
+    #[command(subcommand)]
+    Collections(Collections),
     /// Compare with a partner entry by entry; exit code 1 if anything differs
     Compare {
         /// Name, or id or its beginning
@@ -215,6 +220,16 @@ mod tests {
             "ortsnetz invite --node",
             "ortsnetz join TOKEN --dial",
             "ortsnetz partners confirm Bonn",
+            "ortsnetz collections list --json",
+            "ortsnetz collections show Planung",
+            "ortsnetz collections create Planung --reader Bonn --reader Hürth --relay",
+            "ortsnetz collections rename Planung Bauplanung",
+            "ortsnetz collections grant Planung Bonn Hürth",
+            "ortsnetz collections narrow Planung Bonn",
+            "ortsnetz collections relay Planung off",
+            "ortsnetz collections end Planung --withdraw",
+            "ortsnetz collections end Planung --move-to public",
+            "ortsnetz collections seen-by Bonn",
             "ortsnetz compare Bonn",
             "ortsnetz publisher take",
             "ortsnetz import a.jsonl b.json --format dldb --collection public --valid-for 091620000000 --publish --dry-run",
@@ -265,6 +280,9 @@ mod tests {
             "ortsnetz redact",
             "ortsnetz redact 00ff --status --erase",
             "ortsnetz search",
+            "ortsnetz collections grant Planung",
+            "ortsnetz collections relay Planung",
+            "ortsnetz collections end Planung --withdraw --move-to public",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

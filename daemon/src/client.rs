@@ -87,6 +87,11 @@ impl Client {
         self.send_json(self.agent.post(self.address(path)), "application/json", body)
     }
 
+    /// Changes something there is.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send_json(self.agent.patch(self.address(path)), "application/json", body)
+    }
+
     /// Sends paths and values for a new entry.
     pub(crate) fn post_paths(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.send_json(self.agent.post(self.address(path)), MEDIA_TYPE_PATHS, body)

@@ -55,11 +55,13 @@ impl Town {
     }
 
     async fn create(&self, collection: &str, title: &str, note: &str) -> String {
-        let entry = json!({
+        let mut entry = json!({
             "kind": "service", "collection": collection, "title": {"de": title}, "valid_for": ["053820060060"],
             "texts": {"summary": {"de": format!("Alles über {title}")}},
-            "companions": {"partners": {"agent_note": {"de": note}}},
         });
+        if collection == "public" {
+            entry["companions"] = json!({"partners": {"agent_note": {"de": note}}});
+        }
         let (status, written) = self.api("POST", "/api/v1/entries", "application/json", &entry).await;
         assert_eq!(status, StatusCode::CREATED, "{written}");
         written["id"].as_str().expect("an id").to_owned()

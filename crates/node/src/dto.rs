@@ -1,8 +1,10 @@
 //! What the command line and HTTP show: the JSON of the contract, as structs. Times are RFC 3339, dates ISO 8601,
 //! money integer cents; ids are texts as in `model::ids`.
 
+mod collections;
 mod proof;
 
+pub use collections::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -379,6 +381,8 @@ pub struct Hit {
     pub organisation: OrganisationInfo,
     /// Name of the collection.
     pub collection: String,
+    /// Everybody may read it.
+    pub public: bool,
     /// Places it is valid for.
     pub valid_for: Vec<String>,
     /// RFC 3339.
@@ -456,6 +460,8 @@ pub struct EntryMeta {
     pub organisation: OrganisationInfo,
     /// Name of its collection.
     pub collection: String,
+    /// Everybody may read what is in that collection.
+    pub public: bool,
     /// `draft`, `published` or `withdrawn`: the version shown.
     pub state: String,
     /// The working document is ahead.

@@ -13,8 +13,8 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    editing, exporting, importing, joining, maintenance, metrics, partners, reading, receipts, redacting, searching,
-    start, status,
+    collections, editing, exporting, importing, joining, maintenance, metrics, partners, reading, receipts, redacting,
+    searching, start, status,
 };
 
 /// How a node is started.
@@ -163,6 +163,56 @@ impl Handle {
     pub async fn remove_partner(&self, name_or_id: &str) -> Result<(), NodeError> {
         let name_or_id = name_or_id.to_owned();
         self.blocking(move |shared| partners::remove(shared, &name_or_id)).await
+    }
+
+    /// `collections list`
+    pub async fn collections(&self) -> Result<Vec<CollectionInfo>, NodeError> {
+        self.blocking(move |shared| collections::list(shared)).await
+    }
+
+    /// `collections show NAME-OR-ID`
+    pub async fn collection(&self, name_or_id: &str) -> Result<CollectionInfo, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| collections::show(shared, &name_or_id)).await
+    }
+
+    /// `collections create NAME`
+    pub async fn create_collection(&self, new: NewCollection) -> Result<CollectionInfo, NodeError> {
+        self.blocking(move |shared| collections::create(shared, &new)).await
+    }
+
+    /// `collections rename NAME NEW` and `collections relay NAME on|off`
+    pub async fn change_collection(
+        &self,
+        name_or_id: &str,
+        change: CollectionChange,
+    ) -> Result<CollectionInfo, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| collections::change(shared, &name_or_id, &change)).await
+    }
+
+    /// `collections grant NAME ORGANISATION...`: confirmed partners only.
+    pub async fn grant_collection(&self, name_or_id: &str, readers: Vec<String>) -> Result<CollectionInfo, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| collections::grant(shared, &name_or_id, &readers)).await
+    }
+
+    /// `collections narrow NAME ORGANISATION...`: they keep what they have and get nothing new.
+    pub async fn narrow_collection(&self, name_or_id: &str, readers: Vec<String>) -> Result<CollectionInfo, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| collections::narrow(shared, &name_or_id, &readers)).await
+    }
+
+    /// `collections end NAME`: refused while anything is published in it, unless that is withdrawn or moved.
+    pub async fn end_collection(&self, name_or_id: &str, how: CollectionEnd) -> Result<CollectionInfo, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| collections::end(shared, &name_or_id, &how)).await
+    }
+
+    /// `collections seen-by ORGANISATION`: everything of ours that it can see, or could once.
+    pub async fn seen_by(&self, name_or_id: &str) -> Result<SeenBy, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| collections::seen_by(shared, &name_or_id)).await
     }
 
     /// `compare PARTNER`

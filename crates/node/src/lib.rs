@@ -8,6 +8,7 @@ mod alarms;
 mod calling;
 mod catalog;
 mod clock;
+mod collections;
 mod committing;
 mod documents;
 mod drafts;

@@ -199,6 +199,7 @@ fn answer(
         meta: EntryMeta {
             organisation: shared.organisation_info(&feed.organisation),
             collection: shared.collection_name(feed),
+            public: shared.is_public(feed),
             state: state.into(),
             request: "none".into(),
             heads: texts(content.heads().unwrap_or_default()),

@@ -78,6 +78,7 @@ fn show_draft(shared: &Shared, working: &Working, at: Option<&[Hash]>) -> Result
         meta: EntryMeta {
             organisation: shared.organisation_info(&shared.own.organisation),
             collection: shared.collection_name(&feed),
+            public: shared.is_public(&feed),
             state: "draft".into(),
             draft: working.row.draft,
             request: request_word(&working.row.request).into(),
@@ -143,6 +144,7 @@ pub(crate) fn show_held(
         meta: EntryMeta {
             organisation: shared.organisation_info(&held.feed.organisation),
             collection: shared.collection_name(&held.feed),
+            public: shared.is_public(&held.feed),
             state: if held.is_withdrawn() { "withdrawn" } else { "published" }.into(),
             draft: working.is_some_and(|working| working.row.draft),
             request: working.map_or("none", |working| request_word(&working.row.request)).into(),

@@ -22,7 +22,6 @@ use crate::error::NodeError;
 use crate::reading::parse_on;
 use crate::rows;
 use crate::shared::{Shared, read};
-use crate::working::PUBLIC;
 
 /// Memory in which the index collects changes, in bytes.
 const HEAP_BYTES: usize = 30 << 20;
@@ -422,7 +421,7 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
         }
     }
     let allowed = |feed: &FeedId| {
-        if public_only && shared.collection_name(feed) != PUBLIC {
+        if public_only && !shared.is_public(feed) {
             return None;
         }
         Some(standing(shared, &feed.organisation, place.as_ref()))
@@ -470,6 +469,7 @@ fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit
         summary: hit.summary,
         organisation,
         collection: shared.collection_name(&feed),
+        public: shared.is_public(&feed),
         valid_for: hit.valid_for.iter().map(Ars::to_string).collect(),
         published_at: hit.published_at.map(clock::rfc3339),
         received_at: hit.received_at.map(clock::rfc3339),

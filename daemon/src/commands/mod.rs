@@ -1,5 +1,6 @@
 //! What each command does: one question to the daemon, and its answer as a table or as JSON.
 
+mod collections;
 mod entries;
 mod identity;
 mod network;
@@ -56,6 +57,7 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Invite(args) => network::invite(&context, &args),
         Command::Join(args) => network::join(&context, &args),
         Command::Partners(args) => network::partners(&context, args),
+        Command::Collections(args) => collections::collections(&context, args),
         Command::Compare { partner } => network::compare(&context, &partner),
         Command::Publisher(args) => status::publisher(&context, &args),
         Command::Import(args) => transfer::import(&context, &args),

@@ -1,5 +1,6 @@
 //! The resources under `/api/v1`; each handler asks the node one question.
 
+mod collections;
 mod entries;
 mod entry;
 mod events;
@@ -48,6 +49,12 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(partners::compare))
         .routes(routes!(partners::invite))
         .routes(routes!(partners::join))
+        .routes(routes!(collections::list, collections::create))
+        .routes(routes!(collections::show, collections::change))
+        .routes(routes!(collections::grant))
+        .routes(routes!(collections::narrow))
+        .routes(routes!(collections::end))
+        .routes(routes!(collections::seen_by))
         .routes(routes!(transfer::import))
         .routes(routes!(transfer::export))
         .routes(routes!(transfer::import_places))

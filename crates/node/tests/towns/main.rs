@@ -5,6 +5,7 @@ mod dial;
 mod network;
 mod places;
 mod proof;
+mod readers;
 mod two;
 
 use std::path::Path;
