@@ -73,7 +73,12 @@ pub(crate) fn store(
         }
         let _ = shared.driver.send(Input::Answer(Event::Stored { op, ok: result.is_ok() }));
     };
-    rayon::spawn(write);
+    if own {
+        // It may wait for the locks of entries, whose holders wait for commits, which the pool makes: off the pool.
+        tokio::task::spawn_blocking(write);
+    } else {
+        rayon::spawn(write);
+    }
 }
 
 /// The entry of a record that voids what is held of it.

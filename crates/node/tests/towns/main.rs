@@ -36,6 +36,8 @@ fn log() {
 
 async fn town(dir: &Path, name: &str, ars: &str) -> Handle {
     log();
+    // The smallest machine there is: what waits on the pool for something else on the pool waits for ever.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
     let organisation = NewOrganisation { name: name.into(), ars: ars.into(), kind: "municipality".into() };
     init(dir, &organisation).expect("init");
     Handle::start(config(dir)).await.expect("start")

@@ -3,7 +3,7 @@
 use ortsnetz_node::dto::{ImportRequest, InviteRequest, SearchRequest, ShowOptions};
 use ortsnetz_node::{Handle, NodeConfig, init_join};
 
-use crate::{config, eventually, in_sync, join, publish, town, values};
+use crate::{PATIENCE, config, eventually, in_sync, join, publish, town, values};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_town_publishes_the_other_reads_finds_and_can_prove() {
@@ -190,6 +190,45 @@ async fn a_moved_entry_leaves_its_readers_and_reaches_the_others_and_is_no_draft
     .await;
     for node in [&owner, &reader] {
         assert_eq!(node.store_check().await.expect("check").problems, Vec::<String>::new());
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_that_edit_one_entry_at_the_same_time_never_wait_for_each_other_for_ever() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let hall = town(&dir.path().join("hall"), "Stadt Hürth", "053620028028").await;
+    let token = hall.invite(InviteRequest { node: true, ..InviteRequest::default() }).await.expect("invite").token;
+    let laptop_dir = dir.path().join("laptop");
+    init_join(&laptop_dir, &token).await.expect("init --join");
+    let laptop = Handle::start(config(&laptop_dir)).await.expect("start");
+    let id = hall.create("service", &values(&[("title.de", "Sperrmüll")])).await.expect("create").id;
+    eventually(&laptop, "the draft arrives", || async {
+        laptop.show(&id, ShowOptions { draft: true, ..ShowOptions::default() }).await.is_ok()
+    })
+    .await;
+
+    const EDITS: usize = 60;
+    let typing = |node: &Handle, path: &'static str| {
+        let (node, id) = (node.clone(), id.clone());
+        tokio::spawn(async move {
+            for n in 0..EDITS {
+                node.edit(&id, &[(path.to_owned(), format!("Fassung {n}"))]).await.expect("edit");
+            }
+        })
+    };
+    let both = (typing(&hall, "texts.notes.de"), typing(&laptop, "texts.summary.de"));
+    tokio::time::timeout(PATIENCE, async { tokio::join!(both.0, both.1) }).await.expect("nobody waits for ever");
+    let last = format!("Fassung {}", EDITS - 1);
+    for node in [&hall, &laptop] {
+        eventually(node, "both have both last words", || async {
+            let options = ShowOptions { draft: true, ..ShowOptions::default() };
+            node.show(&id, options).await.is_ok_and(|shown| {
+                let texts = &shown.entry["texts"];
+                texts["notes"]["de"] == last && texts["summary"]["de"] == last
+            })
+        })
+        .await;
         node.shutdown().await;
     }
 }
