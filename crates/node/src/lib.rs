@@ -10,6 +10,7 @@ mod catalog;
 mod clock;
 mod collections;
 mod committing;
+mod districts;
 mod documents;
 mod drafts;
 mod driver;

@@ -12,10 +12,10 @@ use ortsnetz_trust::record::SignedRecord;
 use ortsnetz_trust::statement::Signed;
 
 use crate::clock;
+use crate::districts;
 use crate::dto::{PlacesReport, Rejection, StoreCheck};
 use crate::error::NodeError;
 use crate::identities;
-use crate::searching;
 use crate::shared::{Shared, write};
 use crate::start::{self, PLACES};
 
@@ -99,7 +99,7 @@ pub(crate) fn import_places(shared: &Shared, file: &str, bytes: &mut dyn Read) -
     let mut batch = Batch::new(Origin::Own);
     batch.put(Key::Meta(PLACES.into()), json);
     shared.store.commit(batch)?;
-    *write(&shared.places) = Arc::new(searching::with_districts(&shared.store, imported.places)?);
+    *write(&shared.places) = Arc::new(districts::add_to(&shared.store, imported.places)?);
     Ok(PlacesReport {
         ok: true,
         municipalities: imported.municipalities as u64,

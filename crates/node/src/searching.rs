@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use ortsnetz_model::dates;
 use ortsnetz_model::{Ars, Entry, EntryId, FeedId, Kind, OrgId, as_of, due_dates};
 use ortsnetz_search::{
-    Change, District, Document, Index, OpenState, PlaceCandidate, PlaceFilter, PlaceKind, Places, Query, Reader,
-    Standing,
+    Change, Document, Index, OpenState, PlaceCandidate, PlaceFilter, PlaceKind, Query, Reader, Standing,
 };
 use ortsnetz_store::{Batch, Key, Range, Side, Store};
-use ortsnetz_trust::statement::OrganisationKind;
 
 use crate::catalog;
 use crate::clock;
+use crate::districts;
 use crate::dto::{Completeness, Hit, PlaceInfo, SearchRequest, SearchResult};
 use crate::error::NodeError;
 use crate::reading::parse_on;
@@ -31,9 +30,11 @@ const COMMIT_AFTER: Duration = Duration::from_millis(400);
 const COMMIT_CHANGES: usize = 2000;
 /// Table of entries that change by themselves: key is the date (10 bytes), then feed and entry.
 const DUE: &str = "due";
-
-/// Table of the districts that profiles tell: key is the ARS, value the list as JSON.
-const DISTRICTS: &str = "districts";
+/// Table of responsibilities by the service they are about: key is service and entry, value feed and entry.
+const POINTING: &str = "pointing";
+/// Responsibilities read again when the service they are about changes. Further ones show its former title until they change
+/// themselves: whoever makes that many must not keep the index busy.
+const POINTING_MAX: usize = 256;
 
 /// What the index thread is told.
 enum Job {
@@ -73,7 +74,7 @@ impl Search {
         let feeder = Feeder {
             shared: shared.clone(),
             index,
-            dirty: BTreeMap::new(),
+            dirty: Dirty::new(),
             safe: shared.store.change(),
             sampled: shared.store.change(),
             current: shared.search.current.clone(),
@@ -114,10 +115,13 @@ impl Search {
     }
 }
 
+/// Entries to read, by feed.
+type Dirty = BTreeMap<FeedId, BTreeSet<EntryId>>;
+
 struct Feeder {
     shared: Arc<Shared>,
     index: Index,
-    dirty: BTreeMap<FeedId, BTreeSet<EntryId>>,
+    dirty: Dirty,
     /// Every change of the store up to here is in the index or in `dirty`.
     safe: u64,
     /// The newest change when the index was committed last. What was durable then has been told by the next commit, so
@@ -234,19 +238,27 @@ impl Feeder {
     }
 
     fn feed_dirty(&mut self) {
-        for (feed, entries) in std::mem::take(&mut self.dirty) {
+        let mut pointing = Dirty::new();
+        let dirty = std::mem::take(&mut self.dirty);
+        self.update_all(dirty, &mut pointing);
+        // Those are read once more and no further: foreign entries may point to each other in a circle.
+        self.update_all(pointing, &mut Dirty::new());
+    }
+
+    fn update_all(&mut self, dirty: Dirty, pointing: &mut Dirty) {
+        for (feed, entries) in dirty {
             if catalog::is_draft_feed(&self.shared, &feed) {
                 continue;
             }
             for entry in entries {
-                if let Err(error) = self.update(&feed, &entry) {
+                if let Err(error) = self.update(&feed, &entry, pointing) {
                     tracing::error!(%error, %entry, "an entry could not be indexed");
                 }
             }
         }
     }
 
-    fn update(&mut self, feed: &FeedId, id: &EntryId) -> Result<(), NodeError> {
+    fn update(&mut self, feed: &FeedId, id: &EntryId, pointing: &mut Dirty) -> Result<(), NodeError> {
         let shared = self.shared.clone();
         let failed = |error: ortsnetz_search::SearchError| NodeError::Unavailable(error.to_string());
         let held = catalog::find_of(&shared, &feed.organisation, id)?;
@@ -261,12 +273,16 @@ impl Feeder {
         self.note_due(&held.feed, id, &entry);
         let entry = as_of(&entry, dates::today(now));
         if entry.kind() == Kind::Profile {
-            learn_districts(&shared, &held.feed.organisation, &entry);
+            districts::learn(&shared, &held.feed.organisation, &entry);
         }
         if matches!(entry.kind(), Kind::Unknown(_) | Kind::Journal) {
             return Ok(());
         }
         let names = office_names(&shared, &held.feed, &entry)?;
+        let service = self.service_of(&held.feed, id, &entry)?;
+        if entry.kind() == Kind::Service {
+            self.add_pointing(id, pointing)?;
+        }
         let notes: Vec<String> = held
             .companions
             .iter()
@@ -281,11 +297,44 @@ impl Feeder {
             entry: &entry,
             notes: notes.iter().map(String::as_str).collect(),
             office_names: names.iter().map(String::as_str).collect(),
+            service: service.as_ref(),
             default_area: claim(&shared, &held.feed.organisation),
             published_at: Some(held.record.record().at),
             received_at: if own { None } else { held.home.as_ref().map(|row| row.at) },
         };
         self.index.update(&[Change::Upsert(document)]).map_err(failed)
+    }
+
+    /// The service a responsibility is about, whoever's it is. That it points there is noted, for the service may come later,
+    /// or get another title.
+    fn service_of(&self, feed: &FeedId, id: &EntryId, entry: &Entry) -> Result<Option<Entry>, NodeError> {
+        if entry.kind() != Kind::Responsibility {
+            return Ok(None);
+        }
+        let Some((_, service)) = entry.references().into_iter().find(|(path, _)| path == "service") else {
+            return Ok(None);
+        };
+        let key = Key::Custom { table: POINTING.into(), key: [service.0, id.0].concat() };
+        if self.shared.store.get(&key)?.is_none() {
+            let mut batch = Batch::new(ortsnetz_store::Origin::Foreign);
+            batch.put(key, rows::encode(&(*feed, *id)));
+            self.shared.store.submit(batch, |_| {});
+        }
+        catalog::find(&self.shared, &service)?.map_or(Ok(None), |held| held.entry(&service, false))
+    }
+
+    /// Adds the responsibilities that point to a service, the first [`POINTING_MAX`] of them.
+    fn add_pointing(&self, service: &EntryId, pointing: &mut Dirty) -> Result<(), NodeError> {
+        let range = Range::Custom(POINTING.into());
+        let after = Key::Custom { table: POINTING.into(), key: service.0.to_vec() };
+        for (key, value) in self.shared.store.scan(&range, Some(&after), POINTING_MAX)? {
+            if !matches!(&key, Key::Custom { key, .. } if key.starts_with(&service.0)) {
+                break;
+            }
+            let (feed, entry) = rows::decode::<(FeedId, EntryId)>("a pointing entry", &value)?;
+            pointing.entry(feed).or_default().insert(entry);
+        }
+        Ok(())
     }
 
     fn note_due(&self, feed: &FeedId, id: &EntryId, entry: &Entry) {
@@ -316,40 +365,6 @@ fn office_names(shared: &Shared, feed: &FeedId, entry: &Entry) -> Result<Vec<Str
         }
     }
     Ok(names)
-}
-
-/// Takes over the districts a municipality tells in its profile. A county's towns are places of their own.
-fn learn_districts(shared: &Shared, organisation: &OrgId, profile: &Entry) {
-    let municipality =
-        shared.identity_of(organisation).is_some_and(|identity| identity.kind() == OrganisationKind::Municipality);
-    let Some(ars) = claim(shared, organisation).filter(|_| municipality) else { return };
-    let districts: Vec<District> =
-        profile.get("districts").and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default();
-    let key = Key::Custom { table: DISTRICTS.into(), key: ars.to_string().into_bytes() };
-    let told = serde_json::to_vec(&districts).unwrap_or_default();
-    if shared.store.get(&key).ok().flatten().as_deref() != Some(&told) {
-        let mut batch = Batch::new(ortsnetz_store::Origin::Foreign);
-        batch.put(key, told);
-        if let Err(error) = shared.store.commit(batch) {
-            tracing::error!(%error, %ars, "the districts of a profile could not be kept");
-        }
-    }
-    let mut places = crate::shared::write(&shared.places);
-    let mut table = Places::clone(&places);
-    table.set_districts(ars, &districts);
-    *places = Arc::new(table);
-}
-
-/// Adds to a table of places the districts that profiles told so far.
-pub(crate) fn with_districts(store: &Store, mut table: Places) -> Result<Places, NodeError> {
-    for (key, told) in store.scan(&Range::Custom(DISTRICTS.into()), None, usize::MAX)? {
-        let Key::Custom { key, .. } = key else { continue };
-        let ars = std::str::from_utf8(&key).ok().and_then(|text| text.parse::<Ars>().ok());
-        if let (Some(ars), Ok(districts)) = (ars, serde_json::from_slice::<Vec<District>>(&told)) {
-            table.set_districts(ars, &districts);
-        }
-    }
-    Ok(table)
 }
 
 /// The place an organisation claims.

@@ -17,6 +17,7 @@ use ortsnetz_trust::{NodeKey, RootKey, words};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::clock;
+use crate::districts;
 use crate::driver::{Driver, TAKEN};
 use crate::dto::{Initialised, NodeInfo, OrganisationInfo, Recovery};
 use crate::error::NodeError;
@@ -25,7 +26,7 @@ use crate::identities;
 use crate::partners;
 use crate::purging;
 use crate::rows::{self, INTRODUCED};
-use crate::searching::{self, Search};
+use crate::searching::Search;
 use crate::shared::{Own, Shared};
 use crate::storing::FROZEN;
 
@@ -342,7 +343,7 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
             .map_err(|error| NodeError::Unavailable(format!("the table of places is damaged: {error}")))?,
         None => Places::built_in(),
     };
-    let places = searching::with_districts(&store, places)?;
+    let places = districts::add_to(&store, places)?;
     let search = Search::open(&data_dir.join(SEARCH_DIR), &store)?;
     Ok(Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search })
 }

@@ -287,6 +287,7 @@ fn upsert(n: usize, entry: &Entry) -> Change<'_> {
         entry,
         notes: Vec::new(),
         office_names: vec!["Bürgeramt Mitte"],
+        service: None,
         default_area: None,
         published_at: Some(1_780_000_000_000),
         received_at: Some(1_780_000_000_000),

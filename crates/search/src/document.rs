@@ -41,6 +41,8 @@ pub struct Document<'a> {
     pub notes: Vec<&'a str>,
     /// Names of the offices it refers to.
     pub office_names: Vec<&'a str>,
+    /// The service a responsibility is about, if it is known: found and shown by its title.
+    pub service: Option<&'a Entry>,
     /// Where it is valid if it does not say so itself: the place of its organisation.
     pub default_area: Option<Ars>,
     /// When it was published, milliseconds since 1970.
@@ -127,6 +129,10 @@ impl Document<'_> {
         for name in &self.office_names {
             out.document.add_text(fields.body, name);
         }
+        if let Some(service) = self.service {
+            // In the text, not in the title: the service itself comes first.
+            each_name(service, |name| out.document.add_text(fields.body, name));
+        }
         for note in &self.notes {
             out.document.add_text(fields.notes, plain(note));
         }
@@ -168,6 +174,13 @@ impl Document<'_> {
             if let Some(summary) = entry.summary(language) {
                 let cut = summary.chars().take(SUMMARY_CHARS_MAX).collect();
                 shown.summary.insert(language.to_owned(), cut);
+            }
+        }
+        if let Some(service) = self.service.filter(|_| shown.title.is_empty()) {
+            for language in service.languages().into_iter().take(LANGUAGES_SHOWN_MAX) {
+                if let Some(title) = service.title(language) {
+                    shown.title.insert(language.to_owned(), title.to_owned());
+                }
             }
         }
         if let Some(name) = own_names(entry).next().filter(|_| shown.title.is_empty() && *kind == Kind::Profile) {

@@ -8,7 +8,7 @@ use crate::tokenizer::Mode;
 
 /// Version of everything that is derived when indexing: fields, tokenizers, built-in words. Another one in an index on
 /// disk rebuilds it.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Name of the column that says which feed an entry is of.
 pub(crate) const FEED: &str = "feed";

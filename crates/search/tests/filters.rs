@@ -146,6 +146,7 @@ fn notes_are_found_only_if_asked_for() {
         entry: &entry,
         notes: vec!["Rückfrage beim Steueramt"],
         office_names: vec!["Kassenzeichenstelle"],
+        service: None,
         default_area: Some(ars(KOELN)),
         published_at: Some(5),
         received_at: Some(6),

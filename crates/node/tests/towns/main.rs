@@ -6,6 +6,7 @@ mod network;
 mod places;
 mod proof;
 mod readers;
+mod responsible;
 mod two;
 
 use std::path::Path;

@@ -218,7 +218,10 @@ async fn two_nodes_that_edit_one_entry_at_the_same_time_never_wait_for_each_othe
         })
     };
     let both = (typing(&hall, "texts.notes.de"), typing(&laptop, "texts.summary.de"));
-    tokio::time::timeout(PATIENCE, async { tokio::join!(both.0, both.1) }).await.expect("nobody waits for ever");
+    let ended = tokio::time::timeout(PATIENCE, async { tokio::join!(both.0, both.1) }).await;
+    let (at_hall, at_laptop) = ended.expect("nobody waits for ever");
+    at_hall.expect("the hall edits");
+    at_laptop.expect("the laptop edits");
     let last = format!("Fassung {}", EDITS - 1);
     for node in [&hall, &laptop] {
         eventually(node, "both have both last words", || async {

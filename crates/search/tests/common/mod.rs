@@ -141,6 +141,7 @@ pub fn upsert(organisation: OrgId, id: EntryId, entry: &Entry) -> Change<'_> {
         entry,
         notes: Vec::new(),
         office_names: Vec::new(),
+        service: None,
         default_area: None,
         published_at: Some(1),
         received_at: None,

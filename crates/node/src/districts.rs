@@ -1,0 +1,49 @@
+//! The districts of municipalities, as their profiles tell them: kept apart from the table of places, which can be replaced.
+
+use std::sync::Arc;
+
+use ortsnetz_model::{Ars, Entry, OrgId};
+use ortsnetz_search::{District, Places};
+use ortsnetz_store::{Batch, Key, Origin, Range, Store};
+use ortsnetz_trust::statement::OrganisationKind;
+
+use crate::error::NodeError;
+use crate::searching::claim;
+use crate::shared::{Shared, write};
+
+/// Table of the districts that profiles tell: key is the ARS, value the list as JSON.
+const DISTRICTS: &str = "districts";
+
+/// Takes over the districts a municipality tells in its profile. A county's towns are places of their own.
+pub(crate) fn learn(shared: &Shared, organisation: &OrgId, profile: &Entry) {
+    let municipality =
+        shared.identity_of(organisation).is_some_and(|identity| identity.kind() == OrganisationKind::Municipality);
+    let Some(ars) = claim(shared, organisation).filter(|_| municipality) else { return };
+    let districts: Vec<District> =
+        profile.get("districts").and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default();
+    let key = Key::Custom { table: DISTRICTS.into(), key: ars.to_string().into_bytes() };
+    let told = serde_json::to_vec(&districts).unwrap_or_default();
+    if shared.store.get(&key).ok().flatten().as_deref() != Some(&told) {
+        let mut batch = Batch::new(Origin::Foreign);
+        batch.put(key, told);
+        if let Err(error) = shared.store.commit(batch) {
+            tracing::error!(%error, %ars, "the districts of a profile could not be kept");
+        }
+    }
+    let mut places = write(&shared.places);
+    let mut table = Places::clone(&places);
+    table.set_districts(ars, &districts);
+    *places = Arc::new(table);
+}
+
+/// Adds to a table of places the districts that profiles told so far.
+pub(crate) fn add_to(store: &Store, mut table: Places) -> Result<Places, NodeError> {
+    for (key, told) in store.scan(&Range::Custom(DISTRICTS.into()), None, usize::MAX)? {
+        let Key::Custom { key, .. } = key else { continue };
+        let ars = std::str::from_utf8(&key).ok().and_then(|text| text.parse::<Ars>().ok());
+        if let (Some(ars), Ok(districts)) = (ars, serde_json::from_slice::<Vec<District>>(&told)) {
+            table.set_districts(ars, &districts);
+        }
+    }
+    Ok(table)
+}
