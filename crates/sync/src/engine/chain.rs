@@ -28,10 +28,15 @@ impl Engine {
     }
 
     pub(super) fn ask_for_chain(&mut self, node: &NodeId, organisation: &OrgId, hash: [u8; 16]) {
-        let Some(session) = self.sessions.get_mut(node) else { return };
-        let asked = session.asked.get(organisation);
-        if !session.open() || asked.is_some_and(|asked| !asked.done || asked.hash == hash && hash != [0; 16]) {
-            return;
+        let Some(session) = self.sessions.get_mut(node).filter(|session| session.open()) else { return };
+        if let Some(asked) = session.asked.get_mut(organisation) {
+            if !asked.done {
+                asked.newer = (asked.hash != hash).then_some(hash);
+                return;
+            }
+            if asked.hash == hash && hash != [0; 16] {
+                return;
+            }
         }
         session.asked.insert(*organisation, Asked { hash, until: self.now + REQUEST_MS, ..Asked::default() });
         self.send(node, &Message::AskChain { organisation: *organisation }, Lane::Control);
@@ -122,8 +127,12 @@ impl Engine {
         self.chains_moved(&node, &organisation);
     }
 
-    /// What waited for the statements of an organisation goes on.
+    /// What waited for the statements of an organisation goes on; or the peer has told of newer ones meanwhile.
     fn chains_moved(&mut self, node: &NodeId, organisation: &OrgId) {
+        let asked = self.sessions.get_mut(node).and_then(|session| session.asked.get_mut(organisation));
+        if let Some(hash) = asked.and_then(|asked| asked.newer.take()) {
+            self.compare_chain(node, &HeldChain { organisation: *organisation, hash });
+        }
         let feeds: Vec<_> = self.pipes.keys().filter(|feed| feed.organisation == *organisation).copied().collect();
         for feed in feeds {
             self.advance(&feed);

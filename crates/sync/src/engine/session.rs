@@ -66,6 +66,8 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     pub(super) hash: [u8; 16],
+    /// The hash the peer told while the answer to an earlier one was on its way.
+    pub(super) newer: Option<[u8; 16]>,
     pub(super) statements: Vec<Vec<u8>>,
     pub(super) bytes: usize,
     /// Waited for until then.

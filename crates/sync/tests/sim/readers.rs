@@ -131,6 +131,23 @@ fn a_reader_let_in_later_gets_the_whole_feed() {
 }
 
 #[test]
+fn lists_that_change_while_statements_are_on_their_way_are_asked_for_again() {
+    for seed in 0..20 {
+        let (mut world, siegburg, bonn) = two_towns(seed);
+        let mut shared = Vec::new();
+        for name in ["eins", "zwei", "drei", "vier"] {
+            let feed = world.share(siegburg, name, &[bonn], false);
+            shared.push((feed, world.publish(siegburg, feed, &[name])[0]));
+            world.run(30);
+        }
+        world.run(20_000);
+        for (feed, entry) in shared {
+            assert!(text(&world, bonn, feed, entry).is_some(), "seed {seed}: a list was overlooked");
+        }
+    }
+}
+
+#[test]
 fn a_relay_with_a_list_of_more_than_a_week_gives_nothing_and_tells_nothing() {
     let (mut world, [a, b, c]) = line_of_three(21);
     world.cut(b, c);
