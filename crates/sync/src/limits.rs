@@ -85,6 +85,9 @@ pub const REQUEST_MS: u64 = 30_000;
 /// A peer that sent something invalid in a feed is not asked for this feed for so long.
 pub const BLOCKED_MS: u64 = 10 * 60_000;
 
+/// Peers that say again what they have are audited again at most this often.
+pub const AUDIT_ANEW_MS: u64 = 1_000;
+
 /// A checkpoint is due after this.
 pub const CHECKPOINT_MS: u64 = 24 * 3_600_000;
 

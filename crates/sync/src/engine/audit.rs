@@ -13,7 +13,7 @@ use crate::effect::Lane;
 use crate::event::OpId;
 use crate::feed::START;
 use crate::index::{FAN, LEAVES};
-use crate::limits::{BLOCKED_MS, REQUEST_MS};
+use crate::limits::{AUDIT_ANEW_MS, BLOCKED_MS, REQUEST_MS};
 use crate::wire::{AuditItem, Bucket, Message};
 
 /// Items in one `AuditItems` frame.
@@ -83,10 +83,19 @@ impl Engine {
     fn tell_repaired(&mut self, id: &FeedId) {
         let cursor = self.feeds.get(id).map_or(START, |feed| feed.cursor);
         for (node, session) in &mut self.sessions {
-            if session.offered.contains_key(id) && session.has.get(id).is_some_and(|has| *has < cursor) {
+            if session.offered.contains_key(id) && session.has.get(id).is_some_and(|has| *has <= cursor) {
                 session.untold.insert(*id);
                 self.tell.insert(*node);
             }
+        }
+    }
+
+    /// A peer that could not explain the difference says what it has, as it does once it is repaired itself.
+    pub(super) fn audit_anew(&mut self, node: &NodeId, id: &FeedId, cursor: Position) {
+        let here = self.feeds.get(id).map_or(START, |feed| feed.cursor);
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        if pipe.suspicious && cursor == here && pipe.audit_anew_at <= self.now && pipe.audited.remove(node) {
+            pipe.audit_anew_at = self.now + AUDIT_ANEW_MS;
         }
     }
 

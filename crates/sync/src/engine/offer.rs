@@ -201,6 +201,7 @@ impl Engine {
         }
         for held in &feeds {
             self.heard(&node, &held.feed, held.cursor);
+            self.audit_anew(&node, &held.feed, held.cursor);
         }
         if let Some(session) = self.sessions.get_mut(&node)
             && offer.is_some()

@@ -119,6 +119,8 @@ pub(super) struct Pipe {
     pub(super) audited: BTreeSet<NodeId>,
     /// When they are audited again, and how long that was put off.
     pub(super) audit_again: (u64, u64),
+    /// Before this no peer is audited anew only because it says again what it has.
+    pub(super) audit_anew_at: u64,
     /// Peers whose records could not be judged here.
     pub(super) unknown: BTreeSet<NodeId>,
     /// Entries repaired by the audit under way, and from whom.

@@ -124,6 +124,34 @@ fn a_relay_that_withholds_a_record_is_found_out_by_the_signed_root() {
 }
 
 #[test]
+fn what_a_relay_had_lost_reaches_its_reader_as_soon_as_the_relay_has_it_again() {
+    let mut world = World::new(14);
+    let towns = [world.town("a"), world.town("b"), world.town("c")];
+    world.partners(towns[0], towns[1]);
+    let feed = world.feed(towns[0], "public");
+    let entries = world.publish(towns[0], feed, &["eins", "zwei", "drei"]);
+    world.run(MINUTE);
+    world.cut(towns[0], towns[1]);
+    world.crash(towns[1]);
+    let disk = &mut world.machines[towns[1]].disk;
+    let lost = disk.records.remove(&(feed, entries[0])).expect("b held it");
+    disk.chunks.remove(&(feed, entries[0], lost.record().generation));
+    world.start(towns[1]);
+    world.partners(towns[1], towns[2]);
+    world.run(10 * MINUTE);
+    assert!(text(&world, towns[2], feed, entries[0]).is_none());
+    assert!(text(&world, towns[2], feed, entries[1]).is_some());
+    let relay = world.machines[towns[1]].node();
+    assert!(world.alarms(towns[2], |alarm| matches!(alarm, Alarm::Withheld { node, .. } if *node == relay)) > 0);
+    world.heal();
+    world.run(10_000);
+    assert!(text(&world, towns[1], feed, entries[0]).is_some());
+    assert!(text(&world, towns[2], feed, entries[0]).is_some());
+    world.run(MINUTE);
+    world.assert_converged();
+}
+
+#[test]
 fn a_replayed_page_changes_nothing() {
     let mut world = World::new(5);
     let towns = [world.town("a"), world.town("b"), world.town("c")];
