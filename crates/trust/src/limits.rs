@@ -22,7 +22,8 @@ pub const ROTATIONS_MAX: usize = 64;
 pub const COLLECTIONS_MAX: usize = 2048;
 /// Collections an organisation makes for itself, ended ones included: of all, what the three initial ones and one for
 /// each partnership leave.
-pub const OWN_COLLECTIONS_MAX: usize = COLLECTIONS_MAX - PARTNERSHIPS_MAX - 3;
+pub const OWN_COLLECTIONS_MAX: usize = 1021;
+const _: () = assert!(OWN_COLLECTIONS_MAX + PARTNERSHIPS_MAX + 3 == COLLECTIONS_MAX);
 /// Removals of readers that are kept: four for each partnership. Beyond it lists are still narrowed, but the removed one
 /// is not told.
 pub const REMOVALS_MAX: usize = 4096;
