@@ -297,7 +297,9 @@ def messages():
     for case in all["messages"]:
         kind, fields = decode(bytes.fromhex(case["body"]))
         kinds.add(kind)
-        for record, cut, chunks in fields[3] if kind == 5 else []:
+        heads, changes = fields[5] if kind == 5 else ([], [])
+        equal("changes of each record", len(heads), len(changes))
+        for (record, cut), chunks in zip(heads, changes):
             if cut is not None:
                 record = record[:cut] + sha(chunks[-1][8:]) + record[cut:]
             data, node, signature = decode(record)

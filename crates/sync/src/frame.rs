@@ -1,6 +1,8 @@
 //! A frame is one byte that names the packing, then the body: plain, or zstd where that is shorter. What comes from a
 //! peer inflates into a bounded buffer.
 
+use std::io::Write as _;
+
 use crate::limits::{FRAME_BYTES_MAX, INFLATED_BYTES_MAX};
 
 const PLAIN: u8 = 0;
@@ -22,15 +24,31 @@ pub enum FrameError {
     Packing,
 }
 
-/// Packs a body with this zstd level. The result may be longer than [`FRAME_BYTES_MAX`] if the body is.
-pub(crate) fn pack(body: &[u8], level: i32) -> Vec<u8> {
-    if body.len() >= PACK_FROM_BYTES
-        && let Ok(packed) = zstd::bulk::compress(body, level)
-        && packed.len() < body.len()
+/// Packs a body, given in parts that have little in common, with this zstd level. The result may be longer than
+/// [`FRAME_BYTES_MAX`] if the body is.
+pub(crate) fn pack(parts: &[&[u8]], level: i32) -> Vec<u8> {
+    let bytes = parts.iter().map(|part| part.len()).sum();
+    if bytes >= PACK_FROM_BYTES
+        && let Ok(packed) = deflate(parts, bytes, level)
+        && packed.len() <= bytes
     {
-        return [&[ZSTD], packed.as_slice()].concat();
+        return packed;
     }
-    [&[PLAIN], body].concat()
+    let mut plain = Vec::with_capacity(1 + bytes);
+    plain.push(PLAIN);
+    parts.iter().for_each(|part| plain.extend_from_slice(part));
+    plain
+}
+
+/// One zstd frame behind the byte that says so. Each part begins a block, so that each has its own statistics.
+fn deflate(parts: &[&[u8]], bytes: usize, level: i32) -> std::io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(vec![ZSTD], level)?;
+    encoder.set_pledged_src_size(Some(bytes as u64))?;
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        encoder.flush()?;
+        encoder.write_all(part)?;
+    }
+    encoder.finish()
 }
 
 /// The body of a frame from a peer.
@@ -63,13 +81,21 @@ mod tests {
     #[test]
     fn a_frame_comes_back() {
         for body in [vec![], vec![7], b"Gewerbe".repeat(100), vec![0; INFLATED_BYTES_MAX]] {
-            assert_eq!(unpack(&pack(&body, 3)), Ok(body));
+            assert_eq!(unpack(&pack(&[&body], 3)), Ok(body));
+        }
+    }
+
+    #[test]
+    fn parts_come_back_as_one_body() {
+        let (noise, text): (Vec<u8>, _) = ((0..=255).collect(), b"Gewerbe anmelden".repeat(50));
+        for parts in [[noise.as_slice(), &text], [&[], &text], [&noise, &[]], [b"a", b"b"]] {
+            assert_eq!(unpack(&pack(&parts, 3)), Ok(parts.concat()));
         }
     }
 
     #[test]
     fn a_bomb_is_refused() {
-        let bomb = pack(&vec![0; INFLATED_BYTES_MAX + 1], 3);
+        let bomb = pack(&[&vec![0; INFLATED_BYTES_MAX + 1]], 3);
         assert!(bomb.len() < 1000);
         assert_eq!(unpack(&bomb), Err(FrameError::Inflate));
     }

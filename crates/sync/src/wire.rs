@@ -96,15 +96,15 @@ pub enum Message {
         /// Complete up to here, never above the sender's cursor.
         #[n(2)]
         upto: Position,
-        /// The records.
-        #[n(3)]
-        items: Vec<WireItem>,
         /// Whether it was pushed, whether it is the last of a catch-up.
-        #[n(4)]
+        #[n(3)]
         kind: PageKind,
         /// Hash of everything the sender may give, if the receiver has heard of all of it now.
-        #[cbor(n(5), with = "minicbor::bytes")]
+        #[cbor(n(4), with = "minicbor::bytes")]
         offer: Option<OfferHash>,
+        /// The records with their changes, all records first: signatures between texts would make both pack worse.
+        #[cbor(n(5), with = "items")]
+        items: Vec<WireItem>,
     },
     /// Stored durably; the sender of it is complete up to here.
     #[n(6)]
@@ -415,10 +415,59 @@ pub enum MessageError {
     Content(#[from] minicbor::decode::Error),
 }
 
+/// The items of a page as `[[[record, cut]...], [[chunk...]...]]`.
+mod items {
+    use minicbor::encode::{Error, Write};
+    use minicbor::decode::Error as DecodeError;
+    use minicbor::{Decode, Decoder, Encode, Encoder};
+
+    use super::{ByteVec, WireItem};
+
+    /// A record and where 32 bytes were cut out of it.
+    #[derive(Decode)]
+    struct Head {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        record: Vec<u8>,
+        #[n(1)]
+        cut: Option<u32>,
+    }
+
+    pub(super) fn encode<C, W: Write>(
+        items: &[WireItem],
+        encoder: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), Error<W::Error>> {
+        encoder.array(2)?.array(items.len() as u64)?;
+        for item in items {
+            encoder.array(2)?.bytes(&item.record)?.encode_with(item.cut, context)?;
+        }
+        changes(items).encode(encoder, context)
+    }
+
+    pub(super) fn changes(items: &[WireItem]) -> Vec<&[ByteVec]> {
+        items.iter().map(|item| item.chunks.as_slice()).collect()
+    }
+
+    pub(super) fn decode<C>(decoder: &mut Decoder<'_>, context: &mut C) -> Result<Vec<WireItem>, DecodeError> {
+        let (heads, changes): (Vec<Head>, Vec<Vec<ByteVec>>) = decoder.decode_with(context)?;
+        if heads.len() != changes.len() {
+            return Err(DecodeError::message("a page with changes for more or fewer records than it has"));
+        }
+        let item = |(head, chunks): (Head, _)| WireItem { record: head.record, cut: head.cut, chunks };
+        Ok(heads.into_iter().zip(changes).map(item).collect())
+    }
+}
+
 impl Message {
     /// The frame that carries the message.
     pub fn frame(&self, zstd_level: i32) -> Vec<u8> {
-        frame::pack(&minicbor::to_vec(self).unwrap_or_default(), zstd_level)
+        let body = minicbor::to_vec(self).unwrap_or_default();
+        let texts = match self {
+            Self::Page { items, .. } => minicbor::to_vec(items::changes(items)).map_or(0, |changes| changes.len()),
+            _ => 0,
+        };
+        let (head, texts) = body.split_at(body.len().saturating_sub(texts));
+        frame::pack(&[head, texts], zstd_level)
     }
 
     /// The message in a frame; `None` for a type a later version may know.

@@ -48,7 +48,7 @@ pub struct Config {
     pub organisation: OrgId,
     /// When this process started, milliseconds since 1970: the base of its epochs.
     pub started_at: u64,
-    /// zstd level of pages; 3 is fast, 9 small.
+    /// zstd level of pages; 3 is fast, 11 small.
     pub zstd_level: i32,
 }
 
