@@ -33,6 +33,8 @@ pub(crate) enum OutcomeContent {
         document: DocumentId,
         /// Changes that are not here yet.
         chunks: Vec<Vec<u8>>,
+        /// Whether they are all it has: nothing stored was taken into account.
+        whole: bool,
         /// The projection as JSON.
         json: Vec<u8>,
     },
@@ -67,10 +69,16 @@ fn judge(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> Result<(bool, 
         .verify_record(&record, now)
         .map_err(|error| if error.is_held() { Verdict::Unknown } else { Verdict::Invalid(error.to_string()) })?;
     let chunks = item.chunks;
+    let held = match record.record().entry {
+        Some(entry) => shared.store.record_with_document(feed, &entry).map_err(|_| Verdict::Damaged)?,
+        None => None,
+    };
+    let (older, stored) = held.unzip();
     let (document, content) = match (&record.record().body, record.record().entry) {
         (Body::Publication { heads } | Body::Redaction { heads }, Some(entry)) if !heads.is_empty() => {
             let id = DocumentId { collection: feed.collection, entry, generation: record.record().generation };
-            let (document, content) = publication(shared, &id, heads, &chunks)?;
+            let stored = stored.filter(|_| older.as_ref().is_some_and(|older| older.generation == id.generation));
+            let (document, content) = publication(stored, &id, heads, &chunks)?;
             (Some(document), content)
         }
         (Body::Draft(draft), Some(entry)) => (None, draft_changes(shared, entry, draft, &chunks)?),
@@ -81,29 +89,34 @@ fn judge(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> Result<(bool, 
         }
         _ => return Err(Verdict::Invalid("changes with a record that has none, or a record without its entry".into())),
     };
-    let covers = covers(shared, feed, &record, document.as_ref())?;
+    let covers = covers(older.as_ref(), &record, document.as_ref())?;
     Ok((covers, Outcome { record, content }))
 }
 
-/// Whether the record covers the one of its entry that is stored here.
-fn covers(shared: &Shared, feed: &FeedId, record: &SignedRecord, document: Option<&Document>) -> Result<bool, Verdict> {
-    let Some(entry) = record.record().entry else { return Ok(true) };
-    let Some(row) = shared.store.record(feed, &entry).map_err(|_| Verdict::Damaged)? else { return Ok(true) };
-    let Ok(older) = SignedRecord::from_bytes(&row.bytes) else { return Err(Verdict::Damaged) };
+/// Whether the record covers the older one of its entry that is stored here.
+fn covers(
+    older: Option<&ortsnetz_store::Record>,
+    record: &SignedRecord,
+    document: Option<&Document>,
+) -> Result<bool, Verdict> {
+    let Some(older) = older else { return Ok(true) };
+    let older = SignedRecord::from_bytes(&older.bytes).map_err(|_| Verdict::Damaged)?;
     Ok(record.record().covers(older.record(), |heads| document.is_some_and(|document| document.contains(heads))))
 }
 
+/// A document without a record beside it does not count: what comes must be whole then.
 fn publication(
-    shared: &Shared,
+    stored: Option<ortsnetz_store::Document>,
     id: &DocumentId,
     heads: &[Hash],
     chunks: &[Vec<u8>],
 ) -> Result<(Document, OutcomeContent), Verdict> {
-    let held = documents::load(&shared.store, Side::Published, id).map_err(|_| Verdict::Damaged)?;
+    let held = stored.map(documents::from_stored).transpose().map_err(|_| Verdict::Damaged)?.flatten();
     let accepted =
         accept_document(held.as_ref(), heads, chunks, Mode::Exact).map_err(|error| refused(error, held.as_ref()))?;
     let content = OutcomeContent::Published {
         document: *id,
+        whole: held.is_none(),
         chunks: accepted.chunks.into_iter().map(|chunk| chunk.into_bytes()).collect(),
         json: working::json(&accepted.entry),
     };

@@ -11,7 +11,7 @@ use ortsnetz_model::{Ars, Entry, EntryId, FeedId, Kind, OrgId, as_of, due_dates}
 use ortsnetz_search::{
     Change, Document, Index, OpenState, PlaceCandidate, PlaceFilter, PlaceKind, Query, Reader, Standing,
 };
-use ortsnetz_store::{Batch, Key, Range, Side, Store};
+use ortsnetz_store::{Batch, Key, Range, Side, Store, in_background};
 
 use crate::catalog;
 use crate::clock;
@@ -24,10 +24,12 @@ use crate::shared::{Shared, read};
 
 /// Memory in which the index collects changes, in bytes.
 const HEAP_BYTES: usize = 30 << 20;
-/// A change is found at the latest after this time.
-const COMMIT_AFTER: Duration = Duration::from_millis(400);
+/// What changed is committed when nothing more changed for so long: a first sync is not slowed down by what can wait.
+const COMMIT_PAUSE: Duration = Duration::from_millis(150);
+/// While more changes come, the first of them waits so long at most.
+const COMMIT_AFTER: Duration = Duration::from_millis(900);
 /// So many changes are committed at once at the latest.
-const COMMIT_CHANGES: usize = 2000;
+const COMMIT_CHANGES: usize = 5000;
 /// Table of entries that change by themselves: key is the date (10 bytes), then feed and entry.
 const DUE: &str = "due";
 /// Table of responsibilities by the service they are about: key is service and entry, value feed and entry.
@@ -57,7 +59,12 @@ pub(crate) struct Search {
 impl Search {
     /// Opens the index of this store; [`Search::run`] starts feeding it.
     pub fn open(dir: &std::path::Path, store: &Store) -> Result<Self, NodeError> {
-        let opened = Index::open(dir, store.id(), store.change(), HEAP_BYTES)
+        let (dir, id, change) = (dir.to_owned(), store.id(), store.change());
+        // The threads of the index start here.
+        let opened = in_background("search-open", move || Index::open(&dir, id, change, HEAP_BYTES))
+            .map_err(|error| NodeError::Unavailable(error.to_string()))?
+            .join()
+            .map_err(|_| NodeError::Unavailable("the search index could not be opened; see the log".into()))?
             .map_err(|error| NodeError::Unavailable(error.to_string()))?;
         let (jobs, receiver) = channel();
         Ok(Self {
@@ -80,7 +87,7 @@ impl Search {
             current: shared.search.current.clone(),
         };
         // The thread ends with `Stop`; without it nothing would be found, so a failure to start one is told by `status`.
-        let _ = std::thread::Builder::new().name("search".into()).spawn(move || feeder.run(state, &jobs));
+        let _ = in_background("search", move || feeder.run(state, &jobs));
     }
 
     /// Tells that entries changed.
@@ -136,14 +143,16 @@ impl Feeder {
             tracing::error!(%error, "the search index could not be brought up to date");
         }
         self.current.store(true, Ordering::Relaxed);
-        let mut deadline: Option<Instant> = None;
+        let (mut first, mut deadline): (Option<Instant>, Option<Instant>) = (None, None);
         let mut midnight = dates::next_midnight(clock::now());
         loop {
             let wait = deadline.map_or(Duration::from_secs(30), |at| at.saturating_duration_since(Instant::now()));
             match jobs.recv_timeout(wait) {
                 Ok(Job::Changed(feed, entries)) => {
                     self.dirty.entry(feed).or_default().extend(entries);
-                    deadline.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
+                    let now = Instant::now();
+                    let latest = *first.get_or_insert(now) + COMMIT_AFTER;
+                    deadline = Some(latest.min(now + COMMIT_PAUSE));
                 }
                 Ok(Job::Purge(entries, done)) => {
                     for (feed, entry) in entries {
@@ -167,7 +176,7 @@ impl Feeder {
             let many = self.dirty.values().map(BTreeSet::len).sum::<usize>() >= COMMIT_CHANGES;
             if many || deadline.is_some_and(|at| at <= Instant::now()) {
                 self.flush();
-                deadline = None;
+                (first, deadline) = (None, None);
             }
             if clock::now() >= midnight {
                 midnight = dates::next_midnight(clock::now());

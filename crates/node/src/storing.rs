@@ -1,5 +1,6 @@
 //! Writing what the engine accepted, and reading what it serves.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ortsnetz_model::{DocumentId, EntryId, FeedId, NodeId, Position};
@@ -40,12 +41,15 @@ pub(crate) fn store(
         };
         let guards = shared.locks.lock(&locks_on);
         let wanted = batch.keep.iter().filter_map(|index| outcomes.get(*index)?.as_ref());
-        let voiding: Vec<EntryId> = match batch.feed {
-            Some(feed) => wanted.filter_map(|outcome| voiding(&shared, &feed, outcome)).collect(),
-            None => Vec::new(),
+        let held = batch.feed.map_or_else(|| Ok(Held::default()), |feed| held(&shared, &feed, wanted.clone()));
+        let voiding: Vec<EntryId> = match &held {
+            Ok(held) => {
+                wanted.filter(|outcome| held.voided_by(outcome)).filter_map(|o| o.record.record().entry).collect()
+            }
+            Err(_) => Vec::new(),
         };
         let mut drafts_to_void = Vec::new();
-        let rows = rows_of(&shared, node, &batch, outcomes, own, &mut drafts_to_void);
+        let rows = held.and_then(|held| rows_of(&shared, node, &batch, outcomes, own, &held, &mut drafts_to_void));
         let result = match rows {
             Ok(rows) if guards.is_empty() && voiding.is_empty() => {
                 let driver = shared.driver.clone();
@@ -81,12 +85,36 @@ pub(crate) fn store(
     }
 }
 
-/// The entry of a record that voids what is held of it.
-fn voiding(shared: &Shared, feed: &FeedId, outcome: &Outcome) -> Option<EntryId> {
-    let record = outcome.record.record();
-    let held = shared.store.record(feed, &record.entry?).ok()??;
-    let held = SignedRecord::from_bytes(&held.bytes).ok()?;
-    purging::voids(record, Some(held.record())).then_some(record.entry?)
+/// What is stored of the entries of a batch before it is written.
+#[derive(Default)]
+struct Held(HashMap<EntryId, (ortsnetz_store::Record, Option<SignedRecord>)>);
+
+impl Held {
+    fn row(&self, entry: &EntryId) -> Option<&ortsnetz_store::Record> {
+        self.0.get(entry).map(|(row, _)| row)
+    }
+
+    /// Whether the record voids what is held of its entry.
+    fn voided_by(&self, outcome: &Outcome) -> bool {
+        let record = outcome.record.record();
+        let held = record.entry.and_then(|entry| self.0.get(&entry)?.1.as_ref());
+        purging::voids(record, held.map(SignedRecord::record))
+    }
+}
+
+fn held<'a>(
+    shared: &Shared,
+    feed: &FeedId,
+    outcomes: impl Iterator<Item = &'a Outcome>,
+) -> Result<Held, crate::error::NodeError> {
+    let mut held = Held::default();
+    for entry in outcomes.filter_map(|outcome| outcome.record.record().entry) {
+        if let Some(row) = shared.store.record(feed, &entry)? {
+            let record = SignedRecord::from_bytes(&row.bytes).ok();
+            held.0.insert(entry, (row, record));
+        }
+    }
+    Ok(held)
 }
 
 /// The rows are deleted; the answer, which lets the sender know, comes when no file holds them any more. A thread of its
@@ -119,6 +147,7 @@ fn rows_of(
     wanted: &StoreBatch,
     mut outcomes: Vec<Option<Outcome>>,
     own: bool,
+    held: &Held,
     drafts_to_void: &mut Vec<(EntryId, u32)>,
 ) -> Result<Batch, crate::error::NodeError> {
     let origin = if own { Origin::Own } else { Origin::Foreign };
@@ -159,11 +188,11 @@ fn rows_of(
         let Some(outcome) = outcomes.get_mut(*index).and_then(Option::take) else { continue };
         if let (true, Some(entry)) = (own, outcome.record.record().entry)
             && outcome.record.record().position.term > 0
-            && voiding(shared, &feed, &outcome).is_none()
+            && !held.voided_by(&outcome)
         {
             past::keep_replaced(&shared.store, &mut batch, &feed, &entry)?;
         }
-        keep(shared, &mut batch, &feed, node, now, &outcome)?;
+        keep(shared, &mut batch, &feed, node, now, held, &outcome)?;
         if own {
             draft_outcomes.push(outcome);
         }
@@ -192,16 +221,13 @@ fn keep(
     feed: &FeedId,
     node: Option<NodeId>,
     now: u64,
+    held: &Held,
     outcome: &Outcome,
 ) -> Result<(), crate::error::NodeError> {
     let record = outcome.record.record();
     let bytes = outcome.record.to_bytes();
-    let held = match record.entry {
-        Some(entry) => shared.store.record(feed, &entry)?.and_then(|row| SignedRecord::from_bytes(&row.bytes).ok()),
-        None => None,
-    };
     if let Some(entry) = record.entry
-        && purging::voids(record, held.as_ref().map(SignedRecord::record))
+        && held.voided_by(outcome)
     {
         let own = feed.organisation == shared.own.organisation;
         let origin = if own { Origin::Own } else { Origin::Foreign };
@@ -219,12 +245,17 @@ fn keep(
         return Ok(());
     };
     match &outcome.content {
-        OutcomeContent::Published { document, chunks, json } => {
-            let older = shared.store.record(feed, &entry)?.filter(|row| row.document);
-            if let Some(row) = older.filter(|row| row.generation != document.generation) {
+        OutcomeContent::Published { document, chunks, whole, json } => {
+            let older = held.row(&entry);
+            if let Some(row) = older.filter(|row| row.document && row.generation != document.generation) {
                 batch.delete_document(Side::Published, DocumentId { generation: row.generation, ..*document });
             }
-            batch.append_chunks(Side::Published, *document, chunks.clone());
+            if *whole && older.is_none_or(|row| row.generation != document.generation) {
+                // What may lie there without a record of this generation does not count.
+                batch.replace_chunks(Side::Published, *document, chunks.clone());
+            } else {
+                batch.append_chunks(Side::Published, *document, chunks.clone());
+            }
             let row = ProjectionRow { at: now, from: node, json: json.clone() };
             batch.put_projection(Side::Published, feed.collection, entry, rows::encode(&row));
             batch.put_record(*feed, entry, record.position, record.generation, true, &bytes);

@@ -23,6 +23,7 @@
 //! # Ok::<(), ortsnetz_store::StoreError>(())
 //! ```
 
+mod background;
 mod batch;
 mod check;
 mod check_log;
@@ -49,6 +50,7 @@ mod usage;
 mod value;
 mod writer;
 
+pub use background::in_background;
 pub use batch::{Batch, Origin};
 pub use error::StoreError;
 pub use key::{Key, Range, Side};

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+use crate::background::in_background;
 use crate::batch::Batch;
 use crate::dictionary::{Dictionaries, train};
 use crate::engine::{Engine, MemoryEngine};
@@ -180,7 +181,7 @@ impl Store {
             }
         };
         // Without a thread the first dictionary goes on serving.
-        let _ = std::thread::Builder::new().name("store-dictionary".to_owned()).spawn(train_and_keep);
+        let _ = in_background("store-dictionary", train_and_keep);
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { disk_free_min: DISK_FREE_MIN, cache_bytes: 32 << 20 }
+        Self { disk_free_min: DISK_FREE_MIN, cache_bytes: 64 << 20 }
     }
 }
 

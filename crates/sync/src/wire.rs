@@ -417,8 +417,8 @@ pub enum MessageError {
 
 /// The items of a page as `[[[record, cut]...], [[chunk...]...]]`.
 mod items {
-    use minicbor::encode::{Error, Write};
     use minicbor::decode::Error as DecodeError;
+    use minicbor::encode::{Error, Write};
     use minicbor::{Decode, Decoder, Encode, Encoder};
 
     use super::{ByteVec, WireItem};
