@@ -8,7 +8,7 @@ SEEDS ?= 1000
 KILL_ROUNDS ?= 100
 FUZZ_SECONDS ?= 60
 
-.PHONY: help tools build release demo test lint deny audit bench soak fuzz join-drill clean
+.PHONY: help tools build release demo test lint deny audit bench soak fuzz join-drill recover-drill clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -57,6 +57,9 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 
 join-drill: release ## seconds from two empty directories to `identical`
 	scripts/join-drill.sh
+
+recover-drill: release ## seconds from a dead disk and the recovery sheet to `identical`, with N entries (100000)
+	N=$(or $(N),100000) scripts/recover-drill.sh
 
 clean: ## remove what was built
 	cargo clean

@@ -165,6 +165,8 @@ pub(crate) enum Command {
     /// The organisation's keys
     #[command(subcommand)]
     Identity(Identity),
+    /// Bring an organisation back from its recovery sheet and its partners' copies, into an empty data directory
+    Recover(Recover),
 }
 
 /// What clap found wrong, without its page of usage: what, where, and where to read on.
@@ -256,6 +258,10 @@ mod tests {
             "ortsnetz store compact",
             "ortsnetz identity sheet --check sheet.txt --passphrase words",
             "ortsnetz identity sheet --check sheet.txt",
+            "ortsnetz identity sheet",
+            "ortsnetz identity sheet --out sheet.txt",
+            "ortsnetz recover sheet.txt",
+            "ortsnetz recover sheet.txt --from /ip4/192.0.2.1/tcp/4115 --from /dns4/b/tcp/1 --passphrase words --keep-nodes",
             "ortsnetz demo --no-wait --dir /tmp/x",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -275,6 +281,8 @@ mod tests {
             "ortsnetz invite --expires soon",
             "ortsnetz invite --node --trust",
             "ortsnetz edit 00ff",
+            "ortsnetz recover",
+            "ortsnetz identity sheet --out a --check b",
             "ortsnetz edit 00ff --undo --to aa",
             "ortsnetz edit 00ff title.de=X --undo",
             "ortsnetz redact",

@@ -74,7 +74,7 @@ pub(crate) fn remove_http_addr(data_dir: &Path, address: &str) {
 }
 
 /// Writes a small file whole or not at all.
-fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let context = || format!("could not write {}", path.display());
     let temporary = path.with_extension(format!("new-{}", std::process::id()));
     let mut options = fs::OpenOptions::new();

@@ -35,6 +35,8 @@ pub struct Town {
     pub organisation: String,
     /// Id of the node.
     pub node: String,
+    /// What opens its recovery sheet; empty for a further node.
+    pub passphrase: String,
     port: u16,
     child: Option<Child>,
     agent: ureq::Agent,
@@ -89,6 +91,7 @@ impl Town {
         let made = self.ok(command);
         self.organisation = made["organisation"]["id"].as_str().expect("an id").to_owned();
         self.node = made["node"]["id"].as_str().expect("an id").to_owned();
+        self.passphrase = made["recovery"]["passphrase"].as_str().unwrap_or_default().to_owned();
         self.start();
     }
 
@@ -105,9 +108,9 @@ impl Town {
             .timeout_global(Some(REQUEST_PATIENCE))
             .build()
             .into();
-        let (organisation, node) = (String::new(), String::new());
+        let (organisation, node, passphrase) = (String::new(), String::new(), String::new());
         let (name, ars) = (name.to_owned(), ars.to_owned());
-        Self { name, ars, dir, organisation, node, port: free_port(), child: None, agent }
+        Self { name, ars, dir, organisation, node, passphrase, port: free_port(), child: None, agent }
     }
 
     /// Starts the daemon where partners reach it, always at the same port, and waits until it answers. It never

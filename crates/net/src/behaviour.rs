@@ -9,8 +9,8 @@ use libp2p::core::transport::PortUse;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{ConnectionClosed, DialFailure};
 use libp2p::swarm::{
-    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, StreamProtocol, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 use ortsnetz_model::NodeId;
@@ -23,6 +23,14 @@ use crate::link::{Counters, Link};
 use crate::registry::{Refusal, Registry};
 
 type JoinReply = oneshot::Sender<Result<JoinStream, JoinError>>;
+
+/// A stream of strangers that we dialled for.
+struct Expected {
+    /// Who should answer, if that is known.
+    node: Option<NodeId>,
+    protocol: StreamProtocol,
+    reply: JoinReply,
+}
 
 /// The node behind a proven peer id; `None` for keys that are not Ed25519.
 pub(crate) fn node_of(peer: &PeerId) -> Option<NodeId> {
@@ -45,7 +53,7 @@ pub(crate) struct Gate {
     registry: Arc<Registry>,
     links: HashMap<ConnectionId, Arc<Link>>,
     /// Dials we made to join, with where the stream goes.
-    joins: HashMap<ConnectionId, JoinReply>,
+    joins: HashMap<ConnectionId, Expected>,
     closing: VecDeque<(PeerId, ConnectionId)>,
     waker: Option<Waker>,
 }
@@ -55,9 +63,15 @@ impl Gate {
         Self { registry, links: HashMap::new(), joins: HashMap::new(), closing: VecDeque::new(), waker: None }
     }
 
-    /// The connection of this dial will carry a join stream.
-    pub(crate) fn expect_join(&mut self, id: ConnectionId, reply: JoinReply) {
-        self.joins.insert(id, reply);
+    /// The connection of this dial will carry a stream of this protocol.
+    pub(crate) fn expect(
+        &mut self,
+        id: ConnectionId,
+        node: Option<NodeId>,
+        protocol: StreamProtocol,
+        reply: JoinReply,
+    ) {
+        self.joins.insert(id, Expected { node, protocol, reply });
     }
 
     /// Asks all connections to end.
@@ -109,9 +123,9 @@ impl NetworkBehaviour for Gate {
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Refusal::NotAllowed))?;
-        if let Some(reply) = self.joins.remove(&id) {
+        if let Some(Expected { protocol, reply, .. }) = self.joins.remove(&id) {
             let link = self.passing_link(node, true, remote);
-            return Ok(self.handler(id, link, Role::Guest(Some(reply))));
+            return Ok(self.handler(id, link, Role::Guest(protocol, Some(reply))));
         }
         let link = self.registry.admit(node, true, place(remote)).map_err(ConnectionDenied::new)?;
         Ok(self.handler(id, link, Role::Dialler))
@@ -120,17 +134,20 @@ impl NetworkBehaviour for Gate {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, cause, .. }) => {
-                self.registry.join_ended(connection_id);
-                if let Some(link) = self.links.remove(&connection_id) {
+                let link = self.links.remove(&connection_id);
+                self.registry.join_ended(connection_id, link.as_deref());
+                if let Some(link) = link {
                     let reason = cause.map_or(Reason::ClosedByPeer, |cause| Reason::Lost(cause.to_string()));
                     self.registry.ended(&link, reason);
                 }
             }
-            FromSwarm::DialFailure(DialFailure { peer_id: Some(peer), connection_id, error }) => {
-                if let Some(reply) = self.joins.remove(&connection_id)
-                    && let Some(node) = node_of(&peer)
-                {
-                    let _ = reply.send(Err(JoinError::Unreachable { node, reason: crate::driver::dial_reason(error) }));
+            FromSwarm::DialFailure(DialFailure { connection_id, error, .. }) => {
+                if let Some(Expected { node, reply, .. }) = self.joins.remove(&connection_id) {
+                    let reason = crate::driver::dial_reason(error);
+                    let _ = reply.send(Err(match node {
+                        Some(node) => JoinError::Unreachable { node, reason },
+                        None => JoinError::NoAnswer { reason },
+                    }));
                 }
             }
             _ => {}

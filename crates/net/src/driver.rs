@@ -9,7 +9,7 @@ use futures::StreamExt;
 use libp2p::core::multiaddr::{Multiaddr, Protocol};
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
+use libp2p::swarm::{ConnectionId, DialError, ListenError, StreamProtocol, SwarmEvent};
 use libp2p::{Swarm, identify};
 use ortsnetz_model::NodeId;
 use tokio::sync::{mpsc, oneshot};
@@ -32,8 +32,13 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is asked of the driver beside what the registry says.
 pub(crate) enum Command {
-    /// Dial a node and open a join stream.
-    Join { node: NodeId, addresses: Vec<Multiaddr>, reply: oneshot::Sender<Result<JoinStream, JoinError>> },
+    /// Dial a node, or whoever answers at the first address, and open a stream for strangers.
+    Join {
+        node: Option<NodeId>,
+        addresses: Vec<Multiaddr>,
+        protocol: StreamProtocol,
+        reply: oneshot::Sender<Result<JoinStream, JoinError>>,
+    },
 }
 
 /// Owns the swarm.
@@ -132,13 +137,20 @@ impl Driver {
     }
 
     fn on_command(&mut self, command: Command) {
-        let Command::Join { node, addresses, reply } = command;
-        if addresses.is_empty() {
-            let _ = reply.send(Err(JoinError::Unreachable { node, reason: "it has no address".into() }));
+        let Command::Join { node, addresses, protocol, reply } = command;
+        let Some(first) = addresses.first().cloned() else {
+            let reason = "it has no address".to_owned();
+            let _ = reply.send(Err(match node {
+                Some(node) => JoinError::Unreachable { node, reason },
+                None => JoinError::NoAnswer { reason },
+            }));
             return;
-        }
-        let options = dial_options(&node, addresses);
-        self.swarm.behaviour_mut().gate.expect_join(options.connection_id(), reply);
+        };
+        let options = match &node {
+            Some(node) => dial_options(node, addresses),
+            None => DialOpts::unknown_peer_id().address(first).allocate_new_port().build(),
+        };
+        self.swarm.behaviour_mut().gate.expect(options.connection_id(), node, protocol, reply);
         // If it fails at once, the gate has already answered.
         let _ = self.swarm.dial(options);
     }

@@ -73,6 +73,15 @@ pub enum NetEvent {
         /// To talk with it.
         stream: JoinStream,
     },
+    /// A node opened a stream to return, while that is open: it may be the new node of a partner that lost its machines.
+    Return {
+        /// Which node; its key is proven by the handshake.
+        node: NodeId,
+        /// From where, as multiaddr.
+        remote: String,
+        /// To talk with it.
+        stream: JoinStream,
+    },
 }
 
 /// Why a connection ended.

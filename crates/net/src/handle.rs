@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use libp2p::Multiaddr;
+use libp2p::swarm::StreamProtocol;
 use ortsnetz_model::NodeId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use crate::config::{Config, FRAME_BYTES_MAX, PEER_ADDRESSES_MAX, Peer, StartErro
 use crate::driver::{Command, Driver};
 use crate::event::{NetEvent, Reason};
 use crate::join::{JoinError, JoinStream};
+use crate::protocol::{JOIN, RETURN};
 use crate::registry::{PeerState, Registry};
 
 /// Most joins waiting to be dialled.
@@ -138,6 +140,12 @@ impl Handle {
         self.registry.lock().joins_open = open;
     }
 
+    /// Whether nodes outside the allow list may open a stream to return ([`NetEvent::Return`]), because there are
+    /// partners that may lose their machines. Closed at the start.
+    pub fn open_returns(&self, open: bool) {
+        self.registry.lock().returns_open = open;
+    }
+
     /// Queues a frame. Never waits; the frame goes out at once if the line is free.
     pub fn send(&self, peer: NodeId, frame: Vec<u8>, priority: Priority) -> Result<(), SendError> {
         if frame.len() > FRAME_BYTES_MAX {
@@ -163,16 +171,35 @@ impl Handle {
     /// shows at the first [`JoinStream::recv`] at the latest: [`JoinError::Refused`].
     pub async fn join(&self, node: NodeId, addresses: Vec<String>) -> Result<JoinStream, JoinError> {
         let addresses = addresses.iter().map(|text| parse_address(text)).collect::<Result<Vec<_>, _>>()?;
+        let result = self.open_stream(Some(node), addresses, JOIN).await;
+        result.unwrap_or(Err(JoinError::Refused { node }))
+    }
+
+    /// Opens a stream to a partner as its partner's new node: to this node, or to whoever answers at the first address.
+    /// Whether the other side has such streams open shows at the first [`JoinStream::recv`] at the latest.
+    pub async fn return_to(&self, node: Option<NodeId>, addresses: Vec<String>) -> Result<JoinStream, JoinError> {
+        let addresses = addresses.iter().map(|text| parse_address(text)).collect::<Result<Vec<_>, _>>()?;
+        self.open_stream(node, addresses, RETURN).await.unwrap_or(Err(JoinError::Closed))
+    }
+
+    /// `None`: the connection came up and went away again.
+    async fn open_stream(
+        &self,
+        node: Option<NodeId>,
+        addresses: Vec<Multiaddr>,
+        protocol: StreamProtocol,
+    ) -> Option<Result<JoinStream, JoinError>> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Join { node, addresses, reply };
-        self.commands.send(command).await.map_err(|_| JoinError::Stopping)?;
+        let command = Command::Join { node, addresses, protocol, reply };
+        if self.commands.send(command).await.is_err() {
+            return Some(Err(JoinError::Stopping));
+        }
         let limit = self.registry.timing.join_timeout;
         match timeout(limit, answer).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) if self.registry.lock().stopping => Err(JoinError::Stopping),
-            // The connection came up and went away again.
-            Ok(Err(_)) => Err(JoinError::Refused { node }),
-            Err(_) => Err(JoinError::TimedOut { seconds: limit.as_secs() }),
+            Ok(Ok(result)) => Some(result),
+            Ok(Err(_)) if self.registry.lock().stopping => Some(Err(JoinError::Stopping)),
+            Ok(Err(_)) => None,
+            Err(_) => Some(Err(JoinError::TimedOut { seconds: limit.as_secs() })),
         }
     }
 

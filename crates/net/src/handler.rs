@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep};
 use crate::event::{NetEvent, Reason};
 use crate::join::{JoinError, JoinStream};
 use crate::link::Link;
-use crate::protocol::{JOIN, Offer, SYNC};
+use crate::protocol::{JOIN, Offer, RETURN, SYNC};
 use crate::pump::Pump;
 use crate::registry::Registry;
 
@@ -30,8 +30,8 @@ pub(crate) enum Role {
     Listener,
     /// The other side is a stranger and may open a join stream.
     Host,
-    /// We dialled and open a join stream, to be sent here.
-    Guest(Option<oneshot::Sender<Result<JoinStream, JoinError>>>),
+    /// We dialled and open a stream for strangers, to be sent here.
+    Guest(StreamProtocol, Option<oneshot::Sender<Result<JoinStream, JoinError>>>),
 }
 
 /// Tells the behaviour to close this connection.
@@ -94,10 +94,11 @@ impl Handler {
         if !matches!(self.phase, Phase::Opening(_)) {
             return None;
         }
+        self.link.set_talked();
         let limit = self.registry.timing.join_timeout;
         // A little longer than the conversation, whose owner reports the better reason.
         self.phase = Phase::Joining(Self::timer(limit + Duration::from_secs(1)));
-        Some(JoinStream::new(stream, self.link.clone(), limit, matches!(self.role, Role::Guest(_))))
+        Some(JoinStream::new(stream, self.link.clone(), limit, matches!(self.role, Role::Guest(..))))
     }
 
     /// The connection is of no further use.
@@ -116,7 +117,7 @@ impl Handler {
             Phase::New => {
                 let limit = match self.role {
                     Role::Dialler | Role::Listener => self.registry.timing.greeting_timeout,
-                    Role::Host | Role::Guest(_) => self.registry.timing.join_timeout,
+                    Role::Host | Role::Guest(..) => self.registry.timing.join_timeout,
                 };
                 self.phase = Phase::Opening(Self::timer(limit));
                 true
@@ -223,9 +224,9 @@ impl ConnectionHandler for Handler {
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offer, ()> {
         let offer = match self.role {
-            Role::Listener => Offer { sync: true, join: true },
-            Role::Host => Offer { sync: false, join: true },
-            Role::Dialler | Role::Guest(_) => Offer { sync: false, join: false },
+            Role::Listener => Offer { sync: true, join: true, back: true },
+            Role::Host => Offer { sync: false, join: self.registry.joins_open(), back: self.registry.returns_open() },
+            Role::Dialler | Role::Guest(..) => Offer { sync: false, join: false, back: false },
         };
         SubstreamProtocol::new(offer, ())
     }
@@ -245,9 +246,9 @@ impl ConnectionHandler for Handler {
         if let Some(finished) = self.finished.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(finished));
         }
-        let (protocol, limit) = match self.role {
+        let (protocol, limit) = match &self.role {
             Role::Dialler if new => (SYNC, self.registry.timing.greeting_timeout),
-            Role::Guest(_) if new => (JOIN, self.registry.timing.join_timeout),
+            Role::Guest(protocol, _) if new => (protocol.clone(), self.registry.timing.join_timeout),
             _ => return Poll::Pending,
         };
         let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), ()).with_timeout(limit);
@@ -266,18 +267,22 @@ impl ConnectionHandler for Handler {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: (stream, name), .. }) => {
                 if name == SYNC {
                     self.start_sync(stream);
-                } else if self.registry.joins_open()
-                    && let Some(stream) = self.start_join(stream)
-                {
+                    return;
+                }
+                let open = if name == JOIN { self.registry.joins_open() } else { self.registry.returns_open() };
+                if open && let Some(stream) = self.start_join(stream) {
                     let (node, remote) = (self.link.node, self.link.remote.clone());
-                    self.registry.tell(NetEvent::Join { node, remote, stream });
+                    self.registry.tell(match name == RETURN {
+                        true => NetEvent::Return { node, remote, stream },
+                        false => NetEvent::Join { node, remote, stream },
+                    });
                 }
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, .. }) => {
                 if matches!(self.role, Role::Dialler) {
                     self.start_sync(stream);
                 } else if let Some(stream) = self.start_join(stream)
-                    && let Role::Guest(reply) = &mut self.role
+                    && let Role::Guest(_, reply) = &mut self.role
                     && let Some(reply) = reply.take()
                 {
                     // A caller that has gone away drops the stream, which closes the connection.
@@ -285,7 +290,7 @@ impl ConnectionHandler for Handler {
                 }
             }
             ConnectionEvent::DialUpgradeError(error) => {
-                if let Role::Guest(reply) = &mut self.role
+                if let Role::Guest(_, reply) = &mut self.role
                     && let Some(reply) = reply.take()
                 {
                     let _ = reply.send(Err(JoinError::Refused { node: self.link.node }));

@@ -145,6 +145,12 @@ pub enum JoinError {
         /// What happened at each address.
         reason: String,
     },
+    /// Nobody answers at an address of which no node is known.
+    #[error("nobody answers: {reason}")]
+    NoAnswer {
+        /// What happened at each address.
+        reason: String,
+    },
     /// The node answers, but no invitation is open there.
     #[error("{node} refuses to talk: no invitation is open there, or it has run out")]
     Refused {

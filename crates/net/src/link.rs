@@ -46,6 +46,7 @@ pub(crate) struct Link {
     waker: AtomicWaker,
     closing: AtomicBool,
     finished: AtomicBool,
+    talked: AtomicBool,
 }
 
 impl Link {
@@ -65,6 +66,7 @@ impl Link {
             waker: AtomicWaker::new(),
             closing: AtomicBool::new(false),
             finished: AtomicBool::new(false),
+            talked: AtomicBool::new(false),
         })
     }
 
@@ -96,6 +98,16 @@ impl Link {
     /// Whether the other side has ended its stream.
     pub(crate) fn is_finished(&self) -> bool {
         self.finished.load(Ordering::Acquire)
+    }
+
+    /// Notes that a conversation of strangers began on it.
+    pub(crate) fn set_talked(&self) {
+        self.talked.store(true, Ordering::Release);
+    }
+
+    /// Whether a conversation of strangers began on it.
+    pub(crate) fn has_talked(&self) -> bool {
+        self.talked.load(Ordering::Acquire)
     }
 
     /// Whether somebody asked to close it.

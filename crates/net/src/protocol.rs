@@ -14,6 +14,9 @@ pub(crate) const SYNC: StreamProtocol = StreamProtocol::new("/ortsnetz/sync/1");
 /// The short conversation of two nodes that do not.
 pub(crate) const JOIN: StreamProtocol = StreamProtocol::new("/ortsnetz/join/1");
 
+/// The short conversation of a new node of a partner that lost its machines. Frames and limits are those of [`JOIN`].
+pub(crate) const RETURN: StreamProtocol = StreamProtocol::new("/ortsnetz/return/1");
+
 /// First frame in both directions of a sync stream. The last byte is the version of the framing; what travels in the
 /// frames has its own version.
 pub(crate) const GREETING: &[u8] = b"ortsnetz\x01";
@@ -31,14 +34,15 @@ pub(crate) fn is_greeting(frame: &[u8]) -> bool {
 pub(crate) struct Offer {
     pub(crate) sync: bool,
     pub(crate) join: bool,
+    pub(crate) back: bool,
 }
 
 impl UpgradeInfo for Offer {
     type Info = StreamProtocol;
-    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 2>>;
+    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 3>>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        [self.sync.then_some(SYNC), self.join.then_some(JOIN)].into_iter().flatten()
+        [self.sync.then_some(SYNC), self.join.then_some(JOIN), self.back.then_some(RETURN)].into_iter().flatten()
     }
 }
 

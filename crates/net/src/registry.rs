@@ -59,6 +59,7 @@ pub(crate) struct State {
     pub(crate) peers: HashMap<NodeId, PeerState>,
     pub(crate) changes: Changes,
     pub(crate) joins_open: bool,
+    pub(crate) returns_open: bool,
     pub(crate) listening: Vec<String>,
     /// No new connection is taken.
     pub(crate) stopping: bool,
@@ -214,13 +215,13 @@ impl Registry {
         Ok(link)
     }
 
-    /// Takes a connection of a node outside the allow list, to join and nothing else.
+    /// Takes a connection of a node outside the allow list, to join or to return and nothing else.
     pub(crate) fn admit_joining(&self, id: ConnectionId) -> Result<(), Refusal> {
         let mut state = self.lock();
         if state.stopping {
             return Err(Refusal::Stopping);
         }
-        if !state.joins_open {
+        if !state.joins_open && !state.returns_open {
             return Err(Refusal::NotAllowed);
         }
         if state.joining.len() >= JOIN_CONNECTIONS_MAX {
@@ -233,6 +234,11 @@ impl Registry {
     /// Whether a join stream may be opened now.
     pub(crate) fn joins_open(&self) -> bool {
         self.lock().joins_open
+    }
+
+    /// Whether a stream may be opened by which a partner's new node returns.
+    pub(crate) fn returns_open(&self) -> bool {
+        self.lock().returns_open
     }
 
     /// Reports a node that was turned away, at most once a minute.
@@ -345,8 +351,11 @@ impl Registry {
         self.changed.notify_one();
     }
 
-    /// A connection that was let in to join is over.
-    pub(crate) fn join_ended(&self, id: ConnectionId) {
-        self.lock().joining.remove(&id);
+    /// A connection that was let in to join is over. A stranger that used it for nothing wanted what it does not get.
+    pub(crate) fn join_ended(&self, id: ConnectionId, link: Option<&Link>) {
+        let was_stranger = self.lock().joining.remove(&id);
+        if let Some(link) = link.filter(|link| was_stranger && !link.has_talked()) {
+            self.refused(link.node, link.remote.clone(), Refusal::NotAllowed);
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! Judging records and changes of others, outside the engine: signature, hash graph, operation budget, application on a
 //! clone, projection.
 
-use ortsnetz_model::{CollectionId, Document, DocumentId, EntryId, FeedId, Hash};
+use ortsnetz_model::{CollectionId, Document, DocumentId, EntryId, FeedId, Hash, Position};
 use ortsnetz_store::Side;
 use ortsnetz_sync::{Item, OpId, Verdict};
 use ortsnetz_trust::accept::{AcceptError, Mode, accept_document, part_of};
-use ortsnetz_trust::record::{Body, Draft, SignedRecord};
+use ortsnetz_trust::record::{Body, Checkpoint, Draft, SignedRecord};
 use rayon::prelude::*;
 
 use crate::clock;
@@ -48,25 +48,49 @@ pub(crate) enum OutcomeContent {
 /// Judges all items in parallel and answers the loop. Blocks.
 pub(crate) fn accept(shared: &Shared, op: OpId, feed: FeedId, items: Vec<Item>) {
     let now = clock::now();
-    let (verdicts, outcomes) = items.into_par_iter().map(|item| accept_one(shared, &feed, item, now)).unzip();
+    let checkpoint = checkpoint(shared, &feed);
+    let judge = |item| accept_one(shared, &feed, item, now, checkpoint.as_ref());
+    let (verdicts, outcomes) = items.into_par_iter().map(judge).unzip();
     let _ = shared.driver.send(Input::Accepted(op, verdicts, outcomes));
 }
 
-fn accept_one(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> (Verdict, Option<Outcome>) {
-    match judge(shared, feed, item, now) {
+/// The newest checkpoint held of a feed: of a revoked node it says what counts.
+fn checkpoint(shared: &Shared, feed: &FeedId) -> Option<(Checkpoint, Position)> {
+    let (_, bytes) = shared.store.markers(feed).ok()?.pop()?;
+    let signed = SignedRecord::from_bytes(&bytes).ok()?;
+    match &signed.record().body {
+        Body::Checkpoint(checkpoint) => Some((checkpoint.clone(), signed.record().position)),
+        _ => None,
+    }
+}
+
+fn accept_one(
+    shared: &Shared,
+    feed: &FeedId,
+    item: Item,
+    now: u64,
+    checkpoint: Option<&(Checkpoint, Position)>,
+) -> (Verdict, Option<Outcome>) {
+    match judge(shared, feed, item, now, checkpoint) {
         Ok((covers, outcome)) => (Verdict::Valid { covers }, Some(outcome)),
         Err(verdict) => (verdict, None),
     }
 }
 
-fn judge(shared: &Shared, feed: &FeedId, item: Item, now: u64) -> Result<(bool, Outcome), Verdict> {
+fn judge(
+    shared: &Shared,
+    feed: &FeedId,
+    item: Item,
+    now: u64,
+    checkpoint: Option<&(Checkpoint, Position)>,
+) -> Result<(bool, Outcome), Verdict> {
     let record = SignedRecord::from_bytes(&item.record).map_err(|error| Verdict::Invalid(error.to_string()))?;
     if record.record().feed != *feed {
         return Err(Verdict::Invalid("the record belongs to another feed".into()));
     }
     let identity = shared.identity_of(&feed.organisation).ok_or(Verdict::Unknown)?;
     identity
-        .verify_record(&record, now)
+        .verify_record_within(&record, now, checkpoint.map(|(checkpoint, own)| (checkpoint, *own)))
         .map_err(|error| if error.is_held() { Verdict::Unknown } else { Verdict::Invalid(error.to_string()) })?;
     let chunks = item.chunks;
     let held = match record.record().entry {

@@ -178,6 +178,11 @@ impl Driver {
                 let shared = self.shared.clone();
                 tokio::spawn(async move { crate::joining::answer(shared, stream).await });
             }
+            NetEvent::Return { node, remote, stream } => {
+                tracing::info!(%node, remote, "a node says that it belongs to a partner");
+                let shared = self.shared.clone();
+                tokio::spawn(async move { crate::returning::answer(shared, stream).await });
+            }
             NetEvent::Listening { address } => tracing::info!(address, "listening for peers"),
             NetEvent::ObservedAddress { .. } => {}
         }
@@ -351,11 +356,15 @@ impl Driver {
 /// Table of what is remembered of peers: key is the node, value the hash of its last offer we took in.
 pub(crate) const TAKEN: &str = "taken";
 
+/// Why a node that was restored does not publish yet.
+const HELD: &str = "nothing was published: this node was restored and has not heard from a partner yet what it lacks; it goes on by itself as soon as one is connected and in sync. If none will ever answer: `ortsnetz publisher take`";
+
 fn publish_error(shared: &Shared, error: ortsnetz_sync::PublishError) -> NodeError {
     use ortsnetz_sync::PublishError as E;
     match error {
         E::NotPublisher => NodeError::Forbidden(format!("{error}; see `ortsnetz publisher show`")),
         E::Ended => NodeError::Conflict(format!("{error}; move the entry first with `ortsnetz move ID COLLECTION`")),
+        E::Held => NodeError::Conflict(HELD.into()),
         E::Frozen | E::Generation(_) => NodeError::Conflict(error.to_string()),
         E::Batch | E::Full => NodeError::TooLarge(error.to_string()),
         E::Busy => NodeError::Unavailable(format!("{error}; nothing was written")),

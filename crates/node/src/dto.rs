@@ -3,6 +3,7 @@
 
 mod collections;
 mod proof;
+mod recovery;
 
 pub use collections::*;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
 };
+pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, SheetText};
 
 /// An organisation as shown everywhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

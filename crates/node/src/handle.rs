@@ -13,8 +13,8 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    collections, editing, exporting, importing, joining, maintenance, metrics, partners, reading, receipts, redacting,
-    searching, start, status,
+    collections, editing, exporting, importing, joining, maintenance, metrics, partners, reading, receipts, recovering,
+    redacting, searching, sheets, start, status,
 };
 
 /// How a node is started.
@@ -80,23 +80,7 @@ impl Handle {
 
     /// Stops cleanly; returns when everything is on disk.
     pub async fn shutdown(&self) {
-        if self.shared.stopping.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        self.shared.purging.stop();
-        let (done, wait) = oneshot::channel();
-        if self.shared.driver.send(Input::Stop(done)).is_ok() {
-            let _ = wait.await;
-        }
-        self.shared.net.shutdown().await;
-        let shared = self.shared.clone();
-        let _ = tokio::task::spawn_blocking(move || {
-            shared.search.stop();
-            if let Err(error) = shared.store.close() {
-                tracing::error!(%error, "the store could not be closed cleanly");
-            }
-        })
-        .await;
+        stop(&self.shared).await;
     }
 
     /// True as soon as requests can be answered fully (store open, index current).
@@ -235,7 +219,12 @@ impl Handle {
     pub async fn check_recovery_sheet(&self, sheet: &str, passphrase: &str) -> Result<(), NodeError> {
         let sheet = sheet.to_owned();
         let passphrase = passphrase.to_owned();
-        self.blocking(move |shared| status::check_recovery_sheet(shared, &sheet, &passphrase)).await
+        self.blocking(move |shared| sheets::check(shared, &sheet, &passphrase)).await
+    }
+
+    /// `identity sheet`: the sheet with the partners of today around the same encrypted block.
+    pub async fn recovery_sheet(&self) -> Result<SheetText, NodeError> {
+        self.blocking(move |shared| sheets::write(shared)).await
     }
 
     /// `search`
@@ -391,6 +380,40 @@ impl Handle {
     pub fn import_places(&self, file: &str, bytes: &mut dyn Read) -> Result<PlacesReport, NodeError> {
         maintenance::import_places(&self.shared, file, bytes)
     }
+}
+
+/// Ends a node in order; returns when everything is on disk.
+pub(crate) async fn stop(shared: &Arc<Shared>) {
+    if shared.stopping.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    shared.purging.stop();
+    let (done, wait) = oneshot::channel();
+    if shared.driver.send(Input::Stop(done)).is_ok() {
+        let _ = wait.await;
+    }
+    shared.net.shutdown().await;
+    let shared = shared.clone();
+    let _ = tokio::task::spawn_blocking(move || {
+        shared.search.stop();
+        if let Err(error) = shared.store.close() {
+            tracing::error!(%error, "the store could not be closed cleanly");
+        }
+    })
+    .await;
+}
+
+/// `recover SHEET`, into an empty data directory and without a daemon. `progress` is told what happens, one line each.
+///
+/// # Errors
+/// The sheet does not open; the directory holds an identity (nothing is changed); nobody who knows the organisation
+/// answers (nothing is kept); nothing arrives any more (what is back stays, and a started daemon goes on).
+pub async fn recover(
+    data_dir: &Path,
+    request: &RecoverRequest,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Recovered, NodeError> {
+    recovering::recover(data_dir, request, progress).await
 }
 
 /// `store check` without a daemon.

@@ -89,6 +89,11 @@ fn try_take_in(
         // Before the line closes: our own lists lose the partner as well, and it hears of that.
         partners::ended_by_partner(shared, &organisation)?;
     }
+    let (void, refused): (Vec<_>, Vec<_>) =
+        refused.into_iter().partition(|(statement, _)| only_by_revoked(&identity, statement));
+    if !void.is_empty() {
+        tracing::debug!(statements = void.len(), "statements of nodes whose certificate was taken back are void");
+    }
     for (statement, error) in &refused {
         tracing::warn!(kind = statement.statement().kind_name(), %error, "a statement was refused");
     }
@@ -99,6 +104,12 @@ fn try_take_in(
     publish(shared, identity)?;
     partners::refresh(shared, &organisation)?;
     Ok(refused.is_empty())
+}
+
+/// Whether nobody but nodes whose certificate was taken back signed this. A partner may still hold it.
+fn only_by_revoked(identity: &Identity, statement: &Signed) -> bool {
+    !statement.signatures().is_empty()
+        && statement.signatures().iter().all(|(key, _)| identity.revocation(&NodeId(key.0)).is_some())
 }
 
 /// Notes who introduced an organisation that is neither ours nor a partner.

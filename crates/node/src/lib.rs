@@ -19,6 +19,7 @@ mod editing;
 mod error;
 mod exporting;
 mod handle;
+mod homecoming;
 mod identities;
 mod importing;
 mod joining;
@@ -32,10 +33,13 @@ mod publishing;
 mod purging;
 mod reading;
 mod receipts;
+mod recovering;
 mod redacting;
+mod returning;
 mod rows;
 mod searching;
 mod shared;
+mod sheets;
 mod start;
 mod status;
 mod storing;
@@ -45,6 +49,6 @@ mod working;
 pub use clock::set_forward;
 pub use error::NodeError;
 pub use handle::{
-    Handle, NewOrganisation, NodeConfig, init, init_join, store_check, store_compact, store_export, store_import,
-    verify_receipt,
+    Handle, NewOrganisation, NodeConfig, init, init_join, recover, store_check, store_compact, store_export,
+    store_import, verify_receipt,
 };

@@ -103,6 +103,8 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
         }
     }
     shared.net.set_peers(peers.into_values().collect());
+    let others = shared.identity().nodes().count() > 1 || read(&shared.partners).values().any(|row| !row.ended);
+    shared.net.open_returns(others);
     shared.net.open_joins(crate::joining::any_open(shared)?);
     Ok(())
 }

@@ -124,6 +124,8 @@ pub(crate) struct Shared {
     pub identity_changes: Mutex<()>,
     /// Erasing for good.
     pub purging: crate::purging::Purging,
+    /// What is to be done once this node knows again what it published; `None` if it never forgot.
+    pub homecoming: Mutex<Option<crate::homecoming::Homecoming>>,
     /// Invitations being answered.
     pub joins: Mutex<()>,
     /// New partners that may not have let us in yet, so that it is too early to dial them.

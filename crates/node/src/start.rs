@@ -22,12 +22,14 @@ use crate::driver::{Driver, TAKEN};
 use crate::dto::{Initialised, NodeInfo, OrganisationInfo, Recovery};
 use crate::error::NodeError;
 use crate::handle::{NewOrganisation, NodeConfig};
+use crate::homecoming::{self, Homecoming};
 use crate::identities;
 use crate::partners;
 use crate::purging;
 use crate::rows::{self, INTRODUCED};
 use crate::searching::Search;
 use crate::shared::{Own, Shared};
+use crate::sheets;
 use crate::storing::FROZEN;
 
 /// Below the data directory.
@@ -123,7 +125,13 @@ pub(crate) fn init(data_dir: &Path, new: &NewOrganisation) -> Result<Initialised
         sheet.to_text(&passphrase, sheet_work_factor()).map_err(|error| NodeError::Unavailable(error.to_string()))?;
     let file = data_dir.join(SHEET_FILE);
     write_private(&file, text.as_bytes())?;
-    if let Err(error) = keep_identity(&store, &identity, &key, Some(&root)) {
+    let kept = keep_identity(&store, &identity, &key, Some(&root)).and_then(|()| {
+        let mut batch = Batch::new(Origin::Own);
+        sheets::keep_block(&mut batch, &text)?;
+        store.commit(batch)?;
+        Ok(())
+    });
+    if let Err(error) = kept {
         // A sheet of an identity that nobody has would only mislead.
         let _ = std::fs::remove_file(&file);
         return Err(error);
@@ -144,14 +152,27 @@ pub(crate) fn keep_identity(
     root: Option<&RootKey>,
 ) -> Result<(), NodeError> {
     let mut batch = Batch::new(Origin::Own);
+    put_identity(store, &mut batch, identity, key, root)?;
+    store.commit(batch)?;
+    Ok(())
+}
+
+/// Rows of a node's identity.
+pub(crate) fn put_identity(
+    store: &Store,
+    batch: &mut Batch,
+    identity: &Identity,
+    key: &NodeKey,
+    root: Option<&RootKey>,
+) -> Result<(), NodeError> {
+    batch.origin(Origin::Own);
     batch.put(Key::Meta(NODE_KEY.into()), key.secret().to_vec());
     if let Some(root) = root {
         batch.put(Key::Meta(ROOT_KEY.into()), root.secret().to_vec());
     }
-    identities::put_chain(store, &mut batch, identity, true)?;
+    identities::put_chain(store, batch, identity, true)?;
     batch.origin(Origin::Own);
     batch.put(Key::Meta(ORGANISATION.into()), identity.id().0.to_vec());
-    store.commit(batch)?;
     Ok(())
 }
 
@@ -223,17 +244,20 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let opened = tokio::task::spawn_blocking(move || open(&data_dir))
         .await
         .map_err(|error| NodeError::Unavailable(format!("the store could not be opened: {error}")))??;
-    let Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search } = opened;
+    let Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming } = opened;
     let mut net_config = ortsnetz_net::Config::new(*own.key.secret(), config.listen.clone());
     net_config.advertise.clone_from(&config.advertise);
     let (net, events) =
         ortsnetz_net::Network::start(net_config).await.map_err(|error| NodeError::Unavailable(error.to_string()))?;
     let (driver, inputs) = mpsc::unbounded_channel();
-    let engine = Engine::new(
+    let mut engine = Engine::new(
         Config { node: own.node, organisation: own.organisation, started_at: own.epoch, zstd_level: ZSTD_LEVEL },
         u64::from_be_bytes(clock::random()),
         snapshot,
     );
+    if homecoming.is_some() {
+        engine.handle(clock::now(), ortsnetz_sync::Event::Hold { held: true });
+    }
     let shared = Arc::new(Shared {
         own,
         http: config.http.clone(),
@@ -256,6 +280,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         last_change_at: AtomicU64::new(0),
         identity_changes: Mutex::new(()),
         purging: purging::Purging::default(),
+        homecoming: Mutex::new(homecoming),
         joins: Mutex::new(()),
         joining: Mutex::default(),
     });
@@ -279,6 +304,9 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     });
     let purging = shared.clone();
     let _ = std::thread::Builder::new().name("purge".into()).spawn(move || purging::purge_surely(&purging));
+    tokio::spawn(crate::recovering::ask_again(shared.clone()));
+    let coming = shared.clone();
+    let _ = std::thread::Builder::new().name("homecoming".into()).spawn(move || homecoming::come_home(&coming));
     let answering = shared.clone();
     let _ = std::thread::Builder::new().name("requests".into()).spawn(move || {
         if let Err(error) = crate::drafts::answer_waiting(&answering) {
@@ -298,6 +326,7 @@ struct Opened {
     feeds: BTreeSet<FeedId>,
     places: Places,
     search: Search,
+    homecoming: Option<Homecoming>,
 }
 
 fn open(data_dir: &Path) -> Result<Opened, NodeError> {
@@ -345,7 +374,8 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
     };
     let places = districts::add_to(&store, places)?;
     let search = Search::open(&data_dir.join(SEARCH_DIR), &store)?;
-    Ok(Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search })
+    let homecoming = homecoming::pending(&store)?;
+    Ok(Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming })
 }
 
 fn no_identity(data_dir: &Path) -> NodeError {
@@ -367,6 +397,13 @@ fn own(store: &Store, data_dir: &Path) -> Result<Own, NodeError> {
     let epoch = clock::now().max(last + 1);
     let mut batch = Batch::new(Origin::Own);
     batch.put(Key::Meta(EPOCH.into()), epoch.to_be_bytes().to_vec());
+    if root.is_some()
+        && !sheets::has_block(store)?
+        && let Ok(sheet) = std::fs::read_to_string(data_dir.join(SHEET_FILE))
+        && let Err(error) = sheets::keep_block(&mut batch, &sheet)
+    {
+        tracing::warn!(%error, file = SHEET_FILE, "the recovery sheet in the data directory cannot be read");
+    }
     store.commit(batch)?;
     let node = key.id();
     Ok(Own {
@@ -448,5 +485,5 @@ pub(crate) fn import_store(data_dir: &Path, file: &Path) -> Result<(), NodeError
         .map_err(|error| NodeError::Unavailable(format!("cannot create {}: {error}", data_dir.display())))?;
     restrict(data_dir)?;
     Store::import(file, &store, Options::default())?;
-    Ok(())
+    crate::recovering::note_restored(&store)
 }

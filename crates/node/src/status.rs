@@ -3,16 +3,16 @@
 use std::sync::atomic::Ordering;
 
 use ortsnetz_model::OrgId;
-use ortsnetz_store::{Batch, Key, Origin};
-use ortsnetz_trust::sheet::Sheet;
 
 use crate::alarms;
 use crate::clock;
 use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Status, TaskInfo};
 use crate::error::NodeError;
+use crate::homecoming;
 use crate::identities;
 use crate::partners::{self, look};
 use crate::shared::{Shared, read};
+use crate::sheets;
 use crate::start::RECOVERY_CHECKED;
 
 /// Tasks listed in `status`; more are counted in the last line.
@@ -27,6 +27,8 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
         (engine.feeds(), engine.entries_of(&own), replicated)
     })?;
     let (drafts, mut tasks) = own_tasks(shared);
+    tasks.extend(homecoming::task(shared));
+    tasks.extend(sheets::task(shared)?);
     let entries = EntryCounts { own: published, drafts, replicated };
     for feed in feeds.iter().filter(|feed| feed.aside > 0) {
         tasks.push(TaskInfo {
@@ -102,20 +104,8 @@ pub(crate) fn take_publisher(shared: &Shared) -> Result<PublisherInfo, NodeError
             .map(|signed| vec![signed])
             .map_err(|error| NodeError::Invalid(error.to_string()))
     })?;
+    homecoming::give_up_waiting(shared)?;
     publisher(shared)
-}
-
-/// Proves that the recovery sheet and its passphrase open, and that it is ours.
-pub(crate) fn check_recovery_sheet(shared: &Shared, text: &str, passphrase: &str) -> Result<(), NodeError> {
-    let unreadable = |error: ortsnetz_trust::sheet::SheetError| NodeError::Unreadable(error.to_string());
-    let sheet = Sheet::from_text(text, passphrase).map_err(unreadable)?;
-    if sheet.identity().map_err(unreadable)?.id() != shared.own.organisation {
-        return Err(NodeError::Unreadable("this sheet belongs to another organisation".into()));
-    }
-    let mut batch = Batch::new(Origin::Own);
-    batch.put(Key::Meta(RECOVERY_CHECKED.into()), clock::now().to_be_bytes().to_vec());
-    shared.store.commit(batch)?;
-    Ok(())
 }
 
 /// `doctor`

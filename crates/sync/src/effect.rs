@@ -251,6 +251,9 @@ pub enum PublishError {
     /// The collection would hold too many entries.
     #[error("the collection would hold more than {} entries", crate::limits::FEED_ENTRIES_MAX)]
     Full,
+    /// The node was restored and has not heard yet what others hold of its own feeds ([`Event::Hold`](crate::Event)).
+    #[error("nothing is published before partners have said what they hold of ours")]
+    Held,
     /// It could not be made durable.
     #[error("could not be stored")]
     NotStored,

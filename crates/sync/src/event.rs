@@ -53,6 +53,12 @@ pub enum Event {
         /// Which organisation.
         organisation: OrgId,
     },
+    /// While held nothing is published, draft feeds aside. For a node that was restored: what it lacks comes back first,
+    /// because a checkpoint of today would not count what others hold beyond it. Not held at the start.
+    Hold {
+        /// Whether from now on, or no longer.
+        held: bool,
+    },
     /// Publish into own feeds, all items in one atomic batch (at most [`BATCH_RECORDS_MAX`](crate::limits::BATCH_RECORDS_MAX)
     /// per feed). Answered by [`Effect::Published`](crate::Effect::Published).
     Publish {

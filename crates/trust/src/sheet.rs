@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::canonical;
 use crate::identity::Identity;
 use crate::keys::{RootKey, Signer};
+use crate::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX};
 use crate::statement::{Signed, Statement, check_addresses};
 use crate::words::normal_passphrase;
 
@@ -24,6 +25,8 @@ pub const WORK_FACTOR: u8 = 18;
 pub const WORK_FACTOR_MAX: u8 = 20;
 /// Partners a sheet may name.
 pub const SHEET_PARTNERS_MAX: usize = 1024;
+/// Longest text of a node id.
+const NODE_CHARS_MAX: usize = 64;
 /// Longest sheet as text in bytes.
 pub const SHEET_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -129,41 +132,11 @@ impl Sheet {
         String::from_utf8(armored).map_err(|error| failed(error.to_string()))
     }
 
-    /// The whole sheet to print: what it is, what to do with it, and the encrypted block.
+    /// The whole sheet to print: what it is, what to do with it, its partners, and the encrypted block.
     pub fn to_text(&self, passphrase: &str, work_factor: u8) -> Result<String, SheetError> {
         let block = self.seal(passphrase, work_factor)?;
         let Statement::Genesis(genesis) = self.genesis.statement() else { return Err(not_genesis()) };
-        let id = self.genesis.hash();
-        let mut partners = String::new();
-        for partner in &self.partners {
-            let addresses = partner.addresses.join("  ");
-            partners.push_str(&format!("  {}: {addresses}\n", partner.name));
-        }
-        if partners.is_empty() {
-            partners.push_str("  (noch keine; nach dem ersten Beitritt ein neues Blatt drucken)\n");
-        }
-        Ok(format!(
-            "ORTSNETZ - WIEDERHERSTELLUNGSBLATT\n\n\
-             Organisation:  {name}\n\
-             Kennung:       {id}\n\n\
-             Dieses Blatt ist die Identität der Organisation. Wer es besitzt und die\n\
-             Passphrase kennt, kann in ihrem Namen handeln. Ohne beides ist nach dem\n\
-             Verlust aller Rechner nur ein Neuanfang möglich, den jeder Partner bestätigen\n\
-             muss.\n\n\
-             AUFBEWAHREN\n\
-             1. Ausdrucken und getrennt von der Passphrase einschließen (Tresor).\n\
-             2. Die Datei danach nicht auf dem Rechner liegen lassen, der gesichert wird.\n\
-             3. Einmal prüfen, dass es lesbar ist:  ortsnetz identity sheet --check DATEI\n\n\
-             WIEDERHERSTELLEN\n\
-             1. Ortsnetz auf einem neuen Rechner installieren.\n\
-             2. Den Block unten (mit BEGIN und END) abtippen oder den QR-Code lesen und\n\
-             \u{20}  als Datei blatt.txt speichern.\n\
-             3. ortsnetz recover blatt.txt --from ADRESSE   (Adresse eines Partners)\n\
-             4. Die Partner geben zurück, was veröffentlicht war. Danach den alten Knoten\n\
-             \u{20}  widerrufen und ein neues Blatt drucken.\n\n\
-             PARTNER UND IHRE ADRESSEN\n{partners}\n{block}",
-            name = genesis.name,
-        ))
+        around(&block, &genesis.name, &self.genesis.hash().to_string(), &self.partners)
     }
 
     /// Reads a sheet: the block may stand anywhere in the text, indented or with other line ends.
@@ -210,6 +183,105 @@ impl Sheet {
         }
         Ok(())
     }
+}
+
+/// A sheet around an encrypted block that was made before: with the partners of today, for whom no passphrase is needed.
+/// `sheet` is an older sheet, or the block alone. The list is plain text that nobody signed: it only says where to ask.
+/// What is brought back from there is verified.
+pub fn renew(sheet: &str, name: &str, id: &OrgId, partners: &[PartnerContact]) -> Result<String, SheetError> {
+    around(&find_block(sheet)?, name, &id.to_string(), partners)
+}
+
+/// The encrypted block of a sheet.
+pub fn block_of(sheet: &str) -> Result<String, SheetError> {
+    find_block(sheet)
+}
+
+/// An address that the readable part of a sheet names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Whose it is: the line above the addresses.
+    pub name: String,
+    /// Which node answers there, if it is said.
+    pub node: Option<NodeId>,
+    /// A multiaddr.
+    pub address: String,
+}
+
+/// The addresses that the readable part of a sheet names. They may stand anywhere outside the block. What is no address is
+/// passed over.
+pub fn addresses_in(sheet: &str) -> Vec<Named> {
+    let readable = match (sheet.find(BEGIN), sheet.find(END)) {
+        (Some(begin), Some(end)) if begin < end => [&sheet[..begin], &sheet[end..]].concat(),
+        _ => sheet.to_owned(),
+    };
+    let (mut found, mut name) = (Vec::new(), "");
+    for line in readable.lines() {
+        let words = line.split_whitespace().filter(|word| word.len() <= ADDRESS_BYTES_MAX + 2 * NODE_CHARS_MAX);
+        let before = found.len();
+        let named = |(node, address)| Named { name: name.to_owned(), node, address };
+        found.extend(words.filter_map(dialled).map(named));
+        if found.len() == before && !line.trim().is_empty() {
+            name = line.trim();
+        }
+    }
+    found.truncate(SHEET_PARTNERS_MAX * ADDRESSES_MAX);
+    found
+}
+
+/// Takes an address with or without `/p2p/NODE` at its end apart; `None` if it is none.
+pub fn dialled(word: &str) -> Option<(Option<NodeId>, String)> {
+    let kinds = ["/ip4/", "/ip6/", "/dns/", "/dns4/", "/dns6/"];
+    if !kinds.iter().any(|kind| word.starts_with(kind)) {
+        return None;
+    }
+    match word.split_once("/p2p/") {
+        Some((address, node)) => Some((Some(node.trim_end_matches('/').parse().ok()?), address.to_owned())),
+        None => Some((None, word.trim_end_matches('/').to_owned())),
+    }
+}
+
+fn around(block: &str, name: &str, id: &str, contacts: &[PartnerContact]) -> Result<String, SheetError> {
+    if contacts.len() > SHEET_PARTNERS_MAX {
+        return Err(SheetError::Content(format!("{} partners", contacts.len())));
+    }
+    let mut partners = String::new();
+    for contact in contacts {
+        partners.push_str(&format!("  {}\n", contact.name));
+        for address in &contact.addresses {
+            partners.push_str(&format!("    {address}/p2p/{}\n", contact.node));
+        }
+        if contact.addresses.is_empty() {
+            partners.push_str("    (keine Adresse bekannt: beim Partner erfragen)\n");
+        }
+    }
+    if partners.is_empty() {
+        partners.push_str("  (noch keine; nach dem ersten Beitritt neu drucken: ortsnetz identity sheet)\n");
+    }
+    Ok(format!(
+        "ORTSNETZ - WIEDERHERSTELLUNGSBLATT\n\n\
+         Organisation:  {name}\n\
+         Kennung:       {id}\n\n\
+         Dieses Blatt ist die Identität der Organisation. Wer es besitzt und die\n\
+         Passphrase kennt, kann in ihrem Namen handeln. Ohne beides ist nach dem\n\
+         Verlust aller Rechner nur ein Neuanfang möglich, den jeder Partner bestätigen\n\
+         muss.\n\n\
+         AUFBEWAHREN\n\
+         1. Ausdrucken und getrennt von der Passphrase einschließen (Tresor).\n\
+         2. Die Datei danach nicht auf dem Rechner liegen lassen, der gesichert wird.\n\
+         3. Einmal prüfen, dass es lesbar ist:  ortsnetz identity sheet --check DATEI\n\
+         4. Wenn Partner dazukommen, neu drucken:  ortsnetz identity sheet --out DATEI\n\
+         \u{20}  Die Passphrase bleibt dieselbe.\n\n\
+         WIEDERHERSTELLEN\n\
+         1. Ortsnetz auf einem neuen Rechner installieren.\n\
+         2. Den Block unten (mit BEGIN und END) abtippen oder den QR-Code lesen und\n\
+         \u{20}  als Datei blatt.txt speichern.\n\
+         3. ortsnetz recover blatt.txt, oder mit der Adresse eines Partners:\n\
+         \u{20}  ortsnetz recover blatt.txt --from ADRESSE\n\
+         4. Die Partner geben zurück, was veröffentlicht war. Der alte Knoten wird dabei\n\
+         \u{20}  widerrufen. Danach ein neues Blatt drucken.\n\n\
+         PARTNER UND IHRE ADRESSEN\n{partners}\n{block}",
+    ))
 }
 
 fn not_genesis() -> SheetError {
@@ -277,13 +349,51 @@ mod tests {
         let made = sheet();
         let text = made.to_text(PASS, FAST).unwrap();
         assert!(text.contains("Stadt Köln") && text.contains("/dns4/bonn.example/tcp/4115"));
-        assert!(text.lines().all(|line| line.chars().count() <= 80 || line.contains("/dns4")), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80 || line.contains("/p2p/")), "{text}");
         // As a person types it: indented, capitals, blanks for hyphens, Windows line ends.
         let typed = text.replace('\n', "\r\n   ");
         let back = Sheet::from_text(&typed, &PASS.to_uppercase().replace('-', " ")).unwrap();
         assert_eq!(*back.root.secret(), [1; 32]);
         assert_eq!((back.genesis, back.partners, back.at), (made.genesis.clone(), made.partners.clone(), made.at));
         assert!(made.root_is_original());
+    }
+
+    #[test]
+    fn a_sheet_gets_new_partners_around_the_same_block() {
+        let made = sheet();
+        let old = made.to_text(PASS, FAST).unwrap();
+        let node = NodeKey::from_secret(&[7; 32]).id();
+        let here = |address: &str| vec![address.to_owned()];
+        let contact = |name: &str, addresses: Vec<String>| PartnerContact {
+            organisation: OrgId([8; 32]),
+            name: name.into(),
+            node,
+            addresses,
+        };
+        let partners = [contact("Stadt Siegburg", here("/ip4/192.0.2.1/tcp/4115")), contact("Kreis", vec![])];
+        let new = renew(&old, "Stadt Köln", &OrgId([9; 32]), &partners).unwrap();
+        assert_eq!(block_of(&new).unwrap(), block_of(&old).unwrap());
+        assert!(!new.contains("bonn.example") && new.contains("Kreis"), "{new}");
+        let address = "/ip4/192.0.2.1/tcp/4115".to_owned();
+        let expected = [Named { name: "Stadt Siegburg".into(), node: Some(node), address }];
+        assert_eq!(addresses_in(&new.replace('\n', "\r\n  ")), expected);
+        // What the block itself says opens as before.
+        assert_eq!(Sheet::from_text(&new, PASS).unwrap().partners, made.partners);
+        assert_eq!(addresses_in(&block_of(&new).unwrap()), []);
+        let many = vec![contact("Zu viele", vec![]); SHEET_PARTNERS_MAX + 1];
+        assert!(renew(&old, "Stadt Köln", &OrgId([9; 32]), &many[1..]).is_ok());
+        assert!(renew(&old, "Stadt Köln", &OrgId([9; 32]), &many).is_err());
+    }
+
+    #[test]
+    fn an_address_may_name_its_node() {
+        let node = NodeKey::from_secret(&[7; 32]).id();
+        let at = |text: &str| dialled(text);
+        assert_eq!(at("/dns4/bonn.example/tcp/4115"), Some((None, "/dns4/bonn.example/tcp/4115".into())));
+        let named = format!("/ip6/2001:db8::1/tcp/4115/p2p/{node}");
+        assert_eq!(at(&named), Some((Some(node), "/ip6/2001:db8::1/tcp/4115".into())));
+        assert_eq!(at("/ip4/192.0.2.1/tcp/4115/p2p/nobody"), None);
+        assert_eq!(at("bonn.example"), None);
     }
 
     #[test]

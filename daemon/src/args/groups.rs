@@ -391,15 +391,44 @@ pub(crate) enum Store {
 /// Keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Identity {
-    /// Read the recovery sheet back: proves that sheet and passphrase fit together
+    /// Print the recovery sheet with the partners of today, or read it back
     ///
-    /// Without --passphrase it is the first line of standard input, so that it need not stand in the history of a shell.
+    /// The encrypted block and the passphrase stay what they were. With --check it proves that sheet and passphrase fit
+    /// together. Without --passphrase that is the first line of standard input, so that it need not stand in the history
+    /// of a shell.
     Sheet {
-        /// The sheet, as it was printed or saved
-        #[arg(long, value_name = "FILE", required = true)]
-        check: PathBuf,
+        /// File to write; default: standard output
+        #[arg(long, value_name = "FILE", conflicts_with = "check")]
+        out: Option<PathBuf>,
+        /// The sheet to read back, as it was printed or saved
+        #[arg(long, value_name = "FILE")]
+        check: Option<PathBuf>,
         /// The passphrase, or @FILE
         #[arg(long, env = "ORTSNETZ_PASSPHRASE", hide_env_values = true)]
         passphrase: Option<String>,
     },
+}
+
+/// Coming back.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ortsnetz recover blatt.txt
+  ortsnetz recover blatt.txt --from /dns4/bonn.example/tcp/4115
+
+A new node is made and becomes the publisher; what was published comes back from the partners; the certificates of the
+machines that could act for the organisation are taken back. What nobody can give back is listed. Without --passphrase it
+is the first line of standard input.")]
+pub(crate) struct Recover {
+    /// The recovery sheet, as it was printed or saved
+    pub(crate) sheet: PathBuf,
+    /// Address of a partner, with or without /p2p/NODE; default: those on the sheet
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) from: Vec<String>,
+    /// The passphrase, or @FILE
+    #[arg(long, env = "ORTSNETZ_PASSPHRASE", hide_env_values = true)]
+    pub(crate) passphrase: Option<String>,
+    /// Do not take back the certificates of the old machines
+    #[arg(long)]
+    pub(crate) keep_nodes: bool,
 }

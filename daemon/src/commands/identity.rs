@@ -1,13 +1,16 @@
-//! `init`, `identity`.
+//! `init`, `identity`, `recover`.
 
 use std::fs;
+use std::io::Write as _;
+use std::path::Path;
 
 use ortsnetz_node::NewOrganisation;
-use ortsnetz_node::dto::Initialised;
-use serde_json::json;
+use ortsnetz_node::dto::{Initialised, RecoverRequest, Recovered, SheetText};
+use serde_json::{Value, json};
 
 use super::Context;
-use crate::args::{Identity, Init};
+use crate::args::{Identity, Init, Recover};
+use crate::datadir;
 use crate::failure::Failure;
 use crate::values::content;
 
@@ -44,12 +47,77 @@ fn lines(context: &Context, made: &Initialised) -> String {
     out
 }
 
-/// `identity sheet --check`
+/// `identity sheet`
 pub(crate) fn identity(context: &Context, args: Identity) -> Result<(), Failure> {
-    let Identity::Sheet { check, passphrase } = args;
-    let sheet = fs::read_to_string(&check)
-        .map_err(|error| Failure::Failed(format!("could not read {}: {error}", check.display())))?;
-    let passphrase = match passphrase {
+    let Identity::Sheet { out, check, passphrase } = args;
+    let Some(check) = check else { return print(context, out.as_deref()) };
+    let body = json!({"sheet": read(&check)?, "passphrase": secret(passphrase)?});
+    context.daemon()?.post("/identity/sheet/check", &body)?;
+    context.done("sheet and passphrase fit together")
+}
+
+fn print(context: &Context, out: Option<&Path>) -> Result<(), Failure> {
+    let document = context.daemon()?.post("/identity/sheet", &json!({}))?;
+    let Some(out) = out else { return context.output.show(document, |made: SheetText| made.sheet) };
+    let made: SheetText = serde_json::from_value(document.clone()).map_err(|error| {
+        Failure::Failed(format!("the daemon's answer was not understood ({error}); do both have the same version?"))
+    })?;
+    datadir::write(out, &made.sheet, 0o600)?;
+    let partners = made.partners.len();
+    context
+        .output
+        .show(json!({"ok": true, "file": out.display().to_string(), "partners": made.partners}), |_: Value| {
+            format!("wrote {} with {partners} partners; print it, and delete the file\n", out.display())
+        })
+}
+
+/// `recover`
+pub(crate) fn recover(context: &Context, args: Recover) -> Result<(), Failure> {
+    let request = RecoverRequest {
+        sheet: read(&args.sheet)?,
+        passphrase: secret(args.passphrase)?,
+        from: args.from,
+        keep_nodes: args.keep_nodes,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let progress = |line: &str| {
+        // Somebody who does not listen misses nothing.
+        let _ = writeln!(std::io::stderr(), "{line}");
+    };
+    let recovered = runtime.block_on(ortsnetz_node::recover(&context.data_dir, &request, &progress))?;
+    context.output.show(json!(recovered), |recovered: Recovered| report(context, &recovered))
+}
+
+fn report(context: &Context, recovered: &Recovered) -> String {
+    let mut out = format!("{} is back in {}\n", recovered.organisation.name, context.data_dir.display());
+    out.push_str(&format!("answered by   {}\n", recovered.answered.join(", ")));
+    for collection in &recovered.collections {
+        out.push_str(&format!("back          {} entries in {}\n", collection.entries, collection.name));
+    }
+    for node in &recovered.revoked {
+        out.push_str(&format!("taken back    the certificate of {node}\n"));
+    }
+    for line in &recovered.silent {
+        out.push_str(&format!("no help       {line}\n"));
+    }
+    out.push_str("\nNot brought back:\n");
+    for line in &recovered.not_back {
+        out.push_str(&format!("  - {line}\n"));
+    }
+    let data_dir = context.data_dir.display();
+    out.push_str(&format!(
+        "\nNext: ortsnetz --data-dir '{data_dir}' run, then print the sheet again: ortsnetz identity sheet --out FILE\n"
+    ));
+    out
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file).map_err(|error| Failure::Failed(format!("could not read {}: {error}", file.display())))
+}
+
+/// The passphrase given, or the first line of standard input.
+fn secret(given: Option<String>) -> Result<String, Failure> {
+    let passphrase = match given {
         Some(given) => content(&given)?,
         None => {
             let mut line = String::new();
@@ -61,7 +129,5 @@ pub(crate) fn identity(context: &Context, args: Identity) -> Result<(), Failure>
     if passphrase.is_empty() {
         return Err(Failure::Usage("no passphrase; give --passphrase, or one line on standard input".into()));
     }
-    let body = json!({"sheet": sheet, "passphrase": passphrase});
-    context.daemon()?.post("/identity/sheet/check", &body)?;
-    context.done("sheet and passphrase fit together")
+    Ok(passphrase.to_owned())
 }

@@ -81,5 +81,6 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Places(args) => search::places(&context, args),
         Command::Store(args) => store::store(&context, args),
         Command::Identity(args) => identity::identity(&context, args),
+        Command::Recover(args) => identity::recover(&context, args),
     }
 }

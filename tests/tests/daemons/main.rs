@@ -3,4 +3,5 @@
 mod munich;
 mod own_nodes;
 mod readers;
+mod recovery;
 mod relay;

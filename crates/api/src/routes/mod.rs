@@ -23,6 +23,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(status::doctor))
         .routes(routes!(status::publisher))
         .routes(routes!(status::take_publisher))
+        .routes(routes!(status::write_sheet))
         .routes(routes!(status::check_sheet))
         .routes(routes!(status::store_check))
         .routes(routes!(status::store_export))

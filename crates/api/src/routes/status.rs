@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State;
-use ortsnetz_node::dto::{Doctor, PublisherInfo, Status, StoreCheck};
+use ortsnetz_node::dto::{Doctor, PublisherInfo, SheetText, Status, StoreCheck};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -61,6 +61,12 @@ pub(crate) struct Sheet {
 pub(crate) async fn check_sheet(State(app): State<App>, body: Body<Sheet>) -> Result<Json<Done>, Problem> {
     app.handle.check_recovery_sheet(&body.value.sheet, &body.value.passphrase).await?;
     Ok(Done::OK)
+}
+
+/// The recovery sheet with the partners of today; the encrypted block stays as it is.
+#[utoipa::path(post, path = "/identity/sheet", responses((status = 200, body = SheetText), (status = 404, body = Problem)))]
+pub(crate) async fn write_sheet(State(app): State<App>) -> Result<Json<SheetText>, Problem> {
+    Ok(Json(app.handle.recovery_sheet().await?))
 }
 
 /// Reads the whole store and recomputes every checksum.

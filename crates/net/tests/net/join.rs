@@ -177,3 +177,60 @@ async fn an_unreachable_node_is_said_to_be_so() {
     let error = guest.net.join(town.id, start("other", config(9)).await.net.listening()).await;
     assert!(matches!(error, Err(JoinError::Unreachable { .. })), "{error:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_returns_while_that_is_open_also_to_whoever_answers_at_an_address() {
+    let (mut town, guest) = pair().await;
+    let address = town.net.listening();
+    // Closed: refused before anybody says anything.
+    let refused = match guest.net.return_to(Some(town.id), address.clone()).await {
+        Ok(mut stream) => stream.recv().await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    assert!(matches!(refused, Err(JoinError::Refused { .. } | JoinError::Closed)), "{refused:?}");
+
+    town.net.open_returns(true);
+    let town_id = town.id;
+    for node in [Some(town_id), None] {
+        let answer = async {
+            let mut stream = town
+                .until("return", |event| match event {
+                    NetEvent::Return { stream, .. } => Some(stream),
+                    NetEvent::Join { .. } => panic!("nobody asked to join"),
+                    _ => None,
+                })
+                .await;
+            assert_eq!(stream.node(), guest.id);
+            assert_eq!(stream.recv().await.unwrap(), b"here I am");
+            stream.send(b"welcome back").await.unwrap();
+            stream.finish().await.unwrap();
+        };
+        let question = async {
+            let mut stream = guest.net.return_to(node, address.clone()).await.unwrap();
+            assert_eq!(stream.node(), town_id);
+            stream.send(b"here I am").await.unwrap();
+            assert_eq!(stream.recv().await.unwrap(), b"welcome back");
+        };
+        tokio::join!(question, answer);
+    }
+    // No invitation is open: joining is another protocol.
+    assert!(ask(&guest, town.id, &address).await.is_err());
+    let nobody = guest.net.return_to(None, vec!["/ip4/127.0.0.1/tcp/1".into()]).await.map(|_| ());
+    assert!(matches!(nobody, Err(JoinError::NoAnswer { .. })), "{nobody:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_gets_no_sync_stream_and_is_reported_while_returns_are_open() {
+    let (mut town, mut stranger) = pair().await;
+    town.net.open_returns(true);
+    stranger.net.set_peers(vec![town.peer()]);
+    let node = town
+        .until("refusal", |event| match event {
+            NetEvent::Refused { node, .. } => Some(node),
+            NetEvent::Connected { .. } | NetEvent::Return { .. } | NetEvent::Join { .. } => panic!("{event:?}"),
+            _ => None,
+        })
+        .await;
+    assert_eq!(node, stranger.id);
+    stranger.until("failed dial", |event| matches!(event, NetEvent::DialFailed { .. }).then_some(())).await;
+}

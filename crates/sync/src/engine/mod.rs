@@ -176,6 +176,7 @@ impl Engine {
             Event::TakenIn { op, ok } => self.taken_in(op, ok),
             Event::Damaged { feed, entry } => self.damaged(feed, entry),
             Event::Compare { op, node } => self.compare(op, node),
+            Event::Hold { held } => self.hold(held),
             Event::Wake => {}
             Event::Stopping => self.stop(),
         }

@@ -279,8 +279,11 @@ impl Engine {
     }
 
     fn rolled_back(&mut self, node: &NodeId, feed: &FeedId, ours: Position, theirs: Position) {
-        if self.publisher.roll_back(self.now, feed, theirs) {
-            self.timers.set(self.publisher.patience(), Timer::FetchBack);
+        let news = self.publisher.roll_back(self.now, feed, ours, theirs);
+        if let Some(until) = self.publisher.patience() {
+            self.timers.set(until, Timer::FetchBack);
+        }
+        if news {
             self.alarm(Alarm::RolledBack { feed: *feed, node: *node, ours, theirs });
         }
     }

@@ -32,11 +32,24 @@ pub(super) struct Publisher {
     committing: Option<Commit>,
     /// Feeds that need a checkpoint.
     due: BTreeSet<FeedId>,
-    /// Feeds whose own data comes back first, until then.
-    fetching: BTreeMap<FeedId, (Position, u64)>,
+    /// Feeds whose own data comes back first.
+    fetching: BTreeMap<FeedId, Fetching>,
+    /// Nothing is published: partners were not asked yet what they hold of ours.
+    held: bool,
     /// Feeds in which another instance of this node was seen.
     cloned: BTreeSet<FeedId>,
     newly_cloned: BTreeSet<FeedId>,
+}
+
+/// Own data on its way back.
+#[derive(Debug)]
+struct Fetching {
+    /// As far as somebody said to have it.
+    upto: Position,
+    /// How far it was here when patience began.
+    seen: Position,
+    /// Waited for until then, unless more of it arrives.
+    until: u64,
 }
 
 #[derive(Debug)]
@@ -61,6 +74,7 @@ impl Publisher {
             committing: None,
             due: BTreeSet::new(),
             fetching: BTreeMap::new(),
+            held: false,
             cloned: BTreeSet::new(),
             newly_cloned: BTreeSet::new(),
         }
@@ -73,27 +87,20 @@ impl Publisher {
     }
 
     /// Somebody holds more of an own feed than we do. Whether that is news.
-    pub(super) fn roll_back(&mut self, now: u64, feed: &FeedId, theirs: Position) -> bool {
-        let known = self.fetching.get(feed).is_some_and(|(upto, _)| *upto >= theirs);
+    pub(super) fn roll_back(&mut self, now: u64, feed: &FeedId, ours: Position, theirs: Position) -> bool {
+        let known = self.fetching.get(feed).is_some_and(|fetching| fetching.upto >= theirs);
         let first = !self.fetching.contains_key(feed);
         if !known {
             self.base = self.base.max(theirs.epoch.min(now + FETCH_BACK_MS));
             self.renew(now);
-            self.fetching.insert(*feed, (theirs, now + FETCH_BACK_MS));
+            self.fetching.insert(*feed, Fetching { upto: theirs, seen: ours, until: now + FETCH_BACK_MS });
         }
-        first
+        // Who waits for it knows.
+        first && !self.held
     }
 
-    pub(super) fn patience(&self) -> u64 {
-        self.fetching.values().map(|(_, until)| *until).max().unwrap_or_default()
-    }
-
-    pub(super) fn end_of_patience(&mut self, now: u64) {
-        let over: Vec<_> = self.fetching.iter().filter(|(_, (_, until))| *until <= now).map(|(id, _)| *id).collect();
-        for feed in over {
-            self.fetching.remove(&feed);
-            self.due.insert(feed);
-        }
+    pub(super) fn patience(&self) -> Option<u64> {
+        self.fetching.values().map(|fetching| fetching.until).max()
     }
 
     /// Own records that came from elsewhere: was another instance of this node at work while this one ran?
@@ -106,6 +113,38 @@ impl Publisher {
 }
 
 impl Engine {
+    /// Own data is waited for as long as more of it arrives.
+    pub(super) fn end_of_patience(&mut self) {
+        let now = self.now;
+        let mut over = Vec::new();
+        for (id, fetching) in &mut self.publisher.fetching {
+            let cursor = self.feeds.get(id).map_or(START, |feed| feed.cursor);
+            if fetching.until > now {
+                continue;
+            }
+            if cursor > fetching.seen {
+                (fetching.seen, fetching.until) = (cursor, now + FETCH_BACK_MS);
+            } else {
+                over.push(*id);
+            }
+        }
+        for feed in over {
+            self.publisher.fetching.remove(&feed);
+            self.publisher.due.insert(feed);
+        }
+        if let Some(until) = self.publisher.patience() {
+            self.timers.set(until, Timer::FetchBack);
+        }
+    }
+
+    /// Stops publishing, or goes on with it.
+    pub(super) fn hold(&mut self, held: bool) {
+        self.publisher.held = held;
+        if !held {
+            self.daily_checkpoints();
+        }
+    }
+
     pub(super) fn publish(&mut self, op: OpId, items: Vec<PublishItem>) {
         let result = self.check_request(&items);
         match result {
@@ -128,6 +167,9 @@ impl Engine {
             let adds = matches!(item.body, Body::Publication { .. });
             if adds && self.sharing_of(&item.feed).is_some_and(|sharing| sharing.ended) {
                 return Err(PublishError::Ended);
+            }
+            if self.publisher.held && term > 0 {
+                return Err(PublishError::Held);
             }
             let Some(feed) = self.feeds.get(&item.feed) else { continue };
             if feed.frozen.is_some_and(|frozen| frozen.term >= term) {
@@ -180,9 +222,12 @@ impl Engine {
         }
         let due: Vec<_> = self.publisher.due.iter().copied().collect();
         for feed in due {
-            if self.own_term(&feed).is_none() {
+            let Some(term) = self.own_term(&feed) else {
                 self.publisher.due.remove(&feed);
-            } else if !self.publisher.fetching.contains_key(&feed) {
+                continue;
+            };
+            let held = self.publisher.held && term > 0;
+            if !held && !self.publisher.fetching.contains_key(&feed) {
                 feeds.entry(feed).or_default();
             }
         }
@@ -370,7 +415,7 @@ impl Engine {
     /// Own data came back as far as it was heard of: it is counted from now on, and publishing goes on.
     pub(super) fn returned_home(&mut self, id: &FeedId, _from: Option<NodeId>) {
         let cursor = self.feeds.get(id).map_or(START, |feed| feed.cursor);
-        if self.publisher.fetching.get(id).is_some_and(|(upto, _)| *upto <= cursor) {
+        if self.publisher.fetching.get(id).is_some_and(|fetching| fetching.upto <= cursor) {
             self.publisher.fetching.remove(id);
             self.publisher.due.insert(*id);
         }

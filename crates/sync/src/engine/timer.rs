@@ -59,7 +59,7 @@ impl Engine {
             Timer::Feed(feed) => self.check_feed(feed),
             Timer::Audits => self.check_audits(),
             Timer::Chains => self.check_chains(),
-            Timer::FetchBack => self.publisher.end_of_patience(self.now),
+            Timer::FetchBack => self.end_of_patience(),
             Timer::Daily => self.daily(),
         }
     }

@@ -7,6 +7,7 @@ mod disk;
 mod lie;
 mod machine;
 mod readers;
+mod restored;
 mod seeds;
 mod stories;
 mod world;

@@ -5,7 +5,7 @@ use ortsnetz_sync::Alarm;
 use crate::machine::Lie;
 use crate::world::World;
 
-const MINUTE: u64 = 60_000;
+pub const MINUTE: u64 = 60_000;
 
 /// Two towns that are partners, with their public feeds.
 pub fn two_towns(seed: u64) -> (World, usize, usize) {

@@ -1,4 +1,4 @@
-//! What travels on `/ortsnetz/join/1`, and the proofs in it.
+//! What travels on `/ortsnetz/join/1` and `/ortsnetz/return/1`, and the proofs in it.
 
 use hmac::{Hmac, KeyInit, Mac};
 use minicbor::{Decode, Encode};
@@ -130,6 +130,11 @@ pub enum JoinMessage {
     /// The inviter dialled because it was given an answer to this invitation; the joiner begins as ever (inviter).
     #[n(7)]
     Call(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]),
+    /// A new node of an organisation that lost its machines shows the certificate that root gave it. Travels on
+    /// `/ortsnetz/return/1` and is answered by two chains: that of its organisation as known here, and that of the
+    /// answering one.
+    #[n(8)]
+    Return(#[n(0)] Signed),
 }
 
 impl JoinMessage {

@@ -1,0 +1,63 @@
+//! The recovery sheet, and coming back from it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{NodeInfo, OrganisationInfo};
+
+/// The recovery sheet, printed again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct SheetText {
+    /// Its text; the encrypted block is the one made at first.
+    pub sheet: String,
+    /// Names of the partners on it.
+    pub partners: Vec<String>,
+}
+
+/// What `recover` needs.
+#[derive(Clone, Default)]
+pub struct RecoverRequest {
+    /// Text of the recovery sheet.
+    pub sheet: String,
+    /// What opens it.
+    pub passphrase: String,
+    /// Addresses of partners, with or without `/p2p/NODE`; none: those on the sheet.
+    pub from: Vec<String>,
+    /// Do not take back the certificates of the machines that could act for the organisation.
+    pub keep_nodes: bool,
+}
+
+impl std::fmt::Debug for RecoverRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The passphrase stays out of logs.
+        f.debug_struct("RecoverRequest").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+/// What `recover` brought back.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct Recovered {
+    /// The organisation.
+    pub organisation: OrganisationInfo,
+    /// The new node, which is its publisher.
+    pub node: NodeInfo,
+    /// Who gave something back.
+    pub answered: Vec<String>,
+    /// Addresses that did not help, each with the reason.
+    pub silent: Vec<String>,
+    /// What is back.
+    pub collections: Vec<RecoveredCollection>,
+    /// Nodes whose certificates were taken back.
+    pub revoked: Vec<String>,
+    /// What nobody could give back, one line each.
+    pub not_back: Vec<String>,
+}
+
+/// One collection that is back.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct RecoveredCollection {
+    /// Its name.
+    pub name: String,
+    /// Its live entries.
+    pub entries: u64,
+}

@@ -1,0 +1,82 @@
+//! Stories of nodes that come back from an older state and know it, or whose own data is long on its way.
+
+use ortsnetz_sync::limits::FETCH_BACK_MS;
+use ortsnetz_sync::{Alarm, Event, PublishError};
+use rand::Rng;
+
+use crate::stories::{MINUTE, text, two_towns};
+
+#[test]
+fn a_held_node_publishes_nothing_before_its_own_data_is_back() {
+    let (mut world, siegburg, bonn) = two_towns(31);
+    let feed = world.feed(siegburg, "public");
+    let entries = world.publish(siegburg, feed, &["alt", "bleibt"]);
+    world.run(MINUTE);
+    let backup = world.machines[siegburg].disk.clone();
+    world.edit(siegburg, feed, entries[0], "neu");
+    world.run(MINUTE);
+    world.crash(siegburg);
+    world.machines[siegburg].disk = backup;
+    world.cut(siegburg, bonn);
+    world.run(MINUTE);
+    world.start(siegburg);
+    world.tell(siegburg, Event::Hold { held: true });
+    // Cut off from everybody who knows better, it waits.
+    world.edit(siegburg, feed, entries[0], "anders");
+    world.run(2 * FETCH_BACK_MS);
+    assert_eq!(world.refused, [PublishError::Held]);
+    world.heal();
+    world.run(2 * MINUTE);
+    assert!(text(&world, siegburg, feed, entries[0]).is_some_and(|text| text.ends_with(b"neu")));
+    assert_eq!(world.alarms(siegburg, |alarm| matches!(alarm, Alarm::RolledBack { .. })), 0, "it knows");
+    world.tell(siegburg, Event::Hold { held: false });
+    world.edit(siegburg, feed, entries[0], "danach");
+    world.run(2 * MINUTE);
+    assert!(text(&world, bonn, feed, entries[0]).is_some_and(|text| text.ends_with(b"danach")));
+    assert!(world.machines[siegburg].disk.returned.is_empty() && world.machines[bonn].disk.aside.is_empty());
+    world.assert_promises();
+    world.assert_converged();
+}
+
+#[test]
+fn a_held_node_drafts_as_ever() {
+    let (mut world, siegburg, _) = two_towns(32);
+    let drafts = world.drafts(siegburg);
+    world.tell(siegburg, Event::Hold { held: true });
+    let entries = world.publish(siegburg, drafts, &["Entwurf"]);
+    world.run(MINUTE);
+    assert!(world.refused.is_empty());
+    assert!(world.machines[siegburg].disk.records.contains_key(&(drafts, entries[0])));
+}
+
+#[test]
+fn own_data_is_waited_for_as_long_as_more_of_it_arrives() {
+    let (mut world, siegburg, bonn) = two_towns(33);
+    let feed = world.feed(siegburg, "public");
+    let empty = world.machines[siegburg].disk.clone();
+    let mut entries = Vec::new();
+    for batch in 0..40 {
+        // Nothing that could be made smaller on the way.
+        let mut long = || (0..250).map(|_| format!("{:08x}", world.rng.random::<u32>())).collect::<String>();
+        let texts: Vec<_> = (0..64).map(|at| format!("Leistung {batch} {at} {}", long())).collect();
+        entries.extend(world.publish(siegburg, feed, &texts.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+    world.run(5 * MINUTE);
+    world.assert_converged();
+    world.crash(siegburg);
+    world.machines[siegburg].disk = empty;
+    world.run(MINUTE);
+    // A line on which each frame takes up to so long: all of it needs more than the patience for one piece.
+    world.longest_delay = 12_000;
+    world.start(siegburg);
+    world.run(FETCH_BACK_MS + 30_000);
+    let back = world.machines[siegburg].disk.records.keys().filter(|(id, _)| *id == feed).count();
+    assert!(back < entries.len(), "it takes longer");
+    world.publish(siegburg, feed, &["erst danach"]);
+    world.run(60 * MINUTE);
+    world.longest_delay = 50;
+    world.run(5 * MINUTE);
+    assert!(world.machines[bonn].disk.aside.is_empty() && world.machines[siegburg].disk.returned.is_empty());
+    world.assert_promises();
+    world.assert_converged();
+}

@@ -1,0 +1,218 @@
+//! A town whose only machine is gone, or that runs on old data again.
+
+use std::fs;
+
+use ortsnetz_net::{Config, Network};
+use ortsnetz_tests::{Town, eventually};
+use ortsnetz_trust::identity::Founding;
+use ortsnetz_trust::invite::JoinMessage;
+use ortsnetz_trust::statement::{NodeCertificate, OrganisationKind, Roles};
+use ortsnetz_trust::{Identity, NodeKey, RootKey, Signed};
+use serde_json::{Value, json};
+
+const SIEGBURG: &str = "053820060060";
+const BONN: &str = "053140000000";
+const KOELN: &str = "053150000000";
+
+fn kinds(town: &Town, what: &str) -> Vec<String> {
+    let all = town.status()[what].as_array().cloned().unwrap_or_default();
+    all.iter().filter_map(|item| item["kind"].as_str().map(str::to_owned)).collect()
+}
+
+fn lines(value: &Value) -> String {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_town_comes_back_from_its_sheet_and_its_partners() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    let mut koeln = Town::new(dir.path(), "Stadt Köln", KOELN);
+    assert!(!kinds(&town, "tasks").contains(&"recovery_sheet".to_owned()));
+    town.befriend(&bonn);
+    town.befriend(&koeln);
+    let first = town.publish("service", &["title.de=Hundesteuer"]);
+    let second = town.publish("service", &["title.de=Reisepass", "companions.partners.agent_note.de=Termin nötig"]);
+    let gone = town.publish("service", &["title.de=Jahrmarkt"]);
+    town.ok(&["withdraw", &gone]);
+    let draft = town.create("service", &["title.de=Nur ein Entwurf"]);
+    town.wait_in_sync(&bonn);
+    town.wait_in_sync(&koeln);
+
+    // The sheet of `init` knows no partner; a new one is printed around the same block.
+    assert!(kinds(&town, "tasks").contains(&"recovery_sheet".to_owned()), "{}", town.status()["tasks"]);
+    let sheet = dir.path().join("blatt.txt");
+    let file = sheet.to_str().expect("UTF-8");
+    let made = town.ok(&["identity", "sheet", "--out", file]);
+    assert_eq!(made["partners"], json!(["Stadt Bonn", "Stadt Köln"]));
+    assert!(!kinds(&town, "tasks").contains(&"recovery_sheet".to_owned()), "{}", town.status()["tasks"]);
+    let passphrase = town.passphrase.clone();
+    town.ok(&["identity", "sheet", "--check", file, "--passphrase", &passphrase]);
+
+    // The disk is gone, and one partner is away.
+    town.kill();
+    fs::remove_dir_all(&town.dir).expect("the data directory");
+    koeln.stop();
+    let mut back = Town::blank(dir.path(), "wieder-da", SIEGBURG);
+    let wrong = back.cli(&["recover", file, "--passphrase", "falsch"]);
+    assert_eq!((wrong.code, wrong.stderr.contains("passphrase")), (1, true), "{}", wrong.stderr);
+    let recovered = back.ok(&["recover", file, "--passphrase", &passphrase]);
+    assert_eq!(recovered["organisation"]["id"], json!(town.organisation));
+    assert_eq!(recovered["answered"], json!(["Stadt Bonn"]));
+    assert_eq!(recovered["silent"].as_array().map(Vec::len), Some(1), "{recovered}");
+    assert_eq!(recovered["revoked"].as_array().map(Vec::len), Some(1), "{recovered}");
+    let collections = json!([{"name": "partners", "entries": 1}, {"name": "public", "entries": 2}]);
+    assert_eq!(recovered["collections"], collections, "{recovered}");
+    let missing = lines(&recovered["not_back"]);
+    for part in ["drafts", "internal", "Stadt Köln"] {
+        assert!(missing.contains(part), "{part}: {missing}");
+    }
+    let again = back.cli(&["recover", file, "--passphrase", &passphrase]);
+    assert!(again.code == 1 && again.stderr.contains("holds an identity already"), "{}", again.stderr);
+
+    back.organisation = town.organisation.clone();
+    back.node = recovered["node"]["id"].as_str().expect("a node").to_owned();
+    back.start();
+    back.wait_in_sync(&bonn);
+    assert_eq!(back.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
+    assert_eq!(back.shown(&first)["entry"]["title"]["de"], "Hundesteuer");
+    let note = &back.shown(&second)["entry"]["companions"]["partners"]["agent_note"]["de"];
+    assert_eq!(note, "Termin nötig");
+    assert!(back.draft(&draft).is_null());
+    let status = back.status();
+    assert_eq!((&status["publisher"], &status["term"]), (&json!(true), &json!(2)));
+    assert!(kinds(&bonn, "alarms").contains(&"node_returned".to_owned()), "Bonn tells its people");
+    assert!(!kinds(&back, "tasks").contains(&"homecoming".to_owned()));
+    // It edits and publishes where it stopped.
+    back.ok(&["edit", &first, "title.de=Hundesteuer anmelden"]);
+    back.publish_entry(&first);
+    eventually("Bonn reads what is new", || bonn.shown(&first)["entry"]["title"]["de"] == "Hundesteuer anmelden");
+    assert_eq!(kinds(&bonn, "tasks").iter().filter(|kind| *kind == "set_aside").count(), 0);
+
+    // The partner that was away hears of all that from the new node, and one that comes later reads what the lost one signed.
+    koeln.start();
+    eventually("Köln and Siegburg know each other", || !back.row_of(&koeln).is_null());
+    koeln.wait_in_sync(&back);
+    assert_eq!(koeln.shown(&first)["entry"]["title"]["de"], "Hundesteuer anmelden");
+    let late = Town::new(dir.path(), "Stadt Hürth", "053620028028");
+    back.befriend(&late);
+    late.wait_in_sync(&back);
+    assert_eq!(late.shown(&second)["entry"]["title"]["de"], "Reisepass");
+    back.check_store();
+    for town in [&bonn, &koeln, &late, &back] {
+        let bad = ["invalid_record", "invalid_statements", "equivocation", "cloned"];
+        assert!(!kinds(town, "alarms").iter().any(|kind| bad.contains(&kind.as_str())), "{:?}", town.alarms());
+    }
+}
+
+#[test]
+fn nobody_returns_without_the_root_key() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    bonn.befriend(&town);
+    let addresses = bonn.status()["node"]["addresses"].as_array().expect("addresses").clone();
+    let addresses: Vec<String> = addresses.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect();
+    let (key, thief) = (NodeKey::from_secret(&[7; 32]), RootKey::from_secret(&[8; 32]));
+    let certificate = |node, organisation: &str, root: &RootKey| {
+        let stated = NodeCertificate {
+            organisation: organisation.parse().expect("an organisation"),
+            node,
+            serial: 1,
+            roles: Roles { admin: true, edit: true },
+            not_before: 0,
+            not_after: u64::MAX,
+            addresses: Vec::new(),
+            name: "Dieb".into(),
+        };
+        Signed::new(stated, &[root]).expect("a certificate")
+    };
+    let founding = Founding {
+        name: "Niemand".into(),
+        ars: SIEGBURG.into(),
+        kind: OrganisationKind::Municipality,
+        node_name: "Dieb".into(),
+        addresses: Vec::new(),
+        at: 1,
+        random: [9; 16],
+    };
+    let unknown = Identity::found(founding, &thief, &key).expect("an identity").id().to_string();
+    let other_node = NodeKey::from_secret(&[6; 32]).id();
+    let attempts = [
+        (certificate(key.id(), &town.organisation, &thief), "does not count for Stadt Siegburg"),
+        (certificate(key.id(), &unknown, &thief), "no partnership"),
+        (certificate(other_node, &town.organisation, &thief), "names another node"),
+    ];
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for (certificate, reason) in attempts {
+        runtime.block_on(async {
+            let (net, _events) = Network::start(Config::new([7; 32], Vec::new())).await.expect("a network");
+            let mut stream = net.return_to(None, addresses.clone()).await.expect("a stream");
+            stream.send(&JoinMessage::Return(certificate).to_bytes()).await.expect("sent");
+            let answer = stream.recv().await.expect("an answer");
+            match JoinMessage::from_bytes(&answer) {
+                Ok(JoinMessage::Refused(said)) => assert!(said.contains(reason), "{said}"),
+                other => panic!("{other:?}"),
+            }
+            net.shutdown().await;
+        });
+    }
+    assert_eq!(bonn.row_of(&town)["nodes"], json!([town.node]));
+}
+
+#[test]
+fn an_old_backup_publishes_nothing_before_a_partner_gave_back_what_it_lacks() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    town.befriend(&bonn);
+    let id = town.publish("service", &["title.de=alt"]);
+    let backup = dir.path().join("alt.export");
+    town.ok(&["store", "export", backup.to_str().expect("UTF-8")]);
+    town.ok(&["edit", &id, "title.de=neu"]);
+    town.publish_entry(&id);
+    let newer = town.publish("service", &["title.de=nach der Sicherung"]);
+    town.wait_in_sync(&bonn);
+    eventually("Bonn holds it", || bonn.shown(&newer)["meta"]["state"] == "published");
+    town.kill();
+    bonn.stop();
+    fs::remove_dir_all(&town.dir).expect("the data directory");
+    town.ok(&["store", "import", backup.to_str().expect("UTF-8")]);
+    town.start();
+    assert!(kinds(&town, "tasks").contains(&"homecoming".to_owned()), "{}", town.status()["tasks"]);
+    town.ok(&["edit", &id, "title.de=anders"]);
+    let refused = town.cli(&["publish", &id]);
+    assert!(refused.code == 1 && refused.stderr.contains("this node was restored"), "{refused:?}");
+    bonn.start();
+    eventually("it is home again", || !kinds(&town, "tasks").contains(&"homecoming".to_owned()));
+    assert_eq!(town.shown(&newer)["entry"]["title"]["de"], "nach der Sicherung");
+    assert_eq!(town.shown(&id)["entry"]["title"]["de"], "neu");
+    town.publish_entry(&id);
+    town.wait_in_sync(&bonn);
+    eventually("both read the same", || bonn.shown(&id)["entry"] == town.shown(&id)["entry"]);
+    assert_eq!(town.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
+    for town in [&town, &bonn] {
+        assert!(!kinds(town, "tasks").contains(&"set_aside".to_owned()), "{}", town.status()["tasks"]);
+        assert!(!kinds(town, "alarms").iter().any(|kind| kind == "invalid_record"), "{:?}", town.alarms());
+    }
+}
+
+#[test]
+fn who_knows_that_nobody_will_answer_goes_on_with_what_there_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    town.befriend(&bonn);
+    let id = town.publish("service", &["title.de=alt"]);
+    let backup = dir.path().join("alt.export");
+    town.ok(&["store", "export", backup.to_str().expect("UTF-8")]);
+    town.kill();
+    bonn.stop();
+    fs::remove_dir_all(&town.dir).expect("the data directory");
+    town.ok(&["store", "import", backup.to_str().expect("UTF-8")]);
+    town.start();
+    assert_eq!(town.cli(&["publish", &id]).code, 1);
+    assert_eq!(town.ok(&["publisher", "take"])["term"], json!(2));
+    town.publish_entry(&id);
+}
