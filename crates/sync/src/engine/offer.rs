@@ -279,7 +279,7 @@ impl Engine {
     }
 
     fn rolled_back(&mut self, node: &NodeId, feed: &FeedId, ours: Position, theirs: Position) {
-        let news = self.publisher.roll_back(self.now, feed, ours, theirs);
+        let news = self.publisher.roll_back(self.now, node, feed, ours, theirs);
         if let Some(until) = self.publisher.patience() {
             self.timers.set(until, Timer::FetchBack);
         }

@@ -14,7 +14,7 @@ use crate::event::{OpId, PublishItem, Published};
 use crate::feed::{Feed, START};
 use crate::index::Row;
 use crate::limits::{
-    BATCH_RECORDS_MAX, CHECKPOINT_MS, FEED_ENTRIES_MAX, FETCH_BACK_MS, PUBLISH_QUEUE_MAX, WINDOW_BYTES,
+    BATCH_RECORDS_MAX, BLOCKED_MS, CHECKPOINT_MS, FEED_ENTRIES_MAX, FETCH_BACK_MS, PUBLISH_QUEUE_MAX, WINDOW_BYTES,
 };
 use crate::wire::{Message, PageKind, WireItem};
 
@@ -34,6 +34,8 @@ pub(super) struct Publisher {
     due: BTreeSet<FeedId>,
     /// Feeds whose own data comes back first.
     fetching: BTreeMap<FeedId, Fetching>,
+    /// Who said to have more of an own feed and did not give it, and until when that is not believed again.
+    unkept: BTreeMap<(NodeId, FeedId), u64>,
     /// Nothing is published: partners were not asked yet what they hold of ours.
     held: bool,
     /// Feeds in which another instance of this node was seen.
@@ -44,12 +46,19 @@ pub(super) struct Publisher {
 /// Own data on its way back.
 #[derive(Debug)]
 struct Fetching {
-    /// As far as somebody said to have it.
-    upto: Position,
+    /// How far each said to have it.
+    said: BTreeMap<NodeId, Position>,
     /// How far it was here when patience began.
     seen: Position,
     /// Waited for until then, unless more of it arrives.
     until: u64,
+}
+
+impl Fetching {
+    /// As far as somebody said to have it.
+    fn upto(&self) -> Position {
+        self.said.values().copied().max().unwrap_or(START)
+    }
 }
 
 #[derive(Debug)]
@@ -74,6 +83,7 @@ impl Publisher {
             committing: None,
             due: BTreeSet::new(),
             fetching: BTreeMap::new(),
+            unkept: BTreeMap::new(),
             held: false,
             cloned: BTreeSet::new(),
             newly_cloned: BTreeSet::new(),
@@ -86,21 +96,38 @@ impl Publisher {
         self.opened.clear();
     }
 
-    /// Somebody holds more of an own feed than we do. Whether that is news.
-    pub(super) fn roll_back(&mut self, now: u64, feed: &FeedId, ours: Position, theirs: Position) -> bool {
-        let known = self.fetching.get(feed).is_some_and(|fetching| fetching.upto >= theirs);
+    /// Somebody says to hold more of an own feed than we do. Whether that is news. Saying more and more prolongs nothing:
+    /// only what arrives does.
+    pub(super) fn roll_back(
+        &mut self,
+        now: u64,
+        node: &NodeId,
+        feed: &FeedId,
+        ours: Position,
+        theirs: Position,
+    ) -> bool {
+        if self.unkept.get(&(*node, *feed)).is_some_and(|until| *until > now) {
+            return false;
+        }
         let first = !self.fetching.contains_key(feed);
+        let fetching = self.fetching.entry(*feed).or_insert_with(|| Fetching {
+            said: BTreeMap::new(),
+            seen: ours,
+            until: now + FETCH_BACK_MS,
+        });
+        let known = fetching.upto() >= theirs;
+        let said = fetching.said.entry(*node).or_insert(theirs);
+        *said = theirs.max(*said);
         if !known {
             self.base = self.base.max(theirs.epoch.min(now + FETCH_BACK_MS));
             self.renew(now);
-            self.fetching.insert(*feed, Fetching { upto: theirs, seen: ours, until: now + FETCH_BACK_MS });
         }
         // Who waits for it knows.
         first && !self.held
     }
 
     pub(super) fn patience(&self) -> Option<u64> {
-        self.fetching.values().map(|fetching| fetching.until).max()
+        self.fetching.values().map(|fetching| fetching.until).min()
     }
 
     /// Own records that came from elsewhere: was another instance of this node at work while this one ran?
@@ -129,9 +156,12 @@ impl Engine {
             }
         }
         for feed in over {
-            self.publisher.fetching.remove(&feed);
+            let Some(fetching) = self.publisher.fetching.remove(&feed) else { continue };
+            let unkept = fetching.said.into_iter().filter(|(_, upto)| *upto > fetching.seen);
+            self.publisher.unkept.extend(unkept.map(|(node, _)| ((node, feed), now + BLOCKED_MS)));
             self.publisher.due.insert(feed);
         }
+        self.publisher.unkept.retain(|_, until| *until > now);
         if let Some(until) = self.publisher.patience() {
             self.timers.set(until, Timer::FetchBack);
         }
@@ -415,7 +445,7 @@ impl Engine {
     /// Own data came back as far as it was heard of: it is counted from now on, and publishing goes on.
     pub(super) fn returned_home(&mut self, id: &FeedId, _from: Option<NodeId>) {
         let cursor = self.feeds.get(id).map_or(START, |feed| feed.cursor);
-        if self.publisher.fetching.get(id).is_some_and(|fetching| fetching.upto <= cursor) {
+        if self.publisher.fetching.get(id).is_some_and(|fetching| fetching.upto() <= cursor) {
             self.publisher.fetching.remove(id);
             self.publisher.due.insert(*id);
         }

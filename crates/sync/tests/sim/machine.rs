@@ -54,6 +54,8 @@ pub enum Lie {
     Replay,
     /// Passes on records and keeps their changes to itself, also when asked for them.
     Keep,
+    /// Says to have more and more of what others publish.
+    Boast,
 }
 
 pub struct Machine {

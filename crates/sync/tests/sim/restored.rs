@@ -4,7 +4,9 @@ use ortsnetz_sync::limits::FETCH_BACK_MS;
 use ortsnetz_sync::{Alarm, Event, PublishError};
 use rand::Rng;
 
+use crate::machine::Lie;
 use crate::stories::{MINUTE, text, two_towns};
+use crate::world::World;
 
 #[test]
 fn a_held_node_publishes_nothing_before_its_own_data_is_back() {
@@ -79,4 +81,30 @@ fn own_data_is_waited_for_as_long_as_more_of_it_arrives() {
     assert!(world.machines[bonn].disk.aside.is_empty() && world.machines[siegburg].disk.returned.is_empty());
     world.assert_promises();
     world.assert_converged();
+}
+
+#[test]
+fn who_says_to_have_more_and_more_of_ours_delays_publishing_once() {
+    let (mut world, siegburg, bonn) = two_towns(34);
+    let (feed, theirs) = (world.feed(siegburg, "public"), world.feed(bonn, "public"));
+    let entries = world.publish(siegburg, feed, &["erst"]);
+    world.run(MINUTE);
+    world.lie(bonn, Some(Lie::Boast));
+    world.publish(bonn, theirs, &["damit er etwas sagt"]);
+    world.run(5_000);
+    world.edit(siegburg, feed, entries[0], "während er prahlt");
+    world.run(FETCH_BACK_MS + 5_000);
+    let read = |world: &World| text(world, siegburg, feed, entries[0]).unwrap_or_default();
+    assert!(read(&world).ends_with("während er prahlt".as_bytes()), "longer than the patience");
+    assert_eq!(world.alarms(siegburg, |alarm| matches!(alarm, Alarm::RolledBack { .. })), 1);
+    for round in 0..8 {
+        world.publish(bonn, theirs, &["noch etwas"]);
+        world.run(5_000);
+        let text = format!("Runde {round}");
+        world.edit(siegburg, feed, entries[0], &text);
+        world.run(5_000);
+        assert!(read(&world).ends_with(text.as_bytes()), "{text} waits");
+    }
+    world.lie(bonn, None);
+    world.assert_promises();
 }
