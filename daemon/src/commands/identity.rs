@@ -92,7 +92,7 @@ fn report(context: &Context, recovered: &Recovered) -> String {
     let mut out = format!("{} is back in {}\n", recovered.organisation.name, context.data_dir.display());
     out.push_str(&format!("answered by   {}\n", recovered.answered.join(", ")));
     for collection in &recovered.collections {
-        out.push_str(&format!("back          {} entries in {}\n", collection.entries, collection.name));
+        out.push_str(&format!("back          {} entries in {}\n", collection.entries, collection.title));
     }
     for node in &recovered.revoked {
         out.push_str(&format!("taken back    the certificate of {node}\n"));

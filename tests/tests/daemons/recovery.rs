@@ -62,7 +62,9 @@ fn a_town_comes_back_from_its_sheet_and_its_partners() {
     assert_eq!(recovered["answered"], json!(["Stadt Bonn"]));
     assert_eq!(recovered["silent"].as_array().map(Vec::len), Some(1), "{recovered}");
     assert_eq!(recovered["revoked"].as_array().map(Vec::len), Some(1), "{recovered}");
-    let collections = json!([{"name": "partners", "entries": 1}, {"name": "public", "entries": 2}]);
+    let collections = json!([
+        {"name": "partners", "title": "partners", "entries": 1}, {"name": "public", "title": "public", "entries": 2}
+    ]);
     assert_eq!(recovered["collections"], collections, "{recovered}");
     let missing = lines(&recovered["not_back"]);
     for part in ["drafts", "internal", "Stadt Köln"] {
@@ -104,6 +106,67 @@ fn a_town_comes_back_from_its_sheet_and_its_partners() {
         let bad = ["invalid_record", "invalid_statements", "equivocation", "cloned"];
         assert!(!kinds(town, "alarms").iter().any(|kind| bad.contains(&kind.as_str())), "{:?}", town.alarms());
     }
+}
+
+#[test]
+fn a_recovery_that_does_not_get_far_says_why_in_one_line_and_can_be_tried_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    town.befriend(&bonn);
+    let id = town.publish("service", &["title.de=Hundesteuer"]);
+    town.wait_in_sync(&bonn);
+    let sheet = dir.path().join("blatt.txt");
+    let file = sheet.to_str().expect("UTF-8").to_owned();
+    town.ok(&["identity", "sheet", "--out", &file]);
+    let passphrase = town.passphrase.clone();
+    town.kill();
+    bonn.stop();
+
+    let mut back = Town::blank(dir.path(), "wieder-da", SIEGBURG);
+    let text = fs::read_to_string(&sheet).expect("the sheet");
+    let (begin, end) = (text.find("-----BEGIN").expect("a block"), text.find("-----END").expect("its end"));
+    let middle = (begin + end) / 2;
+    let other = if text.as_bytes()[middle] == b'A' { "B" } else { "A" };
+    let altered = format!("{}{other}{}", &text[..middle], &text[middle + 1..]);
+    let sheets = [
+        ("nicht.txt", text[..begin].to_owned(), "this is not a recovery sheet"),
+        ("ab.txt", text[..middle].to_owned(), "damaged or incomplete"),
+        ("falsch.txt", altered, "damaged or incomplete"),
+    ];
+    for (name, text, said) in sheets {
+        let sheet = dir.path().join(name);
+        fs::write(&sheet, text).expect("a sheet");
+        let failed = back.cli(&["recover", sheet.to_str().expect("UTF-8"), "--passphrase", &passphrase]);
+        assert_eq!((failed.code, failed.stderr.lines().count()), (1, 1), "{name}: {}", failed.stderr);
+        assert!(failed.stderr.contains(said), "{name}: {}", failed.stderr);
+    }
+    let nonsense = back.cli(&["recover", &file, "--passphrase", &passphrase, "--from", "bonn.example"]);
+    assert!(nonsense.code == 2 && nonsense.stderr.contains("is no address like"), "{}", nonsense.stderr);
+    let silent = back.cli(&["recover", &file, "--passphrase", &passphrase]);
+    let last = silent.stderr.lines().last().unwrap_or_default();
+    assert_eq!(silent.code, 1, "{}", silent.stderr);
+    for part in ["nobody who knows Stadt Siegburg answered", "Stadt Bonn", "--from"] {
+        assert!(last.contains(part), "{part}: {last}");
+    }
+    // A stranger answers: it has never heard of the town.
+    let stranger = Town::new(dir.path(), "Stadt Hürth", "053620028028");
+    let of_stranger = stranger.status()["node"]["addresses"][0].as_str().expect("an address").to_owned();
+    let turned_away = back.cli(&["recover", &file, "--passphrase", &passphrase, "--from", &of_stranger]);
+    let last = turned_away.stderr.lines().last().unwrap_or_default();
+    assert!(turned_away.code == 1 && last.contains(&of_stranger), "{}", turned_away.stderr);
+
+    // The same directory, and nothing but an address of a partner beside the block.
+    bonn.start();
+    let block = dir.path().join("nur-der-block.txt");
+    fs::write(&block, &text[begin..]).expect("a sheet");
+    let address = bonn.status()["node"]["addresses"][0].as_str().expect("an address").to_owned();
+    let block = block.to_str().expect("UTF-8");
+    let recovered = back.ok(&["recover", block, "--passphrase", &passphrase, "--from", &address]);
+    assert_eq!(recovered["answered"], json!(["Stadt Bonn"]));
+    back.start();
+    assert_eq!(back.shown(&id)["entry"]["title"]["de"], "Hundesteuer");
+    assert_eq!(back.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
 }
 
 #[test]

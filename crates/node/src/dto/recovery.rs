@@ -58,6 +58,8 @@ pub struct Recovered {
 pub struct RecoveredCollection {
     /// Its name.
     pub name: String,
+    /// How a person calls it.
+    pub title: String,
     /// Its live entries.
     pub entries: u64,
 }

@@ -43,7 +43,8 @@ pub(super) struct Candidate {
 
 /// What somebody who knows us said.
 pub(super) struct Answer {
-    node: NodeId,
+    /// Which node it was.
+    pub(super) node: NodeId,
     addresses: Vec<String>,
     /// Our chain as it is known there.
     pub(super) ours: Vec<Signed>,

@@ -30,6 +30,7 @@ use crate::rows;
 use crate::shared::{Shared, lock, read};
 use crate::sheets;
 use crate::start::{self, RECOVERY_CHECKED};
+use crate::working::{BILATERAL, INTERNAL};
 
 /// Without anything new for so long, the command ends; the daemon goes on where it stopped.
 const STANDSTILL: Duration = Duration::from_secs(120);
@@ -64,7 +65,7 @@ pub(crate) async fn recover(
         )));
     }
     let identity = rebuild(&founded, &answers, &sheet.root, certificate, &key)?;
-    let lost: Vec<NodeId> = if request.keep_nodes { Vec::new() } else { lost_nodes(&identity, &key.id()) };
+    let lost: Vec<NodeId> = if request.keep_nodes { Vec::new() } else { lost_nodes(&identity, &answers, &key.id()) };
     let names: Vec<String> = lost.iter().map(|node| node_name(&identity, node)).collect();
     let asked: Vec<String> = answers.iter().map(|answer| answer.theirs.name().to_owned()).collect();
     let (text, node) = (request.sheet.clone(), key.id());
@@ -150,13 +151,15 @@ fn rebuild(
     Ok(identity)
 }
 
-/// The machines that could act for the organisation: the publisher and whoever had role admin.
-fn lost_nodes(identity: &Identity, new: &NodeId) -> Vec<NodeId> {
+/// The machines that could act for the organisation, the publisher and whoever had role admin, except one that answered
+/// because a person gave its address.
+fn lost_nodes(identity: &Identity, answers: &[Answer], new: &NodeId) -> Vec<NodeId> {
     let (number, _) = identity.current_term().unwrap_or((0, *new));
     let publisher = number.checked_sub(1).and_then(|before| identity.publisher(before));
     let certificates = identity.nodes().filter(|certificate| certificate.node != *new);
-    let lost = certificates.filter(|certificate| certificate.roles.admin || publisher == Some(certificate.node));
-    lost.map(|certificate| certificate.node).collect()
+    let could_act = certificates.filter(|certificate| certificate.roles.admin || publisher == Some(certificate.node));
+    let answered = |node: &NodeId| answers.iter().any(|answer| answer.node == *node);
+    could_act.map(|certificate| certificate.node).filter(|node| !answered(node)).collect()
 }
 
 fn node_name(identity: &Identity, node: &NodeId) -> String {
@@ -241,10 +244,14 @@ fn report(shared: &Shared) -> Result<(Vec<RecoveredCollection>, Vec<String>), No
         let held = feeds.iter().find(|feed| feed.feed == id && !catalog::is_draft_feed(shared, &feed.feed));
         match held {
             Some(feed) if feed.entries > 0 => {
-                collections.push(RecoveredCollection { name: collection.name.clone(), entries: feed.live });
+                collections.push(RecoveredCollection {
+                    name: collection.name.clone(),
+                    title: title(shared, &collection.name),
+                    entries: feed.live,
+                });
             }
             _ if collection.ended => {}
-            _ => unread.push(collection.name.clone()),
+            _ => unread.push(title(shared, &collection.name)),
         }
     }
     collections.sort_by(|a, b| a.name.cmp(&b.name));
@@ -258,7 +265,7 @@ fn report(shared: &Shared) -> Result<(Vec<RecoveredCollection>, Vec<String>), No
     if !by_own_node {
         not_back.push("entries and notes in `internal`: nobody outside the house had them".to_owned());
     }
-    unread.retain(|name| name != "internal");
+    unread.retain(|name| name != INTERNAL);
     if !unread.is_empty() {
         not_back.push(format!("anything in {}: nobody who answered had entries of it", unread.join(", ")));
     }
@@ -271,6 +278,14 @@ fn report(shared: &Shared) -> Result<(Vec<RecoveredCollection>, Vec<String>), No
         }
     }
     Ok((collections, not_back))
+}
+
+/// How a person calls a collection: a bilateral one by the partner's name.
+fn title(shared: &Shared, name: &str) -> String {
+    match name.strip_prefix(BILATERAL).and_then(|partner| partner.parse().ok()) {
+        Some(partner) => format!("what only {} read", shared.organisation_name(&partner)),
+        None => name.to_owned(),
+    }
 }
 
 /// Where `restore` and `import` note that a store comes from an older time. `directory` is that of the store.
