@@ -162,6 +162,10 @@ pub(crate) enum Command {
     /// Check, export, import or compact the store; works with and without the daemon
     #[command(subcommand)]
     Store(Store),
+    /// Write everything into one encrypted file that is read back; works with and without the daemon
+    Backup(Backup),
+    /// Bring a backup back into an empty data directory
+    Restore(Restore),
     /// The organisation's keys
     #[command(subcommand)]
     Identity(Identity),
@@ -261,6 +265,11 @@ mod tests {
             "ortsnetz identity sheet",
             "ortsnetz identity sheet --out sheet.txt",
             "ortsnetz recover sheet.txt",
+            "ortsnetz backup b.age",
+            "ortsnetz backup b.age --passphrase words",
+            "ortsnetz backup b.age --recipient age1x --recipient age1y",
+            "ortsnetz restore b.age --passphrase words",
+            "ortsnetz restore b.age --identity key.txt",
             "ortsnetz recover sheet.txt --from /ip4/192.0.2.1/tcp/4115 --from /dns4/b/tcp/1 --passphrase words --keep-nodes",
             "ortsnetz demo --no-wait --dir /tmp/x",
         ] {
@@ -282,6 +291,9 @@ mod tests {
             "ortsnetz invite --node --trust",
             "ortsnetz edit 00ff",
             "ortsnetz recover",
+            "ortsnetz backup",
+            "ortsnetz backup b.age --passphrase words --recipient age1x",
+            "ortsnetz restore b.age --passphrase words --identity key.txt",
             "ortsnetz identity sheet --out a --check b",
             "ortsnetz edit 00ff --undo --to aa",
             "ortsnetz edit 00ff title.de=X --undo",

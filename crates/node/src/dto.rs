@@ -1,10 +1,12 @@
 //! What the command line and HTTP show: the JSON of the contract, as structs. Times are RFC 3339, dates ISO 8601,
 //! money integer cents; ids are texts as in `model::ids`.
 
+mod backup;
 mod collections;
 mod proof;
 mod recovery;
 
+pub use backup::{BackedUp, BackupRequest, RestoreRequest, Restored};
 pub use collections::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

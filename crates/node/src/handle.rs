@@ -13,8 +13,8 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    collections, editing, exporting, importing, joining, maintenance, metrics, partners, reading, receipts, recovering,
-    redacting, searching, sheets, start, status,
+    backups, collections, editing, exporting, importing, joining, maintenance, metrics, partners, reading, receipts,
+    recovering, redacting, searching, sheets, start, status,
 };
 
 /// How a node is started.
@@ -356,6 +356,15 @@ impl Handle {
         self.blocking(move |shared| maintenance::export(&shared.store, &file)).await
     }
 
+    /// `backup FILE`: the whole store as of one moment, encrypted and read back, beside the running node.
+    ///
+    /// # Errors
+    /// The file exists or cannot be written, the disk has no room, or neither a passphrase nor a recipient was given.
+    /// Nothing is left behind then.
+    pub async fn backup(&self, request: BackupRequest) -> Result<BackedUp, NodeError> {
+        self.blocking(move |shared| backups::backup(&shared.store, &shared.data_dir, &request)).await
+    }
+
     /// `store compact`; bytes before and after.
     pub async fn store_compact(&self) -> Result<(u64, u64), NodeError> {
         self.blocking(move |shared| maintenance::compact(&shared.store)).await
@@ -426,9 +435,22 @@ pub fn store_export(data_dir: &Path, file: &Path) -> Result<(), NodeError> {
     maintenance::export(&start::open_existing(data_dir)?, file)
 }
 
+/// `backup` without a daemon.
+pub fn backup(data_dir: &Path, request: &BackupRequest) -> Result<BackedUp, NodeError> {
+    backups::backup(&start::open_existing(data_dir)?, data_dir, request)
+}
+
+/// `restore FILE` into an empty data directory, without a daemon.
+///
+/// # Errors
+/// The directory holds a store, or the file is not opened by what was given, or is not whole: nothing is kept then.
+pub fn restore(data_dir: &Path, file: &Path, request: &RestoreRequest) -> Result<Restored, NodeError> {
+    backups::restore(data_dir, file, request)
+}
+
 /// `store import` into an empty data directory, without a daemon.
 pub fn store_import(data_dir: &Path, file: &Path) -> Result<(), NodeError> {
-    start::import_store(data_dir, file)
+    start::import_store(data_dir, file).map(drop)
 }
 
 /// `store compact` without a daemon; bytes before and after.

@@ -5,6 +5,7 @@
 
 mod accepting;
 mod alarms;
+mod backups;
 mod calling;
 mod catalog;
 mod clock;
@@ -49,6 +50,6 @@ mod working;
 pub use clock::set_forward;
 pub use error::NodeError;
 pub use handle::{
-    Handle, NewOrganisation, NodeConfig, init, init_join, recover, store_check, store_compact, store_export,
-    store_import, verify_receipt,
+    Handle, NewOrganisation, NodeConfig, backup, init, init_join, recover, restore, store_check, store_compact,
+    store_export, store_import, verify_receipt,
 };

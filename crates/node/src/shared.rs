@@ -1,6 +1,7 @@
 //! What every part of the node works with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -86,6 +87,8 @@ pub(crate) struct Shared {
     pub own: Own,
     /// Address of HTTP, for `status`.
     pub http: String,
+    /// The data directory.
+    pub data_dir: PathBuf,
     /// The store.
     pub store: Store,
     /// The network.

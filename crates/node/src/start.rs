@@ -16,6 +16,7 @@ use ortsnetz_trust::statement::OrganisationKind;
 use ortsnetz_trust::{NodeKey, RootKey, words};
 use tokio::sync::{broadcast, mpsc};
 
+use crate::backups;
 use crate::clock;
 use crate::districts;
 use crate::driver::{Driver, TAKEN};
@@ -194,6 +195,16 @@ pub(crate) fn organisation_info(identity: &Identity) -> OrganisationInfo {
     }
 }
 
+/// Whose store this is, as far as it says.
+pub(crate) fn kept_organisation(store: &Store) -> Result<OrganisationInfo, NodeError> {
+    let id = store.meta(ORGANISATION)?.and_then(|bytes| OrgId::from_slice(&bytes));
+    let identity = match id {
+        Some(id) => identities::load(store, &id)?,
+        None => None,
+    };
+    Ok(identity.as_ref().map(organisation_info).unwrap_or_default())
+}
+
 /// What people call this machine.
 pub(crate) fn host_name() -> String {
     std::fs::read_to_string("/etc/hostname")
@@ -203,7 +214,8 @@ pub(crate) fn host_name() -> String {
         .unwrap_or_else(|| "node".into())
 }
 
-fn sheet_work_factor() -> u8 {
+/// How hard a passphrase is to guess: of the sheet, and of a backup.
+pub(crate) fn sheet_work_factor() -> u8 {
     let wanted = std::env::var(WORK_FACTOR_VARIABLE).ok().and_then(|text| text.parse().ok());
     wanted.unwrap_or(WORK_FACTOR).min(WORK_FACTOR)
 }
@@ -261,6 +273,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let shared = Arc::new(Shared {
         own,
         http: config.http.clone(),
+        data_dir: config.data_dir.clone(),
         store,
         net,
         identities: RwLock::new(identities),
@@ -334,6 +347,8 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
         return Err(no_identity(data_dir));
     }
     let store = open_store(data_dir)?;
+    // Only now: whoever makes a backup without a daemon has the store.
+    backups::clean(data_dir)?;
     if purging::finish(&store)? {
         // It may hold what was redacted; it is made anew from the store.
         let _ = std::fs::remove_dir_all(data_dir.join(SEARCH_DIR));
@@ -475,15 +490,20 @@ pub(crate) fn open_existing(data_dir: &Path) -> Result<Store, NodeError> {
     open_store(data_dir)
 }
 
-/// Fills an empty data directory from an exported file.
-pub(crate) fn import_store(data_dir: &Path, file: &Path) -> Result<(), NodeError> {
-    let store = data_dir.join(STORE_DIR);
-    if store.exists() {
+/// Makes a data directory, or takes one that has no store.
+pub(crate) fn make_empty(data_dir: &Path) -> Result<(), NodeError> {
+    if data_dir.join(STORE_DIR).exists() {
         return Err(already(data_dir));
     }
     std::fs::create_dir_all(data_dir)
         .map_err(|error| NodeError::Unavailable(format!("cannot create {}: {error}", data_dir.display())))?;
-    restrict(data_dir)?;
+    restrict(data_dir)
+}
+
+/// Fills an empty data directory from an exported file. Returns whose it is.
+pub(crate) fn import_store(data_dir: &Path, file: &Path) -> Result<OrganisationInfo, NodeError> {
+    make_empty(data_dir)?;
+    let store = data_dir.join(STORE_DIR);
     Store::import(file, &store, Options::default())?;
     crate::recovering::note_restored(&store)
 }

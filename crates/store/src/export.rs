@@ -44,6 +44,16 @@ impl Store {
         written
     }
 
+    /// Reads an exported file whole; returns the number of rows in it.
+    pub fn check_export(file: &Path) -> Result<u64, StoreError> {
+        verify(file).map(|(rows, _)| rows)
+    }
+
+    /// An error if the disk of the store has not so many bytes free beyond what is always left free.
+    pub fn check_room(&self, bytes: u64) -> Result<(), StoreError> {
+        self.shared().check_disk(bytes)
+    }
+
     fn export_into(&self, file: &Path) -> Result<(u64, Log), StoreError> {
         let (log, sums) = (Log::create(file)?, Sha256::new());
         let mut exporter = Exporter { store: self, log, rows: Vec::new(), bytes: 0, count: 0, sums };

@@ -432,3 +432,44 @@ pub(crate) struct Recover {
     #[arg(long)]
     pub(crate) keep_nodes: bool,
 }
+
+/// A backup.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ortsnetz backup /media/usb/siegburg.age
+  ortsnetz backup /media/usb/siegburg.age --recipient age1...
+
+It holds all that the node knows as of one moment: keys, drafts, `internal`, what partners gave. It is encrypted with age, so
+that any program for age opens it, and read back before it gets its name. Without --passphrase or --recipient the passphrase
+is the first line of standard input; it has at least 12 characters, and without it the backup is worth nothing.")]
+pub(crate) struct Backup {
+    /// File to write; it must not exist
+    pub(crate) file: PathBuf,
+    /// What opens it, or @FILE
+    #[arg(long, env = "ORTSNETZ_BACKUP_PASSPHRASE", hide_env_values = true, conflicts_with = "recipient")]
+    pub(crate) passphrase: Option<String>,
+    /// Public key of somebody who may open it, instead of a passphrase
+    #[arg(long, value_name = "age1...")]
+    pub(crate) recipient: Vec<String>,
+}
+
+/// A backup comes back.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Example:
+  ortsnetz --data-dir /var/lib/ortsnetz restore /media/usb/siegburg.age
+
+Never run it beside the node it was made of. The restored node publishes nothing before a partner has said what was
+published since; that comes back by itself. Without --passphrase or --identity the passphrase is the first line of standard
+input.")]
+pub(crate) struct Restore {
+    /// The backup
+    pub(crate) file: PathBuf,
+    /// What opens it, or @FILE
+    #[arg(long, env = "ORTSNETZ_BACKUP_PASSPHRASE", hide_env_values = true, conflicts_with = "identity")]
+    pub(crate) passphrase: Option<String>,
+    /// File with a secret key, one line AGE-SECRET-KEY-1...
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+}

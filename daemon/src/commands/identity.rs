@@ -111,12 +111,12 @@ fn report(context: &Context, recovered: &Recovered) -> String {
     out
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
     fs::read_to_string(file).map_err(|error| Failure::Failed(format!("could not read {}: {error}", file.display())))
 }
 
 /// The passphrase given, or the first line of standard input.
-fn secret(given: Option<String>) -> Result<String, Failure> {
+pub(super) fn secret(given: Option<String>) -> Result<String, Failure> {
     let passphrase = match given {
         Some(given) => content(&given)?,
         None => {

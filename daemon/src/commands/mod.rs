@@ -1,5 +1,6 @@
 //! What each command does: one question to the daemon, and its answer as a table or as JSON.
 
+mod backup;
 mod collections;
 mod entries;
 mod identity;
@@ -80,6 +81,8 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Verify(args) => receipt::verify(&context, &args),
         Command::Places(args) => search::places(&context, args),
         Command::Store(args) => store::store(&context, args),
+        Command::Backup(args) => backup::backup(&context, args),
+        Command::Restore(args) => backup::restore(&context, args),
         Command::Identity(args) => identity::identity(&context, args),
         Command::Recover(args) => identity::recover(&context, args),
     }

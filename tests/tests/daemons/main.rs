@@ -1,5 +1,6 @@
 //! Real daemons, each a process of its own, driven by commands and over HTTP.
 
+mod backup;
 mod munich;
 mod own_nodes;
 mod readers;

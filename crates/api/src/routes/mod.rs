@@ -27,6 +27,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(status::check_sheet))
         .routes(routes!(status::store_check))
         .routes(routes!(status::store_export))
+        .routes(routes!(status::backup))
         .routes(routes!(status::store_compact))
         .routes(routes!(search::search))
         .routes(routes!(search::places))

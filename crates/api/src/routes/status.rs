@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State;
-use ortsnetz_node::dto::{Doctor, PublisherInfo, SheetText, Status, StoreCheck};
+use ortsnetz_node::dto::{BackedUp, BackupRequest, Doctor, PublisherInfo, SheetText, Status, StoreCheck};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -91,6 +91,16 @@ pub(crate) async fn store_export(State(app): State<App>, body: Body<ServerFile>)
     }
     app.handle.store_export(file).await?;
     Ok(Done::OK)
+}
+
+/// Writes the whole store as of one moment to a new file on the machine of the node, encrypted, and reads it back.
+#[utoipa::path(post, path = "/backup", request_body = BackupRequest, responses((status = 200, body = BackedUp),
+    (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn backup(State(app): State<App>, body: Body<BackupRequest>) -> Result<Json<BackedUp>, Problem> {
+    if !PathBuf::from(&body.value.file).is_absolute() {
+        return Err(Problem::invalid("file: must be an absolute path on the machine of the node"));
+    }
+    Ok(Json(app.handle.backup(body.value).await?))
 }
 
 /// What a compaction saved.

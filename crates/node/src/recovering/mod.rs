@@ -20,7 +20,7 @@ use asking::{Answer, Candidate, ask_all, candidates, partner_row, put_unanswered
 
 use crate::catalog;
 use crate::clock;
-use crate::dto::{NodeInfo, RecoverRequest, Recovered, RecoveredCollection};
+use crate::dto::{NodeInfo, OrganisationInfo, RecoverRequest, Recovered, RecoveredCollection};
 use crate::error::NodeError;
 use crate::handle::NodeConfig;
 use crate::homecoming::{self, Homecoming};
@@ -288,12 +288,14 @@ fn title(shared: &Shared, name: &str) -> String {
     }
 }
 
-/// Where `restore` and `import` note that a store comes from an older time. `directory` is that of the store.
-pub(crate) fn note_restored(directory: &Path) -> Result<(), NodeError> {
+/// Where `restore` and `import` note that a store comes from an older time. `directory` is that of the store. Returns whose
+/// it is.
+pub(crate) fn note_restored(directory: &Path) -> Result<OrganisationInfo, NodeError> {
     let (store, _) = ortsnetz_store::Store::open(directory, ortsnetz_store::Options::default())?;
     let mut batch = Batch::new(Origin::Own);
     homecoming::put(&mut batch, &Homecoming { since: clock::now(), lost: Vec::new() });
     store.commit(batch)?;
+    let organisation = start::kept_organisation(&store)?;
     store.close()?;
-    Ok(())
+    Ok(organisation)
 }

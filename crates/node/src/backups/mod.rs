@@ -1,0 +1,137 @@
+//! `backup` and `restore`: the whole store as of one moment in one encrypted file, made while the node runs, and read back
+//! before it counts.
+
+mod sealed;
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use ortsnetz_store::Store;
+
+use crate::dto::{BackedUp, BackupRequest, RestoreRequest, Restored};
+use crate::error::NodeError;
+use crate::shared::lock;
+use crate::start;
+
+use sealed::{Lock, Opener};
+
+/// What is not encrypted yet, or no longer, while a backup is made or read. Below the data directory, which only its owner
+/// reads.
+const PLAIN: &str = "backup.tmp";
+/// Added to the name of a backup until it was read back.
+const UNFINISHED: &str = "part";
+
+/// One backup at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// `backup FILE`. Blocks.
+pub(crate) fn backup(store: &Store, data_dir: &Path, request: &BackupRequest) -> Result<BackedUp, NodeError> {
+    let passphrase = request.passphrase.as_deref().filter(|text| !text.is_empty());
+    let locked = Lock::parse(passphrase, &request.recipients)?;
+    let file = Path::new(&request.file);
+    let _one = lock(&ALONE);
+    if file.exists() {
+        return Err(NodeError::Conflict(format!("{} exists already; give another name", file.display())));
+    }
+    store.check_room(store.usage()?.payload_bytes)?;
+    let plain = Plain::new(data_dir)?;
+    let rows = store.export(&plain.0)?;
+    Store::check_export(&plain.0)?;
+    let unfinished = Unfinished::new(file)?;
+    let (content, opener) = sealed::seal(&plain.0, &unfinished.0, &locked, start::sheet_work_factor())?;
+    if sealed::open(&unfinished.0, &opener, &mut std::io::sink())? != content {
+        return Err(NodeError::Unavailable(format!(
+            "what was written to {} does not read back as it was; check that disk, nothing was kept",
+            file.display()
+        )));
+    }
+    let bytes = unfinished.finish(file)?;
+    tracing::info!(file = %file.display(), bytes, "a backup was made and read back");
+    Ok(BackedUp { ok: true, file: file.display().to_string(), bytes, rows })
+}
+
+/// `restore FILE` into a data directory without an identity. Blocks.
+pub(crate) fn restore(data_dir: &Path, file: &Path, request: &RestoreRequest) -> Result<Restored, NodeError> {
+    let opener = Opener::parse(request.passphrase.as_deref(), request.keys.as_deref())?;
+    start::make_empty(data_dir)?;
+    let plain = Plain::new(data_dir)?;
+    let mut out = BufWriter::new(sealed::create(&plain.0)?);
+    sealed::open(file, &opener, &mut out)?;
+    drop(out);
+    Ok(Restored { ok: true, organisation: start::import_store(data_dir, &plain.0)? })
+}
+
+/// Removes what a backup or a restore left that was cut off.
+pub(crate) fn clean(data_dir: &Path) -> Result<(), NodeError> {
+    let plain = data_dir.join(PLAIN);
+    for path in [plain.with_extension(UNFINISHED), plain] {
+        remove(&path)?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), NodeError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(NodeError::Unavailable(format!("cannot remove {}: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file that is not encrypted; gone when this is dropped.
+struct Plain(PathBuf);
+
+impl Plain {
+    fn new(data_dir: &Path) -> Result<Self, NodeError> {
+        clean(data_dir)?;
+        Ok(Self(data_dir.join(PLAIN)))
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.0) {
+            tracing::error!(%error, "a file that is not encrypted stays behind; remove it");
+        }
+    }
+}
+
+/// A backup that does not count yet; gone when this is dropped.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn new(file: &Path) -> Result<Self, NodeError> {
+        let mut name = file.file_name().map(ToOwned::to_owned).unwrap_or_default();
+        if name.is_empty() {
+            return Err(NodeError::Invalid(format!("{} names no file", file.display())));
+        }
+        name.push(".");
+        name.push(UNFINISHED);
+        let unfinished = file.with_file_name(name);
+        // Of a backup that was cut off: nobody else makes one now.
+        remove(&unfinished)?;
+        Ok(Self(unfinished))
+    }
+
+    /// Gives it its name; returns its length.
+    fn finish(self, file: &Path) -> Result<u64, NodeError> {
+        let failed =
+            |error: std::io::Error| NodeError::Unavailable(format!("cannot write {}: {error}", file.display()));
+        let bytes = fs::metadata(&self.0).map_err(failed)?.len();
+        fs::rename(&self.0, file).map_err(failed)?;
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent).and_then(|directory| directory.sync_all()).map_err(failed)?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.0) {
+            tracing::error!(%error, "an unfinished backup stays behind");
+        }
+    }
+}
