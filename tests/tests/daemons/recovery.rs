@@ -164,8 +164,11 @@ fn a_recovery_that_does_not_get_far_says_why_in_one_line_and_can_be_tried_again(
     let block = block.to_str().expect("UTF-8");
     let recovered = back.ok(&["recover", block, "--passphrase", &passphrase, "--from", &address]);
     assert_eq!(recovered["answered"], json!(["Stadt Bonn"]));
+    back.organisation = town.organisation.clone();
+    back.node = recovered["node"]["id"].as_str().expect("a node").to_owned();
     back.start();
     assert_eq!(back.shown(&id)["entry"]["title"]["de"], "Hundesteuer");
+    back.wait_in_sync(&bonn);
     assert_eq!(back.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
 }
 
