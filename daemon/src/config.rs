@@ -1,8 +1,9 @@
 //! The configuration file of `ortsnetz run`. What it says, `--http`, `--listen` and `--advertise` override.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use ortsnetz_node::{BackupSchedule, Keep};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -23,8 +24,28 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<String>,
     /// Multiaddresses told to partners instead of those found out.
     pub(crate) advertise: Vec<String>,
+    /// Backups by a schedule.
+    pub(crate) backup: Backup,
     /// The log on standard error.
     pub(crate) log: Log,
+}
+
+/// A backup a day.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Backup {
+    /// Where they lie; empty: none is made.
+    pub(crate) directory: PathBuf,
+    /// Public keys that open them, like `age1...`.
+    pub(crate) recipients: Vec<String>,
+    /// Or a file whose first line is the passphrase.
+    pub(crate) passphrase_file: PathBuf,
+    /// Days of which one is kept.
+    pub(crate) daily: usize,
+    /// Weeks of which one is kept.
+    pub(crate) weekly: usize,
+    /// Months of which one is kept.
+    pub(crate) monthly: usize,
 }
 
 /// What is logged and how.
@@ -54,8 +75,40 @@ impl Default for Config {
             hosts: Vec::new(),
             listen: vec!["/ip4/0.0.0.0/tcp/4115".into(), "/ip6/::/tcp/4115".into()],
             advertise: Vec::new(),
+            backup: Backup::default(),
             log: Log::default(),
         }
+    }
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            recipients: Vec::new(),
+            passphrase_file: PathBuf::new(),
+            daily: 7,
+            weekly: 4,
+            monthly: 6,
+        }
+    }
+}
+
+impl Backup {
+    /// The schedule, if one is asked for and can work.
+    pub(crate) fn schedule(&self) -> Result<Option<BackupSchedule>, Failure> {
+        let given = |path: &PathBuf| !path.as_os_str().is_empty();
+        if !given(&self.directory) {
+            return Ok(None);
+        }
+        let schedule = BackupSchedule {
+            directory: self.directory.clone(),
+            recipients: self.recipients.clone(),
+            passphrase_file: Some(self.passphrase_file.clone()).filter(given),
+            keep: Keep { daily: self.daily, weekly: self.weekly, monthly: self.monthly },
+        };
+        schedule.check()?;
+        Ok(Some(schedule))
     }
 }
 
@@ -110,7 +163,20 @@ mod tests {
     fn the_shipped_example_equals_the_defaults() {
         let shipped = include_str!("../../config/ortsnetz.toml");
         assert_eq!(Config::parse(shipped).expect("valid"), Config::default());
-        for field in ["http =", "hosts =", "listen =", "advertise =", "filter =", "format ="] {
+        for field in [
+            "http =",
+            "hosts =",
+            "listen =",
+            "advertise =",
+            "directory =",
+            "recipients =",
+            "passphrase_file =",
+            "daily =",
+            "weekly =",
+            "monthly =",
+            "filter =",
+            "format =",
+        ] {
             assert!(shipped.lines().any(|line| line.starts_with(field)), "{field} is not explained");
         }
     }

@@ -53,6 +53,7 @@ async fn serve(data_dir: &Path, config: Config, address: SocketAddr, while_stdin
             () = stdin_closed(), if while_stdin_is_open => (),
         }
     };
+    let backups = config.backup.schedule()?;
     let listener = listen(address).await?;
     let http = listener.local_addr()?.to_string();
     let handle = Handle::start(NodeConfig {
@@ -62,6 +63,9 @@ async fn serve(data_dir: &Path, config: Config, address: SocketAddr, while_stdin
         http: http.clone(),
     })
     .await?;
+    if let Some(schedule) = backups {
+        handle.schedule_backups(schedule);
+    }
     let served = answer(data_dir, &handle, listener, config.hosts, &http, stop).await;
     handle.shutdown().await;
     datadir::remove_http_addr(data_dir, &http);

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value};
 use tokio::sync::{broadcast, oneshot};
 
+use crate::backups::BackupSchedule;
 use crate::driver::Input;
 use crate::dto::*;
 use crate::error::NodeError;
@@ -363,6 +364,11 @@ impl Handle {
     /// Nothing is left behind then.
     pub async fn backup(&self, request: BackupRequest) -> Result<BackedUp, NodeError> {
         self.blocking(move |shared| backups::backup(&shared.store, &shared.data_dir, &request)).await
+    }
+
+    /// Makes a backup a day from now on, and removes those that are not kept. One that fails raises `backup_failed`.
+    pub fn schedule_backups(&self, schedule: BackupSchedule) {
+        tokio::spawn(backups::keep_backing_up(self.shared.clone(), schedule));
     }
 
     /// `store compact`; bytes before and after.

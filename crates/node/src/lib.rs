@@ -47,6 +47,7 @@ mod storing;
 mod working;
 
 #[doc(hidden)]
+pub use backups::{BackupSchedule, Keep};
 pub use clock::set_forward;
 pub use error::NodeError;
 pub use handle::{

@@ -112,3 +112,62 @@ fn a_backup_for_recipients_is_made_without_a_daemon_and_opens_with_a_secret_key(
     // Nobody else has anything of it: it goes on by itself.
     eventually("it publishes", || town.cli(&["publish", &draft]).code == 0);
 }
+
+#[test]
+fn a_backup_is_made_when_the_newest_is_a_day_old_and_a_missing_disk_is_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (out, passphrase) = (dir.path().join("sicherung"), dir.path().join("passphrase"));
+    fs::create_dir(&out).expect("a directory");
+    fs::write(&passphrase, format!("{PASS}\n")).expect("a passphrase");
+    private(&passphrase);
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let draft = town.create("service", &["title.de=Nur ein Entwurf"]);
+    town.stop();
+    let config = |recipients: &str| {
+        format!(
+            "[backup]\ndirectory = {out:?}\npassphrase_file = {passphrase:?}\nrecipients = {recipients}\ndaily = 1\nweekly = 0\nmonthly = 0\n"
+        )
+    };
+    let file = town.dir.join("ortsnetz.toml");
+    fs::write(&file, config("[\"age1nonsense\"]")).expect("a configuration");
+    let refused = town.cli(&["run"]);
+    assert!(refused.code == 2 && refused.stderr.contains("backup: "), "{}", refused.stderr);
+    fs::write(&file, config("[]")).expect("a configuration");
+    town.start();
+    eventually("a backup", || matches!(names(&out).as_slice(), [one] if one.ends_with(".age")));
+    let first = names(&out).remove(0);
+    town.stop();
+
+    // As if it was made two days ago: another one is made, and only one a day is kept.
+    let (name, _) = first.split_at(first.find("-20").expect("a date"));
+    let old = format!("{name}-2026-01-01T03-00-00Z.age");
+    fs::rename(out.join(&first), out.join(&old)).expect("an older backup");
+    fs::write(out.join("urlaub.age"), "of somebody else").expect("a file");
+    town.start();
+    let newer = |names: &[String]| names.len() == 2 && names[0].starts_with(name) && names[0] != old;
+    eventually("a newer one in its place", || newer(&names(&out)));
+    let second = names(&out).remove(0);
+    assert!(town.status()["alarms"].as_array().is_some_and(Vec::is_empty), "{}", town.status()["alarms"]);
+    town.stop();
+
+    // The disk is not there.
+    let away = dir.path().join("abgezogen");
+    fs::rename(&out, &away).expect("moved");
+    town.start();
+    eventually("it is told", || town.status()["alarms"][0]["kind"] == "backup_failed");
+    assert!(!out.exists());
+    town.kill();
+    fs::remove_dir_all(&town.dir).expect("the data directory");
+    town.ok(&["restore", text(&away.join(second)), "--passphrase", &format!("@{}", passphrase.display())]);
+    town.start();
+    assert_eq!(town.draft(&draft)["entry"]["title"]["de"], "Nur ein Entwurf");
+}
+
+#[cfg(unix)]
+fn private(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("permissions");
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path) {}

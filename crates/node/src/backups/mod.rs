@@ -1,6 +1,7 @@
 //! `backup` and `restore`: the whole store as of one moment in one encrypted file, made while the node runs, and read back
 //! before it counts.
 
+mod schedule;
 mod sealed;
 
 use std::fs::{self, File};
@@ -15,6 +16,8 @@ use crate::error::NodeError;
 use crate::shared::lock;
 use crate::start;
 
+pub(crate) use schedule::keep_backing_up;
+pub use schedule::{BackupSchedule, Keep};
 use sealed::{Lock, Opener};
 
 /// What is not encrypted yet, or no longer, while a backup is made or read. Below the data directory, which only its owner
