@@ -83,7 +83,8 @@ fn a_town_comes_back_from_its_sheet_and_its_partners() {
     assert_eq!(note, "Termin nötig");
     assert!(back.draft(&draft).is_null());
     let status = back.status();
-    assert_eq!((&status["publisher"], &status["term"]), (&json!(true), &json!(2)));
+    // Köln did not answer, and may have heard of later terms than Bonn.
+    assert_eq!((&status["publisher"], &status["term"]), (&json!(true), &json!(12)));
     assert!(kinds(&bonn, "alarms").contains(&"node_returned".to_owned()), "Bonn tells its people");
     assert!(!kinds(&back, "tasks").contains(&"homecoming".to_owned()));
     // It edits and publishes where it stopped.

@@ -34,6 +34,9 @@ use crate::working::{BILATERAL, INTERNAL};
 
 /// Without anything new for so long, the command ends; the daemon goes on where it stopped.
 const STANDSTILL: Duration = Duration::from_secs(120);
+/// Terms that somebody who did not answer may know beyond those heard of: two publishers of one term would stand against
+/// each other.
+const UNHEARD_TERMS: u32 = 10;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -64,8 +67,10 @@ pub(crate) async fn recover(
             silent.join("; ")
         )));
     }
-    let identity = rebuild(&founded, &answers, &sheet.root, certificate, &key)?;
-    let lost: Vec<NodeId> = if request.keep_nodes { Vec::new() } else { lost_nodes(&identity, &answers, &key.id()) };
+    let known = known(&founded, &answers, &sheet.root)?;
+    let lost: Vec<NodeId> = if request.keep_nodes { Vec::new() } else { lost_nodes(&known, &answers, &key.id()) };
+    let ahead = if failed.is_empty() { 1 } else { 1 + UNHEARD_TERMS };
+    let identity = with_new_node(known, &sheet.root, certificate, &key, ahead)?;
     let names: Vec<String> = lost.iter().map(|node| node_name(&identity, node)).collect();
     let asked: Vec<String> = answers.iter().map(|answer| answer.theirs.name().to_owned()).collect();
     let (text, node) = (request.sheet.clone(), key.id());
@@ -129,14 +134,8 @@ fn certificate(founded: &Identity, key: &NodeKey, root: &RootKey) -> Result<Sign
         .map_err(|error| NodeError::Unavailable(error.to_string()))
 }
 
-/// What all who answered know of us, put together, with the new node as publisher of a new term.
-fn rebuild(
-    founded: &Identity,
-    answers: &[Answer],
-    root: &RootKey,
-    certificate: Signed,
-    key: &NodeKey,
-) -> Result<Identity, NodeError> {
+/// What all who answered know of us, put together.
+fn known(founded: &Identity, answers: &[Answer], root: &RootKey) -> Result<Identity, NodeError> {
     let mut identity = founded.clone();
     identity.take_in_all(answers.iter().flat_map(|answer| answer.ours.iter().cloned()));
     if identity.root() != root.public() {
@@ -144,22 +143,33 @@ fn rebuild(
             "the root key on this sheet was replaced by a newer one, so nothing was recovered; use the sheet that was printed after that".into(),
         ));
     }
+    Ok(identity)
+}
+
+/// The same with the new node as publisher of a new term.
+fn with_new_node(
+    mut identity: Identity,
+    root: &RootKey,
+    certificate: Signed,
+    key: &NodeKey,
+    ahead: u32,
+) -> Result<Identity, NodeError> {
     let broken = |error: String| NodeError::Conflict(format!("the new node could not be certified: {error}"));
     identity.take_in(certificate).map_err(|error| broken(error.to_string()))?;
-    let term = identity.appoint(key.id(), clock::now(), root).map_err(|error| broken(error.to_string()))?;
+    let term =
+        identity.appoint_ahead(key.id(), clock::now(), root, ahead).map_err(|error| broken(error.to_string()))?;
     identity.take_in(term).map_err(|error| broken(error.to_string()))?;
     Ok(identity)
 }
 
 /// The machines that could act for the organisation, the publisher and whoever had role admin, except one that answered
 /// because a person gave its address.
-fn lost_nodes(identity: &Identity, answers: &[Answer], new: &NodeId) -> Vec<NodeId> {
-    let (number, _) = identity.current_term().unwrap_or((0, *new));
-    let publisher = number.checked_sub(1).and_then(|before| identity.publisher(before));
-    let certificates = identity.nodes().filter(|certificate| certificate.node != *new);
-    let could_act = certificates.filter(|certificate| certificate.roles.admin || publisher == Some(certificate.node));
+fn lost_nodes(known: &Identity, answers: &[Answer], new: &NodeId) -> Vec<NodeId> {
+    let publisher = known.current_term().map(|(_, node)| node);
+    let could_act = known.nodes().filter(|certificate| certificate.roles.admin || publisher == Some(certificate.node));
     let answered = |node: &NodeId| answers.iter().any(|answer| answer.node == *node);
-    could_act.map(|certificate| certificate.node).filter(|node| !answered(node)).collect()
+    // Whoever answered knows the new one as well.
+    could_act.map(|certificate| certificate.node).filter(|node| node != new && !answered(node)).collect()
 }
 
 fn node_name(identity: &Identity, node: &NodeId) -> String {

@@ -76,7 +76,12 @@ impl Identity {
 
     /// Makes a node the publisher of the next term. Not yet taken in.
     pub fn appoint(&self, node: NodeId, at: u64, root: &RootKey) -> Result<Signed, EncodingError> {
-        let number = self.current_term().map_or(0, |(number, _)| number) + 1;
+        self.appoint_ahead(node, at, root, 1)
+    }
+
+    /// The same with so many terms between, of which others may know and we do not.
+    pub fn appoint_ahead(&self, node: NodeId, at: u64, root: &RootKey, ahead: u32) -> Result<Signed, EncodingError> {
+        let number = self.current_term().map_or(0, |(number, _)| number).saturating_add(ahead);
         Signed::new(PublisherTerm { organisation: self.id(), number, node, at }, &[root])
     }
 
