@@ -381,15 +381,16 @@ impl Engine {
                 applied.entry(record.feed).or_default().push(entry);
             }
         }
+        // Before the answer: who is told that it is published may read it at once.
+        for (feed, entries) in applied {
+            self.out.push_back(Effect::Applied { node: None, feed, entries });
+        }
         for request in commit.requests {
             let published = request.items.iter().map(|item| {
                 let position = positions.get(&(item.feed, item.entry)).copied().unwrap_or_default();
                 Published { feed: item.feed, entry: item.entry, position }
             });
             self.out.push_back(Effect::Published { op: request.op, result: Ok(published.collect()) });
-        }
-        for (feed, entries) in applied {
-            self.out.push_back(Effect::Applied { node: None, feed, entries });
         }
         for (id, (after, items)) in feeds {
             self.push(&id, after, items);

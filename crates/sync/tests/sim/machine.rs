@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ortsnetz_model::{FeedId, Hash, NodeId, OrgId};
+use ortsnetz_model::{EntryId, FeedId, Hash, NodeId, OrgId};
 use ortsnetz_sync::{Alarm, Config, Effect, Engine, Event, Item, OfferHash, OpId, Query, StoreBatch, Verdict};
 use ortsnetz_trust::record::sign_batch;
 use ortsnetz_trust::{Identity, NodeKey, Record, RecordError, Signed, SignedRecord};
@@ -80,6 +80,8 @@ pub struct Machine {
     pub alarms: Vec<Alarm>,
     /// Peers it was in sync with, and when it said so.
     pub in_sync: Vec<(NodeId, u64)>,
+    /// Entries it was told to be readable, since it was made.
+    pub applied: BTreeSet<(FeedId, EntryId)>,
 }
 
 impl Machine {

@@ -165,6 +165,7 @@ impl World {
             requests: BTreeMap::new(),
             alarms: Vec::new(),
             in_sync: Vec::new(),
+            applied: BTreeSet::new(),
         });
         self.sent.push((0, 0));
         let identity = self.towns[town].identity.clone();
@@ -638,7 +639,14 @@ impl World {
                     self.later(delay + 1, Happening::Broken { a: machine, b: peer, connection });
                 }
             }
+            Effect::Applied { feed, entries, .. } => {
+                self.machines[machine].applied.extend(entries.into_iter().map(|entry| (feed, entry)));
+            }
             Effect::Published { result: Ok(published), .. } => {
+                for done in &published {
+                    let told = self.machines[machine].applied.contains(&(done.feed, done.entry));
+                    assert!(told, "published is answered before it can be read: {:?}", done.entry);
+                }
                 let town = self.towns.iter().position(|town| town.machines.contains(&machine)).unwrap_or_default();
                 self.promises.extend(published.into_iter().map(|done| Promise {
                     town,
