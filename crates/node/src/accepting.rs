@@ -35,6 +35,8 @@ pub(crate) enum OutcomeContent {
         chunks: Vec<Vec<u8>>,
         /// Whether they are all it has: nothing stored was taken into account.
         whole: bool,
+        /// Whether they are all it has, and what is stored holds changes that nobody signed any more.
+        instead: bool,
         /// The projection as JSON.
         json: Vec<u8>,
     },
@@ -138,10 +140,14 @@ fn publication(
     let held = stored.map(documents::from_stored).transpose().map_err(|_| Verdict::Damaged)?.flatten();
     let accepted =
         accept_document(held.as_ref(), heads, chunks, Mode::Exact).map_err(|error| refused(error, held.as_ref()))?;
+    // What was signed on a disk that was set back afterwards is not part of what was signed then.
+    let instead = held.as_ref().is_some_and(|held| !accepted.document.contains(&held.heads()));
+    let chunks = if instead { accepted.document.changes_since(&[]) } else { accepted.chunks };
     let content = OutcomeContent::Published {
         document: *id,
         whole: held.is_none(),
-        chunks: accepted.chunks.into_iter().map(|chunk| chunk.into_bytes()).collect(),
+        instead,
+        chunks: chunks.into_iter().map(|chunk| chunk.into_bytes()).collect(),
         json: working::json(&accepted.entry),
     };
     Ok((accepted.document, content))

@@ -18,6 +18,7 @@ use crate::committing;
 use crate::drafts;
 use crate::dto::EventInfo;
 use crate::error::NodeError;
+use crate::given_back;
 use crate::identities;
 use crate::plan::{OpIds, Pending};
 use crate::rows;
@@ -253,7 +254,8 @@ impl Driver {
             }
             Effect::Returned { op, node, feed, items } => {
                 let shared = self.shared.clone();
-                rayon::spawn(move || storing::keep_returned(&shared, op, node, feed, &items));
+                // Not among the workers: it waits for this loop.
+                tokio::task::spawn_blocking(move || given_back::take_over(&shared, op, node, feed, &items));
             }
             Effect::Remember { node, taken } => {
                 let mut batch = Batch::new(Origin::Foreign);

@@ -163,7 +163,8 @@ pub(crate) fn not_found(id: &EntryId) -> NodeError {
     NodeError::NotFound(format!("there is no entry {id} here; find ids with `ortsnetz search WORDS`"))
 }
 
-fn write(shared: &Shared, working: &mut Working, entry: &Entry) -> Result<Written, NodeError> {
+/// Makes the working documents say what `entry` says. Whoever calls holds the lock of the entry.
+pub(crate) fn write(shared: &Shared, working: &mut Working, entry: &Entry) -> Result<Written, NodeError> {
     require_editor(shared)?;
     let writer = shared.writer();
     let mut rng = rand::rng();

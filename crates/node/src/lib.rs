@@ -19,6 +19,7 @@ pub mod dto;
 mod editing;
 mod error;
 mod exporting;
+mod given_back;
 mod handle;
 mod homecoming;
 mod identities;

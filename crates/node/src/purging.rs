@@ -12,6 +12,7 @@ use ortsnetz_trust::record::{Body, Record, SignedRecord};
 
 use crate::alarms;
 use crate::error::NodeError;
+use crate::given_back;
 use crate::past;
 use crate::rows;
 use crate::shared::{Shared, lock, stopping};
@@ -90,7 +91,7 @@ pub(crate) fn erase(
         let voided = SignedRecord::from_bytes(&bytes)
             .is_ok_and(|signed| signed.record().entry == Some(entry) && signed.record().generation < generation);
         if voided {
-            batch.delete(key);
+            given_back::forget(batch, key);
         }
     }
     past::forget(store, batch, feed, &entry)?;

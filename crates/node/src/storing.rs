@@ -13,6 +13,7 @@ use crate::clock;
 use crate::documents;
 use crate::drafts;
 use crate::driver::Input;
+use crate::given_back;
 use crate::marks::Written;
 use crate::past;
 use crate::purging;
@@ -157,6 +158,7 @@ fn rows_of(
     for (entry, position) in &wanted.set_aside {
         if let Some(row) = shared.store.record(&feed, entry)?.filter(|row| row.position == *position) {
             let hash = ortsnetz_model::Hash::of(&row.bytes);
+            given_back::keep_changes(shared, &mut batch, &hash, &row.bytes);
             batch.put(Key::SetAside { feed, position: *position, hash }, row.bytes);
             batch.delete(Key::Record { feed, entry: *entry });
             batch.delete(Key::Projection { side: Side::Published, collection: feed.collection, entry: *entry });
@@ -167,7 +169,7 @@ fn rows_of(
             let same = matches!(&key, Key::SetAside { position: at, .. } if at == position)
                 && SignedRecord::from_bytes(&bytes).is_ok_and(|record| record.record().entry == Some(*entry));
             if same {
-                batch.delete(key);
+                given_back::forget(&mut batch, key);
             }
         }
     }
@@ -245,12 +247,12 @@ fn keep(
         return Ok(());
     };
     match &outcome.content {
-        OutcomeContent::Published { document, chunks, whole, json } => {
+        OutcomeContent::Published { document, chunks, whole, instead, json } => {
             let older = held.row(&entry);
             if let Some(row) = older.filter(|row| row.document && row.generation != document.generation) {
                 batch.delete_document(Side::Published, DocumentId { generation: row.generation, ..*document });
             }
-            if *whole && older.is_none_or(|row| row.generation != document.generation) {
+            if *instead || *whole && older.is_none_or(|row| row.generation != document.generation) {
                 // What may lie there without a record of this generation does not count.
                 batch.replace_chunks(Side::Published, *document, chunks.clone());
             } else {
@@ -324,31 +326,15 @@ fn item(shared: &Shared, feed: &FeedId, entry: Option<EntryId>, have: &[ortsnetz
     Some(Item { record: row_bytes.into(), chunks })
 }
 
+/// A record kept beside, with its changes as far as they are still here.
 fn aside(shared: &Shared, feed: &FeedId, entry: EntryId, position: Position) -> Option<Item> {
     let rows = shared.store.scan(&Range::SetAside(*feed), None, 10_000).ok()?;
     rows.into_iter().find_map(|(key, bytes)| match key {
         Key::SetAside { position: at, .. } if at == position => {
             let record = SignedRecord::from_bytes(&bytes).ok()?;
-            (record.record().entry == Some(entry)).then(|| Item { record: bytes.into(), chunks: Vec::new() })
+            (record.record().entry == Some(entry))
+                .then(|| Item { chunks: given_back::kept_changes(&shared.store, &bytes), record: bytes.into() })
         }
         _ => None,
     })
-}
-
-/// Keeps records of our own that somebody gave back and that do not count here any more, and answers the engine.
-pub(crate) fn keep_returned(shared: &Shared, op: OpId, node: NodeId, feed: FeedId, items: &[Item]) {
-    let mut batch = Batch::new(Origin::Own);
-    for item in items {
-        let Ok(record) = SignedRecord::from_bytes(&item.record) else { continue };
-        if shared.identity().verify_record(&record, clock::now()).is_err() {
-            continue;
-        }
-        let hash = ortsnetz_model::Hash::of(&item.record);
-        batch.put(Key::SetAside { feed, position: record.record().position, hash }, item.record.to_vec());
-    }
-    tracing::warn!(%node, records = batch.len(), "a partner gave back records that no longer count here");
-    let driver = shared.driver.clone();
-    shared.store.submit(batch, move |result| {
-        let _ = driver.send(Input::Answer(Event::Stored { op, ok: result.is_ok() }));
-    });
 }

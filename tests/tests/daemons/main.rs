@@ -6,3 +6,4 @@ mod own_nodes;
 mod readers;
 mod recovery;
 mod relay;
+mod reverted;

@@ -1,0 +1,116 @@
+//! Machines whose disk was set back without telling them, as a reverted snapshot does, and machines that run twice.
+
+use std::fs;
+use std::path::Path;
+
+use ortsnetz_tests::{Town, eventually};
+use serde_json::json;
+
+const SIEGBURG: &str = "053820060060";
+const BONN: &str = "053140000000";
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for item in fs::read_dir(from).expect("a directory") {
+        let item = item.expect("an item");
+        let to = to.join(item.file_name());
+        if item.file_type().expect("its kind").is_dir() {
+            copy(&item.path(), &to);
+        } else {
+            fs::copy(item.path(), to).expect("a copy");
+        }
+    }
+}
+
+fn kinds(town: &Town, what: &str) -> Vec<String> {
+    let all = town.status()[what].as_array().cloned().unwrap_or_default();
+    all.iter().filter_map(|item| item["kind"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_disk_that_was_set_back_is_noticed_and_nothing_published_is_lost() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    town.befriend(&bonn);
+    let id = town.publish("service", &["title.de=alt"]);
+    town.wait_in_sync(&bonn);
+    town.kill();
+    let snapshot = dir.path().join("snapshot");
+    copy(&town.dir, &snapshot);
+    town.start();
+    town.ok(&["edit", &id, "title.de=neu"]);
+    town.publish_entry(&id);
+    let newer = town.publish("service", &["title.de=nach dem Schnappschuss"]);
+    eventually("Bonn holds both", || {
+        bonn.shown(&newer)["meta"]["state"] == "published" && bonn.shown(&id)["entry"]["title"]["de"] == "neu"
+    });
+    town.kill();
+    fs::remove_dir_all(&town.dir).expect("the data directory");
+    copy(&snapshot, &town.dir);
+
+    town.start();
+    eventually("its own data is back", || town.shown(&newer)["meta"]["state"] == "published");
+    assert_eq!(town.shown(&id)["entry"]["title"]["de"], "neu");
+    assert!(kinds(&town, "alarms").contains(&"rolled_back".to_owned()), "{:?}", town.alarms());
+    town.ok(&["edit", &id, "title.de=danach"]);
+    town.publish_entry(&id);
+    eventually("Bonn reads it", || bonn.shown(&id)["entry"]["title"]["de"] == "danach");
+    town.wait_in_sync(&bonn);
+    assert_eq!(town.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
+    for town in [&town, &bonn] {
+        assert!(!kinds(town, "tasks").contains(&"set_aside".to_owned()), "{}", town.status()["tasks"]);
+        let bad = ["invalid_record", "equivocation", "cloned"];
+        assert!(!kinds(town, "alarms").iter().any(|kind| bad.contains(&kind.as_str())), "{:?}", town.alarms());
+    }
+    town.check_store();
+}
+
+#[test]
+fn who_published_on_a_disk_that_was_set_back_hears_what_does_not_count_any_more() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    town.befriend(&bonn);
+    let id = town.publish("service", &["title.de=alt"]);
+    town.wait_in_sync(&bonn);
+    town.kill();
+    let snapshot = dir.path().join("snapshot");
+    copy(&town.dir, &snapshot);
+    town.start();
+    let newer = town.publish("service", &["title.de=nach dem Schnappschuss"]);
+    town.ok(&["edit", &id, "title.de=neu"]);
+    town.publish_entry(&id);
+    eventually("Bonn holds both", || {
+        bonn.shown(&newer)["meta"]["state"] == "published" && bonn.shown(&id)["entry"]["title"]["de"] == "neu"
+    });
+    town.kill();
+    bonn.stop();
+    fs::remove_dir_all(&town.dir).expect("the data directory");
+    copy(&snapshot, &town.dir);
+    town.start();
+    // Nobody is there who could tell it.
+    town.ok(&["edit", &id, "title.de=anders"]);
+    town.publish_entry(&id);
+    bonn.start();
+    eventually("Bonn reads it", || bonn.shown(&id)["entry"]["title"]["de"] == "anders");
+    eventually("it hears of both", || kinds(&town, "alarms").iter().filter(|kind| *kind == "given_back").count() == 2);
+    assert_eq!(town.draft(&id)["entry"]["title"]["de"], "neu");
+    assert_eq!(town.draft(&newer)["entry"]["title"]["de"], "nach dem Schnappschuss");
+    town.wait_in_sync(&bonn);
+    assert_eq!(town.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
+    // Who reads it by way of Bonn gets what was signed last and nothing of what was signed before.
+    let koeln = Town::new(dir.path(), "Stadt Köln", "053150000000");
+    bonn.befriend(&koeln);
+    eventually("Köln reads it", || koeln.shown(&id)["entry"]["title"]["de"] == "anders");
+    assert!(!kinds(&koeln, "alarms").contains(&"invalid_record".to_owned()), "{:?}", koeln.alarms());
+    // Nobody's entry is blocked.
+    town.ok(&["edit", &id, "title.de=danach"]);
+    town.publish_entry(&id);
+    eventually("Bonn reads it", || bonn.shown(&id)["entry"]["title"]["de"] == "danach");
+    town.publish_entry(&newer);
+    eventually("Bonn reads it again", || bonn.shown(&newer)["entry"]["title"]["de"] == "nach dem Schnappschuss");
+    town.wait_in_sync(&bonn);
+    assert_eq!(town.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
+    assert!(!kinds(&bonn, "tasks").contains(&"set_aside".to_owned()), "taken over: {}", bonn.status()["tasks"]);
+}
