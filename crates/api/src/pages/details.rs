@@ -38,7 +38,7 @@ pub(crate) fn office_card(id: &str, office: &Map<String, Value>, now: &Zoned, la
 fn office_card_titled(office: &Map<String, Value>, now: &Zoned, lang: Lang, id: Option<&str>) -> Markup {
     let state = today(office, now.datetime());
     let tone = if matches!(state, Today::Open { .. }) { "good" } else { "" };
-    let now_open = phrase(&state, lang);
+    let now_open = phrase(&state, now.date(), lang);
     let week = week(office, lang);
     html! {
         section .card {

@@ -12,8 +12,8 @@ pub(crate) enum Today {
     Open { until: Time },
     /// Closed now, opens at this time today.
     Later { opens: Time },
-    /// It was open today and is not any more, or has no hours today.
-    Closed,
+    /// Closed for today; opens at this time of a later day, if one of the next [`LOOK_AHEAD_DAYS`].
+    Closed { opens: Option<DateTime> },
     /// Nothing is known.
     Unknown,
 }
@@ -23,22 +23,36 @@ const DAYS: [&str; 7] = ["mo", "tu", "we", "th", "fr", "sa", "su"];
 const DAYS_DE: [&str; 7] = ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"];
 const DAYS_EN: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
+/// So many days after today are looked at for the next opening: a holiday between two weeks is bridged.
+const LOOK_AHEAD_DAYS: i32 = 14;
+
 /// What the office in this entry is doing at `now` (local time).
 pub(crate) fn today(office: &serde_json::Map<String, Value>, now: DateTime) -> Today {
-    if let Some(exception) = exception(office, now.date()) {
-        let hours = span(exception);
-        return match hours {
-            Some(hours) if exception.get("closed") != Some(&Value::Bool(true)) => state(&[hours], now.time()),
-            _ => Today::Closed,
-        };
+    let Some(hours) = hours_on(office, now.date()) else { return Today::Unknown };
+    let open = hours.iter().filter(|(opens, closes)| *opens <= now.time() && now.time() < *closes);
+    if let Some((_, closes)) = open.max_by_key(|span| span.1) {
+        return Today::Open { until: *closes };
+    }
+    if let Some(opens) = hours.iter().map(|span| span.0).filter(|opens| *opens > now.time()).min() {
+        return Today::Later { opens };
+    }
+    let opens = (1..=LOOK_AHEAD_DAYS).find_map(|days| {
+        let date = now.date().checked_add(jiff::Span::new().days(days)).ok()?;
+        let opens = hours_on(office, date)?.into_iter().map(|span| span.0).min()?;
+        Some(date.to_datetime(opens))
+    });
+    Today::Closed { opens }
+}
+
+/// The hours of a day, from the exceptions first; `None` if nothing is known.
+fn hours_on(office: &serde_json::Map<String, Value>, date: Date) -> Option<Vec<(Time, Time)>> {
+    if let Some(exception) = exception(office, date) {
+        let open = exception.get("closed") != Some(&Value::Bool(true));
+        return Some(span(exception).filter(|_| open).into_iter().collect());
     }
     let rules = list(office, "opening_hours");
-    if rules.is_empty() {
-        return Today::Unknown;
-    }
-    let day = DAYS[index(now.weekday())];
-    let spans: Vec<(Time, Time)> = rules.iter().filter(|rule| on_day(rule, day)).filter_map(span).collect();
-    state(&spans, now.time())
+    let day = DAYS[index(date.weekday())];
+    (!rules.is_empty()).then(|| rules.iter().filter(|rule| on_day(rule, day)).filter_map(span).collect())
 }
 
 /// The hours of each day that has any, Monday first: name of the day and its times.
@@ -62,8 +76,8 @@ pub(crate) fn week(office: &serde_json::Map<String, Value>, lang: Lang) -> Vec<(
     rows
 }
 
-/// One short phrase for [`Today`]; empty if nothing is known.
-pub(crate) fn phrase(today: &Today, lang: Lang) -> String {
+/// One short phrase for [`Today`] on the day `now`; empty if nothing is known.
+pub(crate) fn phrase(today: &Today, now: Date, lang: Lang) -> String {
     match today {
         Today::Open { until } => {
             let until = clock(*until);
@@ -71,10 +85,33 @@ pub(crate) fn phrase(today: &Today, lang: Lang) -> String {
         }
         Today::Later { opens } => {
             let opens = clock(*opens);
-            lang.pick(format!("geschlossen, öffnet heute um {opens} Uhr"), format!("closed, opens today at {opens}"))
+            lang.pick(
+                format!("jetzt geschlossen, öffnet heute um {opens} Uhr"),
+                format!("closed now, opens today at {opens}"),
+            )
         }
-        Today::Closed => lang.pick("heute geschlossen", "closed for today").to_owned(),
+        Today::Closed { opens: Some(opens) } => {
+            let (day, time) = (day_name(opens.date(), now, lang), clock(opens.time()));
+            lang.pick(
+                format!("jetzt geschlossen, öffnet {day} um {time} Uhr"),
+                format!("closed now, opens {day} at {time}"),
+            )
+        }
+        Today::Closed { opens: None } => lang.pick("geschlossen", "closed").to_owned(),
         Today::Unknown => String::new(),
+    }
+}
+
+/// A day as said today: tomorrow, a day of the week, or a date.
+fn day_name(date: Date, today: Date, lang: Lang) -> String {
+    let name = lang.pick(DAYS_DE, DAYS_EN)[index(date.weekday())];
+    match today.until(date).map(|span| span.get_days()) {
+        Ok(1) => lang.pick("morgen", "tomorrow").to_owned(),
+        Ok(2..=6) => lang.pick(format!("am {name}"), format!("on {name}")),
+        _ => {
+            let date = super::format::date(date, lang);
+            lang.pick(format!("am {name}, {date},"), format!("on {name}, {date},"))
+        }
     }
 }
 
@@ -84,18 +121,6 @@ pub(crate) fn clock(time: Time) -> String {
         return "24:00".to_owned();
     }
     format!("{:02}:{:02}", time.hour(), time.minute())
-}
-
-fn state(spans: &[(Time, Time)], now: Time) -> Today {
-    if let Some((_, closes)) =
-        spans.iter().filter(|(opens, closes)| *opens <= now && now < *closes).max_by_key(|span| span.1)
-    {
-        return Today::Open { until: *closes };
-    }
-    match spans.iter().map(|span| span.0).filter(|opens| *opens > now).min() {
-        Some(opens) => Today::Later { opens },
-        None => Today::Closed,
-    }
 }
 
 fn list<'a>(office: &'a serde_json::Map<String, Value>, name: &str) -> &'a [Value] {
@@ -150,6 +175,29 @@ mod tests {
         assert_eq!(today(&office(), now.parse().expect("a local time")), expected, "{now}");
     }
 
+    fn closed_until(opens: &str) -> Today {
+        Today::Closed { opens: Some(opens.parse().expect("a local time")) }
+    }
+
+    #[test]
+    fn the_next_opening_is_named_as_people_do() {
+        let said = |now: &str, lang| {
+            let now: DateTime = now.parse().expect("a local time");
+            phrase(&today(&office(), now), now.date(), lang)
+        };
+        assert_eq!(said("2026-07-01T16:00", Lang::De), "jetzt geschlossen, öffnet morgen um 08:00 Uhr");
+        assert_eq!(said("2026-07-04T10:00", Lang::De), "jetzt geschlossen, öffnet am Montag um 10:00 Uhr");
+        assert_eq!(
+            said("2026-12-24T10:00", Lang::De),
+            "jetzt geschlossen, öffnet am Freitag, 1. Januar 2027, um 08:00 Uhr"
+        );
+        assert_eq!(said("2026-12-24T10:00", Lang::En), "closed now, opens on Friday, 1 January 2027, at 08:00");
+        let shut = json!({"opening_exceptions": [{"from": "2026-07-01", "closed": true}]});
+        let shut = shut.as_object().cloned().expect("an object");
+        let now: DateTime = "2026-07-01T10:00".parse().expect("a local time");
+        assert_eq!(phrase(&today(&shut, now), now.date(), Lang::De), "geschlossen");
+    }
+
     fn at(time: &str) -> Time {
         time.parse().expect("a time")
     }
@@ -159,38 +207,41 @@ mod tests {
         // 1 July 2026 is a Wednesday.
         check("2026-07-01T07:59:59", Today::Later { opens: at("08:00") });
         check("2026-07-01T08:00:00", Today::Open { until: at("12:00") });
-        check("2026-07-01T12:00:00", Today::Closed);
+        check("2026-07-01T12:00:00", closed_until("2026-07-02T08:00"));
         check("2026-07-02T13:00:00", Today::Later { opens: at("14:00") });
         check("2026-07-02T17:59:00", Today::Open { until: at("18:00") });
-        check("2026-07-04T10:00:00", Today::Closed);
+        check("2026-07-04T10:00:00", closed_until("2026-07-06T10:00"));
     }
 
     #[test]
     fn exceptions_come_first() {
-        check("2026-12-24T09:00:00", Today::Closed);
+        check("2026-12-24T09:00:00", closed_until("2027-01-01T08:00"));
         check("2026-07-06T10:30:00", Today::Open { until: at("11:00") });
-        check("2026-07-06T15:00:00", Today::Closed);
+        check("2026-07-06T15:00:00", closed_until("2026-07-07T08:00"));
     }
 
     #[test]
     fn the_day_may_end_at_midnight() {
+        let date = Date::constant(2026, 7, 6);
         let night = json!({"opening_hours": [{"days": ["mo"], "opens": "18:00", "closes": "24:00"}]});
         let night = night.as_object().cloned().expect("an object");
         let late = today(&night, "2026-07-06T23:59:00".parse().expect("a local time"));
-        assert_eq!(phrase(&late, Lang::De), "jetzt geöffnet bis 24:00 Uhr");
+        assert_eq!(phrase(&late, date, Lang::De), "jetzt geöffnet bis 24:00 Uhr");
     }
 
     #[test]
     fn nothing_known_is_not_closed() {
+        let date = Date::constant(2026, 7, 6);
         assert_eq!(today(&serde_json::Map::new(), "2026-07-01T10:00:00".parse().expect("a time")), Today::Unknown);
-        assert_eq!(phrase(&Today::Unknown, Lang::De), "");
+        assert_eq!(phrase(&Today::Unknown, date, Lang::De), "");
     }
 
     #[test]
     fn a_week_reads_in_order() {
+        let date = Date::constant(2026, 7, 6);
         let week = week(&office(), Lang::De);
         assert_eq!(week.len(), 5);
         assert_eq!(week[0], ("Montag", "08:00–12:00 (nur mit Termin), 14:00–18:00".to_owned()));
-        assert_eq!(phrase(&Today::Open { until: at("12:00") }, Lang::De), "jetzt geöffnet bis 12:00 Uhr");
+        assert_eq!(phrase(&Today::Open { until: at("12:00") }, date, Lang::De), "jetzt geöffnet bis 12:00 Uhr");
     }
 }
