@@ -18,7 +18,7 @@ pub(crate) fn render(metrics: &[Metric]) -> String {
             let labels: Vec<String> =
                 labels.iter().map(|(name, text)| format!("{name}=\"{}\"", escaped(text))).collect();
             let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-            let _ = writeln!(out, "{}{labels} {value}", metric.name);
+            let _ = writeln!(out, "{}{labels} {}", metric.name, value + 0.0);
         }
     }
     out

@@ -140,6 +140,8 @@ async fn pages_show_what_is_public_and_nothing_else() {
         assert_eq!(status, StatusCode::OK);
         assert!(page.contains("Nichts gefunden"), "{words}");
     }
+    let (status, page) = town.page("/suche?q=Reisepass&ort=Nirgendwo").await;
+    assert!(status == StatusCode::OK && page.contains("kennt dieser Knoten nicht"), "{page}");
     let (status, page) = town.page("/netz?lang=en").await;
     assert!(status == StatusCode::OK && page.contains("<html lang=\"en\">"));
     town.stop().await;

@@ -29,6 +29,25 @@ pub(crate) fn split(text: &str) -> Vec<String> {
     }
 }
 
+/// The words of a text on one line, without marks: for places that show plain text.
+pub fn one_line(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+        match event {
+            Event::Text(text) | Event::Code(text) => words.push_str(&text),
+            Event::SoftBreak | Event::HardBreak | Event::End(pulldown_cmark::TagEnd::TableCell) => words.push(' '),
+            Event::End(end) if !is_inline(end) => words.push(' '),
+            _ => {}
+        }
+    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn is_inline(end: pulldown_cmark::TagEnd) -> bool {
+    use pulldown_cmark::TagEnd as End;
+    matches!(end, End::Emphasis | End::Strong | End::Strikethrough | End::Link | End::Image)
+}
+
 /// Joins blocks to a text: items of one list line by line and numbered on, everything else with an empty line between.
 pub(crate) fn join<'a>(blocks: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = String::new();
@@ -138,6 +157,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_text_on_one_line_has_no_marks() {
+        let text = "# Pass\n\n**Wichtig**: Bürger\\*innen brauchen [das Foto](https://x.de).\n\n- eins\n- `zwei`\n";
+        assert_eq!(one_line(text), "Pass Wichtig: Bürger*innen brauchen das Foto. eins zwei");
+        assert_eq!(one_line("a  \nb\nc"), "a b c");
+        assert_eq!(one_line(" \n"), "");
+    }
 
     const PARTS: &[&str] = &[
         "ä", "b", "😀", " ", "  ", "    ", "\t", "\n", "\n\n", "\n", "- ", "* ", "1. ", "2) ", "10. ", "# ", "> ",

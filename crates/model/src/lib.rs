@@ -24,6 +24,7 @@ mod planned;
 mod scheduled;
 pub mod schema;
 
+pub use blocks::one_line;
 pub use checks::{Finding, Severity, check, check_companion, may_be_published};
 pub use codes::{Ars, CodeError, Kind, Leika};
 pub use dates::Date;

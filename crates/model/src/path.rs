@@ -156,7 +156,13 @@ fn put(target: &mut Value, steps: &[&str], value: Value, path: &str) -> Result<(
         Value::Array(list) if is_position => {
             let index = if *step == "+" { list.len() } else { step.parse().unwrap_or(usize::MAX) };
             if index > list.len() {
-                return Err(EntryError::new(path, format!("the list has {} elements, append with .+", list.len())));
+                return Err(EntryError::new(
+                    path,
+                    format!(
+                        "the list has no element {step} (the first is 0, the number of elements is {}); append with .+",
+                        list.len()
+                    ),
+                ));
             }
             if rest.is_empty() && value.is_null() {
                 if index < list.len() {
@@ -244,7 +250,11 @@ mod tests {
     #[test]
     fn mistakes_are_one_clear_line() {
         refuse("fees.0.amount", "zwölf", "fees.0.amount: \"zwölf\" is not whole cents");
-        refuse("fees.3.amount", "1", "fees.3.amount: the list has 1 elements, append with .+");
+        refuse(
+            "fees.3.amount",
+            "1",
+            "fees.3.amount: the list has no element 3 (the first is 0, the number of elements is 1); append with .+",
+        );
         refuse("fees.x", "{}", "fees.x: x is no position in a list");
         refuse("fees", "viel", "fees: \"viel\" is not a list as JSON, [...], or a position in it, .0 or .+");
         refuse("title", "Gewerbe", "title: \"Gewerbe\" is not a language in the path, .de, or an object as JSON");

@@ -58,14 +58,24 @@ pub(crate) fn note(shared: &Shared, kind: &str, about: &str, partner: Option<Org
     }
 }
 
-/// All alarms kept, newest first.
+/// All alarms kept, newest first, and before them that nothing can be written now, which a full disk cannot keep.
 pub(crate) fn all(shared: &Shared) -> Result<Vec<AlarmInfo>, NodeError> {
+    let mut now = Vec::new();
+    if let Err(error) = shared.store.room() {
+        now.push(AlarmInfo {
+            kind: "disk_full".into(),
+            message: format!("nothing can be written or taken in: {error}"),
+            partner: None,
+            at: clock::rfc3339(clock::now()),
+            count: 1,
+        });
+    }
     let mut all = Vec::new();
     for (_, bytes) in shared.store.scan(&Range::Alarms, None, ALARMS_MAX + 1)? {
         all.push(rows::decode::<AlarmRow>("an alarm", &bytes)?);
     }
     all.sort_by_key(|row| std::cmp::Reverse(row.at));
-    Ok(all.iter().map(|row| info(shared, row)).collect())
+    Ok(now.into_iter().chain(all.iter().map(|row| info(shared, row))).collect())
 }
 
 fn info(shared: &Shared, row: &AlarmRow) -> AlarmInfo {

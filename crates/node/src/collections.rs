@@ -314,8 +314,11 @@ fn empty(
     let some: Vec<String> = live.iter().take(NAMED_MAX).map(EntryId::to_string).collect();
     let more = if live.len() > NAMED_MAX { ", ..." } else { "" };
     Err(NodeError::Conflict(format!(
-        "{label} holds {} published entries ({}{more}); withdraw them with `--withdraw`, or move them with `--move-to COLLECTION`",
-        live.len(),
+        "{label} holds {} ({}{more}); withdraw them with `--withdraw`, or move them with `--move-to COLLECTION`",
+        match live.len() {
+            1 => "one published entry".to_owned(),
+            count => format!("{count} published entries"),
+        },
         some.join(", ")
     )))
 }

@@ -361,6 +361,9 @@ pub(crate) const TAKEN: &str = "taken";
 /// Why a node that was restored does not publish yet.
 const HELD: &str = "nothing was published: this node was restored and has not heard from a partner yet what it lacks; it goes on by itself as soon as one is connected and in sync. If none will ever answer: `ortsnetz publisher take`";
 
+/// Begins the message of a publication that did not reach the disk.
+pub(crate) const NOTHING_WRITTEN: &str = "nothing was written: ";
+
 fn publish_error(shared: &Shared, error: ortsnetz_sync::PublishError) -> NodeError {
     use ortsnetz_sync::PublishError as E;
     match error {
@@ -370,6 +373,6 @@ fn publish_error(shared: &Shared, error: ortsnetz_sync::PublishError) -> NodeErr
         E::Frozen | E::Generation(_) => NodeError::Conflict(error.to_string()),
         E::Batch | E::Full => NodeError::TooLarge(error.to_string()),
         E::Busy => NodeError::Unavailable(format!("{error}; nothing was written")),
-        E::NotStored => NodeError::Unavailable(format!("nothing was written: {}", lock(&shared.not_stored))),
+        E::NotStored => NodeError::Unavailable(format!("{NOTHING_WRITTEN}{}", lock(&shared.not_stored))),
     }
 }

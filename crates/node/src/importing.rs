@@ -8,6 +8,7 @@ use ortsnetz_model::{Ars, CollectionId, Entry, EntryId, Finding, Ids, Severity, 
 use ortsnetz_store::Key;
 use rayon::prelude::*;
 
+use crate::driver::NOTHING_WRITTEN;
 use crate::dto::{FindingInfo, ImportReport, ImportRequest, Kept, Rejection};
 use crate::editing::require_editor;
 use crate::error::NodeError;
@@ -69,7 +70,8 @@ pub(crate) fn import(
             }
             Ok(imported) => {
                 if batch.len() == BATCH || ids.contains(&imported.id) {
-                    write(shared, request, std::mem::take(&mut batch), &mut report)?;
+                    let part = std::mem::take(&mut batch);
+                    write(shared, request, part, &mut report).map_err(|error| stopped(error, &report.report))?;
                     ids.clear();
                 }
                 ids.insert(imported.id);
@@ -77,8 +79,23 @@ pub(crate) fn import(
             }
         }
     }
-    write(shared, request, batch, &mut report)?;
+    write(shared, request, batch, &mut report).map_err(|error| stopped(error, &report.report))?;
     Ok(report.finish(&request.file))
+}
+
+/// Says what stays of an import that could not go on. Whole batches are written, and importing again skips them.
+fn stopped(error: NodeError, so_far: &ImportReport) -> NodeError {
+    let written = so_far.created + so_far.updated;
+    match error {
+        NodeError::Unavailable(reason) if written > 0 => NodeError::Unavailable(format!(
+            "the import stopped: {}; {} created, {} updated and {} published before that stay, import again to go on",
+            reason.trim_start_matches(NOTHING_WRITTEN),
+            so_far.created,
+            so_far.updated,
+            so_far.published
+        )),
+        other => other,
+    }
 }
 
 fn options(shared: &Shared, request: &ImportRequest) -> Result<Options, NodeError> {
@@ -347,6 +364,17 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_import_that_stops_says_what_stays() {
+        let full = || NodeError::Unavailable(format!("{NOTHING_WRITTEN}disk nearly full"));
+        assert_eq!(stopped(full(), &ImportReport::default()).to_string(), "nothing was written: disk nearly full");
+        let some = ImportReport { created: 256, published: 250, ..ImportReport::default() };
+        assert_eq!(
+            stopped(full(), &some).to_string(),
+            "the import stopped: disk nearly full; 256 created, 0 updated and 250 published before that stay, import again to go on"
+        );
+    }
 
     #[test]
     fn a_report_lists_up_to_its_limit_and_counts_the_rest() {

@@ -107,11 +107,6 @@ pub(crate) fn any_open(shared: &Shared) -> Result<bool, NodeError> {
     calling::any_open(shared, now)
 }
 
-/// Check words cannot be made again from the chains alone: only the node that joined has them.
-pub(crate) fn words_of(_own: &Identity, _other: &Identity) -> Vec<String> {
-    Vec::new()
-}
-
 /// A token that cannot be read, or is for something else, was given wrongly; one that was good once was not.
 fn token(text: &str) -> Result<Token, NodeError> {
     Token::from_text(text, clock::now()).map_err(|error| match error {
@@ -128,10 +123,11 @@ pub(crate) fn join_error(error: JoinError) -> NodeError {
     }
 }
 
-fn net_error(error: ortsnetz_net::JoinError) -> NodeError {
+/// What stopped a conversation with a node of this organisation.
+fn net_error(organisation: &str, error: ortsnetz_net::JoinError) -> NodeError {
     match error {
-        ortsnetz_net::JoinError::Refused { node } => NodeError::Conflict(format!(
-            "{node} has no open invitation: this one was used already or has expired; ask for a new one"
+        ortsnetz_net::JoinError::Refused { .. } => NodeError::Conflict(format!(
+            "{organisation} has no open invitation: this one was used already or has expired; ask for a new one"
         )),
         error => NodeError::Unreachable(format!(
             "{error}; check that the inviting node runs and its port is open from here. If nobody can dial it, let it dial you: `ortsnetz join TOKEN --dial`"
@@ -165,7 +161,11 @@ pub(crate) async fn join(shared: &Arc<Shared>, text: &str, dial: bool) -> Result
     let identity = shared.identity();
     let (mut joiner, first) =
         PartnerJoiner::start(token.clone(), &identity, shared.own.node, clock::random()).map_err(join_error)?;
-    let mut stream = shared.net.join(token.node, token.addresses.clone()).await.map_err(net_error)?;
+    let mut stream = shared
+        .net
+        .join(token.node, token.addresses.clone())
+        .await
+        .map_err(|error| net_error(&token.organisation.name, error))?;
     send(&mut stream, &first).await?;
     let joined = loop {
         let message = receive(&mut stream).await?;
@@ -258,11 +258,11 @@ pub(crate) async fn complete(
 const _: () = assert!(ortsnetz_trust::limits::JOIN_MESSAGE_BYTES_MAX <= ortsnetz_net::JOIN_FRAME_BYTES_MAX);
 
 pub(crate) async fn send(stream: &mut JoinStream, message: &JoinMessage) -> Result<(), NodeError> {
-    stream.send(&message.to_bytes()).await.map_err(net_error)
+    stream.send(&message.to_bytes()).await.map_err(|error| net_error("the other side", error))
 }
 
 pub(crate) async fn receive(stream: &mut JoinStream) -> Result<JoinMessage, NodeError> {
-    let bytes = stream.recv().await.map_err(net_error)?;
+    let bytes = stream.recv().await.map_err(|error| net_error("the other side", error))?;
     JoinMessage::from_bytes(&bytes).map_err(|error| unexpected(&format!(" ({error})")))
 }
 
@@ -427,7 +427,10 @@ pub(crate) async fn init_join(data_dir: &Path, text: &str) -> Result<Initialised
 async fn ask_for_certificate(net: &ortsnetz_net::Handle, token: &Token, key: &NodeKey) -> Result<Identity, NodeError> {
     let (mut joiner, request) =
         NodeJoiner::start(token.clone(), key.id(), start::host_name(), Vec::new()).map_err(join_error)?;
-    let mut stream = net.join(token.node, token.addresses.clone()).await.map_err(net_error)?;
+    let mut stream = net
+        .join(token.node, token.addresses.clone())
+        .await
+        .map_err(|error| net_error(&token.organisation.name, error))?;
     send(&mut stream, &request).await?;
     let message = receive(&mut stream).await?;
     let identity = joiner.handle(message).map_err(join_error)?;

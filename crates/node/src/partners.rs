@@ -18,7 +18,20 @@ use crate::identities;
 use crate::rows::{self, PartnerRow};
 use crate::shared::{Shared, lock, read, stopping, write};
 
-/// Finds one organisation by name, or by its id or the beginning of it (at least 4 digits).
+/// How near an organisation is to us: what is said of a name is said of the nearest that bears it. Anybody may call himself
+/// as a partner of ours does, and come here through another partner.
+fn nearness(shared: &Shared, id: &OrgId) -> u8 {
+    match read(&shared.partners).get(id) {
+        _ if *id == shared.own.organisation => 0,
+        Some(partner) if partner.ended => 3,
+        Some(partner) if partner.confirmed => 1,
+        Some(_) => 2,
+        None => 3,
+    }
+}
+
+/// Finds one organisation by name, or by its id or the beginning of it (at least 4 digits). Of several the nearest counts:
+/// our own, then confirmed partners, then other partners.
 pub(crate) fn find_organisation(shared: &Shared, name_or_id: &str) -> Result<OrgId, NodeError> {
     let identities = read(&shared.identities);
     let wanted = name_or_id.trim().to_lowercase();
@@ -27,7 +40,7 @@ pub(crate) fn find_organisation(shared: &Shared, name_or_id: &str) -> Result<Org
         .filter(|identity| identity.name().to_lowercase() == wanted || identity.id().to_string() == wanted)
         .map(|identity| identity.id())
         .collect();
-    let found = if exact.is_empty() {
+    let mut found = if exact.is_empty() {
         identities
             .values()
             .filter(|identity| {
@@ -40,6 +53,8 @@ pub(crate) fn find_organisation(shared: &Shared, name_or_id: &str) -> Result<Org
     } else {
         exact
     };
+    let nearest = found.iter().map(|id| nearness(shared, id)).min();
+    found.retain(|id| Some(nearness(shared, id)) == nearest);
     match found.as_slice() {
         [one] => Ok(*one),
         [] => {
@@ -166,11 +181,8 @@ pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeE
         let known = read(&shared.partners).get(&id).cloned();
         let mut row = match (known, state) {
             (Some(row), _) => row,
-            (None, PartnershipState::Active) => PartnerRow {
-                since: clock::now(),
-                check_words: crate::joining::words_of(&own, &identity),
-                ..PartnerRow::default()
-            },
+            // Without check words: only the two nodes that joined can know them.
+            (None, PartnershipState::Active) => PartnerRow { since: clock::now(), ..PartnerRow::default() },
             (None, _) => continue,
         };
         let before = row.clone();
@@ -219,8 +231,13 @@ fn claims(shared: &Shared) {
             &format!("{ars}{names:?}"),
             partner.and_then(|id| read(&shared.introduced).get(&id).and_then(|row| row.by.first().copied())),
             format!(
-                "{} claim the same place {ars}; answers come from the one a person confirmed. Ask whoever introduced the other.",
-                names.join(" and ")
+                "{} claim the same place {ars}; {} Ask whoever introduced the other.",
+                names.join(" and "),
+                if organisations.iter().any(|id| shared.identity().confirms(id)) {
+                    "answers come from the one a person confirmed."
+                } else {
+                    "answers are marked as not confirmed until a person confirms one with `ortsnetz partners confirm`."
+                }
             ),
         );
     }

@@ -121,6 +121,10 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
         }
         Err(error) => line("store", "failed", error.to_string()),
     }
+    match shared.store.room() {
+        Ok(()) => line("disk", "ok", "there is room to write".into()),
+        Err(error) => line("disk", "failed", error.to_string()),
+    }
     if let Ok(usage) = shared.store.usage() {
         let (result, hint) =
             if usage.compact_advised { ("warning", "; run `ortsnetz store compact`") } else { ("ok", "") };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ortsnetz_model::{Ars, CollectionId, Entry, EntryId, FeedId, Kind, OrgId};
+use ortsnetz_model::{Ars, CollectionId, Entry, EntryId, FeedId, Kind, OrgId, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tantivy::TantivyDocument;
@@ -172,8 +172,7 @@ impl Document<'_> {
                 shown.title.insert(language.to_owned(), title.to_owned());
             }
             if let Some(summary) = entry.summary(language) {
-                let cut = summary.chars().take(SUMMARY_CHARS_MAX).collect();
-                shown.summary.insert(language.to_owned(), cut);
+                shown.summary.insert(language.to_owned(), cut(&one_line(summary), SUMMARY_CHARS_MAX));
             }
         }
         if let Some(service) = self.service.filter(|_| shown.title.is_empty()) {
@@ -194,6 +193,16 @@ impl Document<'_> {
         }
         shown
     }
+}
+
+/// A text of at most so many characters: cut after a whole word if one ends in its second half, with an ellipsis.
+fn cut(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(chars - 1).collect();
+    let words = head.rfind(' ').filter(|end| *end > head.len() / 2).unwrap_or(head.len());
+    format!("{}…", head[..words].trim_end_matches([',', ';', ':', '.', ' ']))
 }
 
 struct Out<'a> {
@@ -373,6 +382,13 @@ pub(crate) fn day_number(date: ortsnetz_model::dates::Date) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_summary_is_cut_after_a_word() {
+        assert_eq!(cut("Der Antrag", 10), "Der Antrag");
+        assert_eq!(cut("Der Antrag kostet, wie immer, 26 Euro", 20), "Der Antrag kostet…");
+        assert_eq!(cut(&"ü".repeat(21), 20), format!("{}…", "ü".repeat(19)));
+    }
 
     #[test]
     fn targets_of_links_are_not_words() {

@@ -19,6 +19,11 @@ pub const COMPACT_BYTES_MIN: u64 = 16 << 20;
 const REGROWN: f64 = 1.5;
 
 impl Store {
+    /// An error while the disk is too full to write anything; then every write is refused with the same.
+    pub fn room(&self) -> Result<(), StoreError> {
+        self.shared().check_disk(0)
+    }
+
     /// Space used. Cheap; the payload is counted anew when much was written since the last time.
     pub fn usage(&self) -> Result<Usage, StoreError> {
         let known = *self.shared().usage.lock().unwrap_or_else(PoisonError::into_inner);

@@ -285,6 +285,7 @@ fn too_little_free_disk_refuses_writes_and_reads_go_on() {
     let (store, _) = Store::open(directory.path(), strict(2 * free)).unwrap();
     let error = store.commit(meta(2)).unwrap_err();
     assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    assert!(matches!(store.room(), Err(StoreError::DiskFull { .. })));
     assert_eq!(store.meta("1").unwrap(), Some(noise(1, 40)));
     // Not for ever: it is looked at again with every write.
     assert!(matches!(store.commit(meta(2)), Err(StoreError::DiskFull { .. })));
@@ -292,6 +293,7 @@ fn too_little_free_disk_refuses_writes_and_reads_go_on() {
     let error = Store::open(directory.path(), strict(u64::MAX)).err().unwrap();
     assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
     let (store, _) = Store::open(directory.path(), strict(free / 2)).unwrap();
+    store.room().unwrap();
     store.commit(meta(2)).unwrap();
     assert!(broken(directory.path()).is_empty());
 }

@@ -78,7 +78,7 @@ fn readers(collection: &CollectionInfo) -> String {
     match collection.readers.as_str() {
         "public" => "everybody".into(),
         "internal" => "own nodes".into(),
-        _ if collection.organisations.is_empty() => "nobody else yet".into(),
+        _ if collection.organisations.is_empty() => "nobody else".into(),
         _ => collection.organisations.iter().map(|reader| reader.name.as_str()).collect::<Vec<_>>().join(", "),
     }
 }
@@ -186,7 +186,7 @@ mod tests {
         let text = table(std::slice::from_ref(&collection));
         let row = text.lines().find(|line| line.contains("Planung")).expect("a row");
         assert!(row.contains("Stadt Bonn") && row.contains("no") && row.contains("open"), "{text}");
-        assert_eq!(readers(&CollectionInfo { organisations: vec![], ..collection }), "nobody else yet");
+        assert_eq!(readers(&CollectionInfo { organisations: vec![], ..collection }), "nobody else");
         assert_eq!(short(&format!("with:{}", "ab".repeat(32))), "with:abababab");
     }
 

@@ -49,7 +49,11 @@ fn redaction_lines(report: &RedactionReport) -> String {
         report.id, report.redacted_at, report.generation
     );
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "purged here and by {} of {}", report.purged.len(), report.of);
+    if report.of == 0 {
+        out.push_str("purged here; nobody else had it\n");
+    } else {
+        let _ = writeln!(out, "purged here and by {} of {}", report.purged.len(), report.of);
+    }
     for name in &report.waiting {
         let _ = writeln!(out, "  waiting for {name}");
     }
@@ -82,19 +86,19 @@ fn written(context: &Context, document: Value) -> Result<(), Failure> {
 pub(crate) fn publish(context: &Context, ids: &[String], all: bool) -> Result<(), Failure> {
     let body = if all { json!({"all": true}) } else { json!({ "ids": ids }) };
     let document = context.daemon()?.post("/publish", &body)?;
-    published(context, document)
+    published(context, document, "published")
 }
 
 /// `withdraw`, `move`
 pub(crate) fn act(context: &Context, id: &str, verb: &str, body: &Value) -> Result<(), Failure> {
     let document = context.daemon()?.post(&format!("/entries/{}/{verb}", segment(id)), body)?;
-    published(context, document)
+    published(context, document, if verb == "withdraw" { "withdrawn" } else { "moved" })
 }
 
 /// Refused entries make the command fail, also beside others that were published.
-fn published(context: &Context, document: Value) -> Result<(), Failure> {
-    let refused = refusal(&document);
-    context.output.show(document, |published: Published| published_lines(&published))?;
+fn published(context: &Context, document: Value, done: &str) -> Result<(), Failure> {
+    let refused = refusal(&document, done);
+    context.output.show(document, |published: Published| published_lines(&published, done))?;
     match refused {
         None => Ok(()),
         Some(line) => Err(Failure::Failed(line)),
@@ -102,7 +106,7 @@ fn published(context: &Context, document: Value) -> Result<(), Failure> {
 }
 
 /// The first refusal as one line; `None` if there is none.
-fn refusal(document: &Value) -> Option<String> {
+fn refusal(document: &Value, done: &str) -> Option<String> {
     let refused = document.get("refused").and_then(Value::as_array)?;
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let first = refused.first()?;
@@ -110,22 +114,25 @@ fn refusal(document: &Value) -> Option<String> {
         0 => String::new(),
         more => format!(" (and {more} more refused)"),
     };
-    Some(format!("not published: {}: {}{more}", text(first, "id"), text(first, "reason")))
+    Some(format!("not {done}: {}: {}{more}", text(first, "id"), text(first, "reason")))
 }
 
-fn published_lines(published: &Published) -> String {
+/// One line for each entry, but for a single refused one, which the error names.
+fn published_lines(published: &Published, done: &str) -> String {
     let mut out = String::new();
     for entry in &published.published {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{}  {} at {}", entry.id, entry.collection, entry.position);
+        let _ = writeln!(out, "{}  {done}, {} at {}", entry.id, entry.collection, entry.position);
     }
     for id in &published.requested {
         let _ = writeln!(out, "{id}  requested from the publisher");
     }
-    for refusal in &published.refused {
-        let _ = writeln!(out, "{}  REFUSED: {}", refusal.id, refusal.reason);
+    if published.refused.len() > 1 {
+        for refusal in &published.refused {
+            let _ = writeln!(out, "{}  REFUSED: {}", refusal.id, refusal.reason);
+        }
     }
-    if out.is_empty() {
+    if out.is_empty() && published.refused.is_empty() {
         out.push_str("nothing to publish\n");
     }
     out
@@ -174,17 +181,25 @@ mod tests {
     #[test]
     fn a_refusal_says_why() {
         let refusal = Refusal { id: "00ff".into(), reason: "texts.notes.de has two values".into() };
-        let text = published_lines(&Published { refused: vec![refusal], ..Published::default() });
-        assert_eq!(text, "00ff  REFUSED: texts.notes.de has two values\n");
-        assert_eq!(published_lines(&Published::default()), "nothing to publish\n");
+        let refused = |refused| published_lines(&Published { refused, ..Published::default() }, "published");
+        let line = "00ff  REFUSED: texts.notes.de has two values\n";
+        assert_eq!(refused(vec![refusal.clone(), refusal.clone()]), line.repeat(2));
+        assert_eq!(refused(vec![refusal]), "", "the error says it");
+        assert_eq!(refused(vec![]), "nothing to publish\n");
     }
 
     #[test]
     fn what_was_refused_is_the_failure() {
         let one = json!({"id": "00ff", "reason": "title: is missing"});
-        assert_eq!(refusal(&json!({"refused": [one]})).as_deref(), Some("not published: 00ff: title: is missing"));
-        assert!(refusal(&json!({"refused": [one, one]})).is_some_and(|line| line.ends_with("(and 1 more refused)")));
-        assert_eq!(refusal(&json!({"refused": []})), None);
+        assert_eq!(
+            refusal(&json!({"refused": [one]}), "published").as_deref(),
+            Some("not published: 00ff: title: is missing")
+        );
+        assert!(
+            refusal(&json!({"refused": [one, one]}), "published")
+                .is_some_and(|line| line.ends_with("(and 1 more refused)"))
+        );
+        assert_eq!(refusal(&json!({"refused": []}), "published"), None);
     }
 
     #[test]
@@ -208,5 +223,6 @@ mod tests {
         };
         let text = redaction_lines(&report);
         assert!(text.contains("purged here and by 1 of 2\n  waiting for Bundesstadt Bonn\n"), "{text}");
+        assert!(redaction_lines(&RedactionReport::default()).contains("nobody else had it"));
     }
 }

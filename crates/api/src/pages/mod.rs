@@ -93,6 +93,8 @@ async fn results_page(State(app): State<App>, Params(query): Params<PageQuery>) 
             let page = results::refused(organisation, &asked, &problem.detail);
             (StatusCode::BAD_REQUEST, page).into_response()
         }
+        // The only thing a search can miss is the place.
+        Err(problem) if problem.status == 404 => results::unknown_place(organisation, &asked).into_response(),
         Err(problem) => {
             tracing::warn!(detail = %problem.detail, "search page could not be answered");
             unavailable(lang)

@@ -43,6 +43,21 @@ pub(crate) fn refused(organisation: &str, asked: &Asked<'_>, reason: &str) -> Ma
     frame(organisation, asked, &html! { div .notice .warn { h2 { (title) } p { (reason) } } })
 }
 
+/// A search in a place that this node does not know.
+pub(crate) fn unknown_place(organisation: &str, asked: &Asked<'_>) -> Markup {
+    let lang = asked.lang;
+    let body = html! {
+        div .notice role="status" {
+            h2 { (lang.pick("Diesen Ort kennt dieser Knoten nicht: ", "This node does not know the place ")) "„" (asked.place) "“" }
+            ul {
+                li { (lang.pick("Stimmt die Schreibweise? Auch die Postleitzahl geht.", "Is it spelt right? Its postal code will do as well.")) }
+                li { a href=(lang.link(&asked.address(""))) { (lang.pick("Überall suchen, ohne Ort", "Search everywhere, without a place")) } }
+            }
+        }
+    };
+    frame(organisation, asked, &body)
+}
+
 fn frame(organisation: &str, asked: &Asked<'_>, body: &Markup) -> Markup {
     let lang = asked.lang;
     let title = match asked.words {

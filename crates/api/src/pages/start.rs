@@ -25,7 +25,10 @@ pub(crate) fn page(status: &Status, now: &Zoned, lang: Lang) -> Markup {
         (search_form(lang, "", "", true))
         @if entries == 0 { (first_steps(lang)) }
         ul .figures {
-            li { strong { (count(entries, lang)) } (lang.pick("Einträge auf diesem Knoten", "entries on this node")) }
+            li { strong { (count(entries, lang)) } (lang.pick(
+                if entries == 1 { "Eintrag auf diesem Knoten" } else { "Einträge auf diesem Knoten" },
+                if entries == 1 { "entry on this node" } else { "entries on this node" },
+            )) }
             li { strong { (count(u64::try_from(partners.len()).unwrap_or(0), lang)) } (lang.pick("Partner", "partners")) }
             li {
                 strong { (status.last_change_at.as_deref().map_or_else(|| "–".to_owned(), |at| ago(at, now, lang))) }

@@ -60,7 +60,7 @@ pub enum AnswerError {
     #[error("the answer is damaged; copy it again or ask for it again")]
     Damaged,
     /// The invitation's time is over.
-    #[error("the invitation that {organisation} answers expired {hours} hour(s) ago; make a new one")]
+    #[error("the invitation that {organisation} answers expired {}; make a new one", super::token::hours_ago(*.hours))]
     Expired {
         /// How long ago, in whole hours.
         hours: u64,

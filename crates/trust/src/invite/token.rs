@@ -77,6 +77,16 @@ impl std::fmt::Debug for Token {
     }
 }
 
+/// How long ago, in words.
+pub(super) fn hours_ago(hours: u64) -> String {
+    match hours {
+        0 => "less than an hour ago".into(),
+        1 => "an hour ago".into(),
+        hours if hours < 48 => format!("{hours} hours ago"),
+        hours => format!("{} days ago", hours / 24),
+    }
+}
+
 /// Why a text is not a usable token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -95,7 +105,7 @@ pub enum TokenError {
     #[error("the invitation is damaged; copy it again or ask for a new one")]
     Damaged,
     /// Its time is over.
-    #[error("the invitation expired {hours} hour(s) ago; ask {organisation} for a new one")]
+    #[error("the invitation expired {}; ask {organisation} for a new one", hours_ago(*.hours))]
     Expired {
         /// How long ago, in whole hours.
         hours: u64,
