@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use ortsnetz_model::OrgId;
 
 use crate::alarms;
+use crate::backups;
 use crate::clock;
 use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Status, TaskInfo};
 use crate::error::NodeError;
@@ -168,6 +169,8 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
             }
         }
     }
+    let (young, message) = backups::last(&shared.store)?;
+    line("backup", if young { "ok" } else { "warning" }, message);
     if shared.own.root.is_some() && shared.store.meta(RECOVERY_CHECKED)?.is_none() {
         line(
             "recovery sheet",

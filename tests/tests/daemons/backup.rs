@@ -33,7 +33,14 @@ fn a_town_comes_back_from_its_backup_with_drafts_and_what_only_it_had() {
     let draft = town.create("service", &["title.de=Nur ein Entwurf"]);
     let (out, file) = (dir.path().join("sicherung"), dir.path().join("sicherung/siegburg.age"));
     fs::create_dir(&out).expect("a directory");
+    let doctor = || {
+        let all = town.ok(&["doctor"])["checks"].as_array().cloned().unwrap_or_default();
+        let found = all.into_iter().find(|line| line["check"] == "backup").expect("a line about backups");
+        found["result"].as_str().expect("a result").to_owned()
+    };
+    assert_eq!(doctor(), "warning");
     let made = town.ok(&["backup", text(&file), "--passphrase", PASS]);
+    assert_eq!(doctor(), "ok");
     let length = fs::metadata(&file).expect("the backup").len();
     assert_eq!((&made["ok"], &made["bytes"]), (&json!(true), &json!(length)));
     assert_eq!(names(&out), ["siegburg.age"]);

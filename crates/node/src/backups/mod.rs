@@ -9,8 +9,9 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use ortsnetz_store::Store;
+use ortsnetz_store::{Batch, Key, Origin, Store};
 
+use crate::clock;
 use crate::dto::{BackedUp, BackupRequest, RestoreRequest, Restored};
 use crate::error::NodeError;
 use crate::shared::lock;
@@ -25,6 +26,11 @@ use sealed::{Lock, Opener};
 const PLAIN: &str = "backup.tmp";
 /// Added to the name of a backup until it was read back.
 const UNFINISHED: &str = "part";
+
+/// Name of the row that says when the last backup was made.
+const MADE: &str = "backup_made";
+/// `doctor` warns when the last one is older.
+const OLD_MS: u64 = 8 * 24 * 3_600_000;
 
 /// One backup at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -51,6 +57,9 @@ pub(crate) fn backup(store: &Store, data_dir: &Path, request: &BackupRequest) ->
         )));
     }
     let bytes = unfinished.finish(file)?;
+    let mut batch = Batch::new(Origin::Own);
+    batch.put(Key::Meta(MADE.into()), clock::now().to_be_bytes().to_vec());
+    store.commit(batch)?;
     tracing::info!(file = %file.display(), bytes, "a backup was made and read back");
     Ok(BackedUp { ok: true, file: file.display().to_string(), bytes, rows })
 }
@@ -64,6 +73,18 @@ pub(crate) fn restore(data_dir: &Path, file: &Path, request: &RestoreRequest) ->
     sealed::open(file, &opener, &mut out)?;
     drop(out);
     Ok(Restored { ok: true, organisation: start::import_store(data_dir, &plain.0)? })
+}
+
+/// What `doctor` says of the last backup: whether it is young enough, and a line.
+pub(crate) fn last(store: &Store) -> Result<(bool, String), NodeError> {
+    let made = store.meta(MADE)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+    Ok(match made {
+        None => (false, "none was ever made; `ortsnetz backup FILE`, or [backup] in ortsnetz.toml".into()),
+        Some(at) if at + OLD_MS < clock::now() => {
+            (false, format!("the last one is of {}; make another with `ortsnetz backup FILE`", clock::rfc3339(at)))
+        }
+        Some(at) => (true, format!("the last one is of {}", clock::rfc3339(at))),
+    })
 }
 
 /// Removes what a backup or a restore left that was cut off.
