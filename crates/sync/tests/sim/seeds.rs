@@ -252,11 +252,12 @@ fn restore(world: &mut World, backups: &mut Backups) {
         world.crash(machine);
     }
     world.machines[machine].disk = disk;
-    forget(world, machine);
+    world.set_back.insert(machine);
+    forget(world);
 }
 
 /// Promises that no disk holds any more are nobody's fault.
-fn forget(world: &mut World, _machine: usize) {
+fn forget(world: &mut World) {
     let machines = &world.machines;
     world.promises.retain(|promise| {
         machines.iter().any(|machine| {
@@ -283,6 +284,8 @@ fn damage(world: &mut World, machine: usize) {
         world.machines[machine].disk.chunks.remove(&(feed, entry, signed.record().generation));
     }
     world.tell(machine, ortsnetz_sync::Event::Damaged { feed, entry: Some(entry) });
+    // It may have been the last copy of what its owner lost with a disk.
+    forget(world);
 }
 
 fn heal(world: &mut World, _backups: &Backups) {

@@ -75,6 +75,8 @@ pub struct World {
     /// Who could read a collection under which serial.
     pub lists: BTreeMap<(FeedId, u64), Readers>,
     pub promises: Vec<Promise>,
+    /// Machines whose disk was set back.
+    pub set_back: BTreeSet<usize>,
     pub compared: BTreeMap<OpId, Result<Vec<ortsnetz_sync::Comparison>, ortsnetz_sync::CompareError>>,
     pub refused: Vec<ortsnetz_sync::PublishError>,
     /// Bytes and frames sent, by machine.
@@ -105,6 +107,7 @@ impl World {
             next_work: 0,
             lists: BTreeMap::new(),
             promises: Vec::new(),
+            set_back: BTreeSet::new(),
             compared: BTreeMap::new(),
             refused: Vec::new(),
             sent: Vec::new(),
