@@ -113,8 +113,13 @@ impl Engine {
         if taken == session.sum.to_be_bytes() {
             session.untold.clear();
             session.untold_chains.clear();
+            // It has all of it, but our greeting named another offer, which it waits to hear of.
+            let named_another = session.greeted_with != taken;
             let base = (taken, self.stamp);
             self.note_base(node, base);
+            if named_another {
+                self.tell.insert(*node);
+            }
         } else {
             let base = self.bases.get(node).and_then(|bases| bases.iter().rev().find(|base| base.0 == taken));
             if let (Some((_, stamp)), true) = (base, taken != OfferHash::default()) {

@@ -29,6 +29,8 @@ pub(super) struct Session {
     pub(super) chains: BTreeMap<OrgId, ([u8; 16], u128)>,
     /// The sum of all parts.
     pub(super) sum: u128,
+    /// What our greeting named as our offer.
+    pub(super) greeted_with: OfferHash,
     /// What it has not heard of.
     pub(super) untold: BTreeSet<FeedId>,
     pub(super) untold_chains: BTreeSet<OrgId>,
@@ -89,6 +91,7 @@ impl Session {
             offered: BTreeMap::new(),
             chains: BTreeMap::new(),
             sum: 0,
+            greeted_with: OfferHash::default(),
             untold: BTreeSet::new(),
             untold_chains: BTreeSet::new(),
             has: BTreeMap::new(),
@@ -149,13 +152,17 @@ impl Engine {
         self.build_offer(&peer.node);
         let organisation = self.config.organisation;
         let chain = self.chain_hash_for(&organisation, &peer).unwrap_or_default();
+        let offer = self.sessions.get(&peer.node).map_or(0, |session| session.sum).to_be_bytes();
+        if let Some(session) = self.sessions.get_mut(&peer.node) {
+            session.greeted_with = offer;
+        }
         let hello = Message::Hello {
             oldest: VERSION,
             newest: VERSION,
             organisation,
             instance: self.instance,
             chain,
-            offer: self.sessions.get(&peer.node).map_or(0, |session| session.sum).to_be_bytes(),
+            offer,
             taken: self.taken.get(&peer.node).copied().unwrap_or_default(),
         };
         self.send(&peer.node, &hello, Lane::Control);
