@@ -237,7 +237,8 @@ impl Engine {
     }
 
     fn send_frame(&mut self, node: &NodeId, frame: Vec<u8>, lane: Lane) -> usize {
-        let Some(session) = self.sessions.get_mut(node) else { return 0 };
+        // Behind a goodbye nothing is said, whatever was under way.
+        let Some(session) = self.sessions.get_mut(node).filter(|session| !session.closing) else { return 0 };
         session.last_out = self.now;
         self.counters.frames_out += 1;
         self.counters.bytes_out += frame.len() as u64;
