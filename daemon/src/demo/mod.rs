@@ -102,7 +102,9 @@ fn play(
                 for command in commands {
                     text.push_str(&format!("  {command}\n"));
                 }
-                text.push_str("or open an address in a browser. Ctrl-C stops all.\n");
+                let first = rows.iter().find_map(|row| row.status.as_ref());
+                let address = first.map_or_else(String::new, |status| format!("http://{}", status.http));
+                text.push_str(&format!("or open {address} in a browser. Ctrl-C stops all.\n"));
             }
             screen.draw(&text)?;
         }

@@ -3,12 +3,18 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
+use jiff::Timestamp;
 use ortsnetz_node::dto::Status;
 use serde_json::{Value, json};
 
 use super::region::Town;
 use crate::failure::Failure;
 use crate::table::Table;
+
+/// Columns of a terminal that does not say how many it has; the table fits in.
+const COLUMNS: usize = 80;
+/// The demonstration plays in the Rhineland.
+const TIME_ZONE: &str = "Europe/Berlin";
 
 /// A town and what its node says of itself; `None` if it does not answer.
 pub(super) struct Row<'a> {
@@ -30,8 +36,7 @@ impl Row<'_> {
 
 /// The table as text.
 pub(super) fn table(rows: &[Row<'_>]) -> String {
-    let mut table =
-        Table::new(&["organisation", ">partners", ">own", ">from others", "in sync", "last change (UTC)", "address"]);
+    let mut table = Table::new(&["organisation", ">partners", ">own", ">others", "in sync", "changed", "address"]);
     for row in rows {
         let Some(status) = &row.status else {
             table.row([
@@ -53,16 +58,17 @@ pub(super) fn table(rows: &[Row<'_>]) -> String {
             status.entries.replicated.to_string(),
             if row.is_in_sync() { "yes" } else { "no" }.to_owned(),
             clock(status.last_change_at.as_deref()),
-            format!("http://{}", status.http),
+            status.http.clone(),
         ]);
     }
     table.render()
 }
 
-/// Only the time of day: the demonstration rarely lasts longer.
+/// Only the time of day in Germany: the demonstration rarely lasts longer.
 fn clock(at: Option<&str>) -> String {
-    let time = at.and_then(|at| at.split_once('T')).map(|(_, time)| time.trim_end_matches('Z'));
-    time.map_or_else(|| "-".to_owned(), |time| time.chars().take(12).collect())
+    let at = at.and_then(|at| at.parse::<Timestamp>().ok());
+    let local = at.and_then(|at| at.in_tz(TIME_ZONE).ok());
+    local.map_or_else(|| "-".to_owned(), |local| local.strftime("%H:%M:%S").to_string())
 }
 
 /// One document with everything the table says.
@@ -94,7 +100,9 @@ impl Screen {
             return Ok(());
         }
         let mut out = io::stdout().lock();
-        let up = self.shown.lines().count();
+        // Asked each time: a terminal that was resized wraps the old text anew.
+        let columns = terminal_size::terminal_size().map_or(COLUMNS, |(width, _)| usize::from(width.0));
+        let up = rows_on_screen(&self.shown, columns);
         if up > 0 && out.is_terminal() {
             // Cursor to the first line of the old text, everything below it cleared.
             write!(out, "\x1b[{up}A\x1b[J")?;
@@ -106,6 +114,11 @@ impl Screen {
         text.clone_into(&mut self.shown);
         Ok(())
     }
+}
+
+/// Rows that a terminal with so many columns needs for a text: long lines wrap.
+fn rows_on_screen(text: &str, columns: usize) -> usize {
+    text.lines().map(|line| line.chars().count().div_ceil(columns.max(1)).max(1)).sum()
 }
 
 /// An argument as a shell takes it.
@@ -140,8 +153,36 @@ mod tests {
         assert!(!row(everything - 1).is_in_sync());
         assert!(!Row { status: None, ..row(everything) }.is_in_sync());
         let text = table(&[row(everything), Row { status: None, ..row(0) }]);
-        assert!(text.contains(&format!("{everything}  yes      12:00:00.123")), "{text}");
+        assert!(text.contains(&format!("{everything}  yes      14:00:00")), "{text}");
         assert!(text.contains("no answer"));
+    }
+
+    #[test]
+    fn the_table_fits_a_terminal_of_80_columns() {
+        let status = |town: &Town| Status {
+            partners: vec![PartnerStatus::default(); town.partners()],
+            entries: EntryCounts { own: 9999, drafts: 0, replicated: 99_999 },
+            last_change_at: Some("2026-12-31T23:00:00.123Z".into()),
+            http: "127.0.0.1:65535".into(),
+            ..Status::default()
+        };
+        let rows: Vec<Row<'_>> = TOWNS
+            .iter()
+            .map(|town| Row { town, data_dir: Path::new("/x"), status: Some(status(town)) })
+            .chain([Row { town: &TOWNS[0], data_dir: Path::new("/x"), status: None }])
+            .collect();
+        for line in table(&rows).lines() {
+            assert!(line.chars().count() <= COLUMNS, "{} columns: {line}", line.chars().count());
+        }
+    }
+
+    #[test]
+    fn the_cursor_goes_up_as_many_rows_as_were_drawn() {
+        assert_eq!(rows_on_screen("", 80), 0);
+        assert_eq!(rows_on_screen("a\n\nb\n", 80), 3);
+        let (full, over) = ("ü".repeat(80), "ü".repeat(81));
+        assert_eq!(rows_on_screen(&format!("{full}\n{over}\n"), 80), 3);
+        assert_eq!(rows_on_screen(&over, 0), 81);
     }
 
     #[test]
