@@ -51,11 +51,11 @@ pub(crate) fn partner_state(partner: &PartnerStatus, now: &Zoned, lang: Lang) ->
     }
 }
 
-/// The table of partners.
+/// The table of partners. On a phone each partner becomes a block, and the style sheet shows `data-label` before a value.
 pub(crate) fn partners_table(partners: &[&PartnerStatus], caption: &str, now: &Zoned, lang: Lang) -> Markup {
     html! {
         div .scroll {
-            table {
+            table .stacked {
                 caption { (caption) }
                 thead {
                     tr {
@@ -70,8 +70,8 @@ pub(crate) fn partners_table(partners: &[&PartnerStatus], caption: &str, now: &Z
                         tr {
                             th scope="row" { (partner.name) }
                             td { (partner_state(partner, now, lang)) }
-                            td .number { (count(partner.entries, lang)) }
-                            td { (partner.last_sync_at.as_deref().map_or_else(|| "–".to_owned(), |at| ago(at, now, lang))) }
+                            td .number data-label=(lang.pick("Einträge hier", "Entries here")) { (count(partner.entries, lang)) }
+                            td data-label=(lang.pick("Zuletzt abgeglichen", "Last in sync")) { (partner.last_sync_at.as_deref().map_or_else(|| "–".to_owned(), |at| ago(at, now, lang))) }
                         }
                     }
                 }
@@ -100,6 +100,16 @@ mod tests {
         let own = OrganisationInfo { name: "Stadt Köln".into(), standing: Some("own".into()), ..stranger };
         let own = OrganisationInfo { place_state: Some("confirmed".into()), ..own };
         assert_eq!(owner(&own, Lang::De).into_string(), "<strong>Stadt Köln</strong>");
+    }
+
+    #[test]
+    fn a_row_of_the_table_says_what_its_values_are_without_the_headline() {
+        let now = local("2026-07-01T12:00:00Z".parse().expect("a time"));
+        let partner = PartnerStatus { name: "Stadt Köln".into(), entries: 1200, ..PartnerStatus::default() };
+        let text = partners_table(&[&partner], "Partner", &now, Lang::De).into_string();
+        assert!(text.contains("<table class=\"stacked\">"), "{text}");
+        assert!(text.contains("<td class=\"number\" data-label=\"Einträge hier\">1.200</td>"), "{text}");
+        assert!(text.contains("<td data-label=\"Zuletzt abgeglichen\">–</td>"), "{text}");
     }
 
     #[test]
