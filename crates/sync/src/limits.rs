@@ -103,6 +103,10 @@ pub const LIST_AGE_MS: u64 = 7 * 24 * 3_600_000;
 /// Publishing into a feed waits so long at most for own data to come back.
 pub const FETCH_BACK_MS: u64 = 60_000;
 
+/// An own feed that differs from what was signed is counted anew as it is when nobody could explain the difference for so
+/// long: everybody connected was asked four times.
+pub const OWN_LOSS_MS: u64 = 4 * 60_000;
+
 /// A relay tells readers that are partners of the owner themselves after this; by then most have it.
 pub const ANNOUNCE_MS: u64 = 2_000;
 

@@ -13,7 +13,7 @@ use crate::effect::Lane;
 use crate::event::OpId;
 use crate::feed::START;
 use crate::index::{FAN, LEAVES};
-use crate::limits::{AUDIT_ANEW_MS, BLOCKED_MS, REQUEST_MS};
+use crate::limits::{AUDIT_ANEW_MS, BLOCKED_MS, OWN_LOSS_MS, REQUEST_MS};
 use crate::wire::{AuditItem, Bucket, Message};
 
 /// Items in one `AuditItems` frame.
@@ -134,6 +134,10 @@ impl Engine {
             let wait = (pipe.audit_again.1 * 2).clamp(REQUEST_MS, BLOCKED_MS);
             pipe.audit_again = (self.now + wait, wait);
             self.timers.set(self.now + wait, Timer::Feed(*id));
+            if wait >= OWN_LOSS_MS && self.own_term(id).is_some() {
+                // Lost with a disk, and no partner has it: what we hold is what there is.
+                self.count_anew(id);
+            }
         }
     }
 
@@ -308,6 +312,12 @@ impl Engine {
                 self.block(&node, id, BLOCKED_MS);
             }
             return self.check_tree(id);
+        }
+        let signed =
+            self.feeds.get(id).and_then(|feed| feed.totals).is_some_and(|(_, totals)| totals.root == audit.root);
+        if wrong.is_empty() && signed && self.own_term(id).is_some() {
+            // Our own, all that we signed and more: it came back late.
+            return self.count_anew(id);
         }
         if !extra.is_empty() {
             self.alarm(Alarm::Extra { feed: *id, entries: extra.to_vec() });

@@ -444,12 +444,19 @@ impl Engine {
     }
 
     /// Own data came back as far as it was heard of: it is counted from now on, and publishing goes on.
-    pub(super) fn returned_home(&mut self, id: &FeedId, _from: Option<NodeId>) {
-        let cursor = self.feeds.get(id).map_or(START, |feed| feed.cursor);
-        if self.publisher.fetching.get(id).is_some_and(|fetching| fetching.upto() <= cursor) {
+    /// Until the tree is the one that was signed, something is still missing, and others are asked for it.
+    pub(super) fn returned_home(&mut self, id: &FeedId) {
+        let Some(feed) = self.feeds.get(id) else { return };
+        let whole = feed.verified() != Some(false);
+        if whole && self.publisher.fetching.get(id).is_some_and(|fetching| fetching.upto() <= feed.cursor) {
             self.publisher.fetching.remove(id);
             self.publisher.due.insert(*id);
         }
+    }
+
+    /// What came back after our newest totals were signed is counted by new ones.
+    pub(super) fn count_anew(&mut self, id: &FeedId) {
+        self.publisher.due.insert(*id);
     }
 
     pub(super) fn daily(&mut self) {

@@ -136,7 +136,7 @@ impl Engine {
         } else if changed {
             self.feed_changed(id, &BTreeSet::new());
         }
-        self.returned_home(id, node);
+        self.returned_home(id);
         self.check_tree(id);
     }
 

@@ -57,6 +57,18 @@ fn seeds_part_3() {
     share(3);
 }
 
+/// Each found something once: who lost nothing and waited for news for ever, what was said behind a goodbye, what came
+/// back after newer totals were signed, and what was lost with a disk and never counted anew.
+#[test]
+fn seeds_that_failed_once() {
+    for seed in [
+        2398, 3433, 4447, 4556, 4968, 5144, 6672, 8039, 8058, 8121, 8426, 9249, 9410, 10139, 11894, 13549, 15396,
+        16511, 16677, 17206, 18075, 18435, 19461,
+    ] {
+        run(seed);
+    }
+}
+
 #[test]
 fn equal_seeds_are_equal_runs() {
     for seed in [3, 14, 159] {
