@@ -8,14 +8,20 @@ use ortsnetz_store::{Batch, Key, Origin, Range, Store};
 use ortsnetz_trust::statement::OrganisationKind;
 
 use crate::error::NodeError;
+use crate::partners;
 use crate::searching::claim;
 use crate::shared::{Shared, write};
 
 /// Table of the districts that profiles tell: key is the ARS, value the list as JSON.
 const DISTRICTS: &str = "districts";
 
-/// Takes over the districts a municipality tells in its profile. A county's towns are places of their own.
+/// Takes over the districts a municipality tells in its profile: ours and those of confirmed partners, for whoever says that
+/// a place is his changes where others are looked for. A county's towns are places of their own.
 pub(crate) fn learn(shared: &Shared, organisation: &OrgId, profile: &Entry) {
+    let confirmed = partners::confirmed(shared).contains(organisation);
+    if !confirmed && *organisation != shared.own.organisation {
+        return;
+    }
     let municipality =
         shared.identity_of(organisation).is_some_and(|identity| identity.kind() == OrganisationKind::Municipality);
     let Some(ars) = claim(shared, organisation).filter(|_| municipality) else { return };

@@ -10,6 +10,7 @@ use ortsnetz_trust::identity::{Identity, PartnershipState, Slot};
 use ortsnetz_trust::statement::{PartnerConfirmation, PartnershipEnd, Signed};
 
 use crate::alarms;
+use crate::catalog;
 use crate::clock;
 use crate::driver::Input;
 use crate::dto::{ComparedCollection, Comparison, PartnerDetail, PartnerStatus};
@@ -18,15 +19,18 @@ use crate::identities;
 use crate::rows::{self, PartnerRow};
 use crate::shared::{Shared, lock, read, stopping, write};
 
+/// Neither we nor a partner.
+const FAR: u8 = 3;
+
 /// How near an organisation is to us: what is said of a name is said of the nearest that bears it. Anybody may call himself
 /// as a partner of ours does, and come here through another partner.
 fn nearness(shared: &Shared, id: &OrgId) -> u8 {
     match read(&shared.partners).get(id) {
         _ if *id == shared.own.organisation => 0,
-        Some(partner) if partner.ended => 3,
+        Some(partner) if partner.ended => FAR,
         Some(partner) if partner.confirmed => 1,
         Some(_) => 2,
-        None => 3,
+        None => FAR,
     }
 }
 
@@ -210,8 +214,27 @@ pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeE
     apply_allow_list(shared)
 }
 
+/// Finds who bears the name, or claims the place, of us or of a partner, without being as near.
+pub(crate) fn weigh_claims(shared: &Shared) {
+    let mut alike: BTreeMap<(bool, String), Vec<(u8, OrgId)>> = BTreeMap::new();
+    for identity in read(&shared.identities).values() {
+        let known = (nearness(shared, &identity.id()), identity.id());
+        for claim in [(false, identity.name().to_lowercase()), (true, identity.ars().to_owned())] {
+            if !claim.1.is_empty() {
+                alike.entry(claim).or_default().push(known);
+            }
+        }
+    }
+    let contradicted = alike.into_values().flat_map(|all| {
+        let nearest = all.iter().map(|(near, _)| *near).min().unwrap_or(FAR);
+        all.into_iter().filter(move |(near, _)| *near > nearest).map(|(_, id)| id)
+    });
+    *write(&shared.contradicted) = contradicted.collect();
+}
+
 /// Two organisations that claim one place are an alarm.
 fn claims(shared: &Shared) {
+    weigh_claims(shared);
     let mut by_place: BTreeMap<String, Vec<OrgId>> = BTreeMap::new();
     for identity in read(&shared.identities).values() {
         if !identity.ars().is_empty() {
@@ -374,6 +397,16 @@ pub(crate) fn set_confirmed(shared: &Shared, id: &OrgId) -> Result<(), NodeError
     if let Some(mut row) = row {
         row.confirmed = true;
         keep(shared, id, row)?;
+    }
+    weigh_claims(shared);
+    // Its profile may speak now.
+    for feed in catalog::feeds_of(shared, id) {
+        let mut entries = Vec::new();
+        shared.store.records(Some(&feed), &mut |record| {
+            entries.push(record.entry);
+            true
+        })?;
+        shared.search.changed(feed, entries);
     }
     identities::share_with_confirmed(shared)
 }

@@ -392,6 +392,9 @@ pub(crate) fn served(shared: &Shared) -> Vec<Ars> {
 
 /// How an organisation stands to a place, or to us.
 pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Ars>) -> Standing {
+    if read(&shared.contradicted).contains(organisation) {
+        return Standing::Contradicted;
+    }
     let speaks = place.is_none_or(|place| claim(shared, organisation).is_some_and(|claim| claim.covers(place)));
     if !speaks {
         return Standing::Elsewhere;
@@ -473,7 +476,7 @@ fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit
     let claim = claim(shared, &hit.organisation);
     let organisation = shared.organisation_info(&hit.organisation);
     let elsewhere = match place {
-        Some(_) => hit.standing == Standing::Elsewhere,
+        Some(_) => matches!(hit.standing, Standing::Elsewhere | Standing::Contradicted),
         None => {
             !hit.valid_for.is_empty()
                 && !claim.is_some_and(|claim| hit.valid_for.iter().any(|ars| claim.covers(ars) || ars.covers(&claim)))
@@ -481,7 +484,7 @@ fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit
     };
     let remark = if elsewhere {
         Some("not from the responsible town")
-    } else if hit.standing == Standing::Unconfirmed || hit.standing == Standing::Introduced {
+    } else if matches!(hit.standing, Standing::Unconfirmed | Standing::Introduced | Standing::Contradicted) {
         Some("town not yet confirmed")
     } else {
         None

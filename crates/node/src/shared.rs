@@ -99,6 +99,8 @@ pub(crate) struct Shared {
     pub partners: RwLock<BTreeMap<OrgId, PartnerRow>>,
     /// Who introduced whom.
     pub introduced: RwLock<BTreeMap<OrgId, IntroducedRow>>,
+    /// Organisations with the name or the place of somebody nearer to us.
+    pub contradicted: RwLock<BTreeSet<OrgId>>,
     /// How often a node was turned away.
     pub refused: std::sync::atomic::AtomicU64,
     /// Own entries that need somebody.
@@ -216,8 +218,9 @@ impl Shared {
             info.standing = Some("partner".into());
             info.place_state = Some(if partner.confirmed { "confirmed" } else { "unconfirmed" }.into());
         } else {
+            let contradicted = read(&self.contradicted).contains(organisation);
             info.standing = Some("introduced".into());
-            info.place_state = Some("unconfirmed".into());
+            info.place_state = Some(if contradicted { "contradicted" } else { "unconfirmed" }.into());
             info.introduced_by = read(&self.introduced)
                 .get(organisation)
                 .and_then(|row| row.by.first())

@@ -279,6 +279,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         identities: RwLock::new(identities),
         partners: RwLock::new(partners),
         introduced: RwLock::new(introduced),
+        contradicted: RwLock::default(),
         refused: AtomicU64::new(0),
         marks: Arc::default(),
         feeds: RwLock::new(feeds),
@@ -303,6 +304,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
         partners::tell_addresses(&starting, &advertise)?;
         partners::apply_allow_list(&starting)?;
+        partners::weigh_claims(&starting);
         Search::run(&starting);
         Ok(())
     })

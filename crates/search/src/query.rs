@@ -77,6 +77,8 @@ pub enum Standing {
     Introduced,
     /// Whoever does not speak for the place.
     Elsewhere,
+    /// Whoever claims the name or the place of somebody nearer: never before anybody else, with a place or without.
+    Contradicted,
 }
 
 impl Standing {
@@ -86,6 +88,7 @@ impl Standing {
             Self::Unconfirmed => 1,
             Self::Introduced => 2,
             Self::Elsewhere => 3,
+            Self::Contradicted => 4,
         }
     }
 }

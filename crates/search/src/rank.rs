@@ -138,15 +138,15 @@ impl SegmentRanking {
 }
 
 /// With a place: who speaks for it, whether the entry is about the words, how close it is. Without one: whether it is
-/// about the words comes first.
+/// about the words comes first; only who is contradicted comes after all others.
 fn class(place: bool, standing: Standing, named: bool, locality: u8) -> u32 {
-    let tier = u32::from(3 - standing.tier());
+    let tier = u32::from(4 - standing.tier());
     let named = u32::from(named);
     if place {
         tier << 16 | named << 8 | u32::from(locality)
     } else {
-        let tier = if standing == Standing::Elsewhere { u32::from(3 - Standing::Own.tier()) } else { tier };
-        named << 16 | tier << 8
+        let tier = if standing == Standing::Elsewhere { u32::from(4 - Standing::Own.tier()) } else { tier };
+        u32::from(standing != Standing::Contradicted) << 24 | named << 16 | tier << 8
     }
 }
 
@@ -195,5 +195,16 @@ mod tests {
         assert!(class(false, Standing::Introduced, true, 0) > class(false, Standing::Own, false, 0));
         assert!(class(false, Standing::Partner, true, 0) > class(false, Standing::Introduced, true, 0));
         assert_eq!(class(false, Standing::Own, true, 0), class(false, Standing::Elsewhere, true, 0));
+    }
+
+    #[test]
+    fn who_is_contradicted_comes_last() {
+        let last = |place| class(place, Standing::Contradicted, true, 12);
+        for standing in
+            [Standing::Own, Standing::Partner, Standing::Unconfirmed, Standing::Introduced, Standing::Elsewhere]
+        {
+            assert!(class(true, standing, false, 0) > last(true));
+            assert!(class(false, standing, false, 0) > last(false));
+        }
     }
 }

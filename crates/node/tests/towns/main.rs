@@ -89,7 +89,11 @@ async fn found(node: &Handle, words: &str, place: &str) -> Vec<String> {
 
 /// Creates and publishes a service with this title, valid for this place.
 async fn publish(node: &Handle, title: &str, ars: &str) -> String {
-    let id = node.create("service", &values(&[("title.de", title), ("valid_for.+", ars)])).await.expect("create").id;
+    add(node, "service", &[("title.de", title), ("valid_for.+", ars)]).await
+}
+
+async fn add(node: &Handle, kind: &str, list: &[(&str, &str)]) -> String {
+    let id = node.create(kind, &values(list)).await.expect("create").id;
     let published = node.publish(Some(vec![id.clone()])).await.expect("publish");
     assert_eq!((published.published.len(), published.refused.len()), (1, 0), "{published:?}");
     id

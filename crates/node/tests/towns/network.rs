@@ -1,8 +1,9 @@
 //! Three towns in a line, and somebody who claims to be one of them.
 
+use ortsnetz_node::Handle;
 use ortsnetz_node::dto::{SearchRequest, ShowOptions};
 
-use crate::{eventually, found, join, publish, town};
+use crate::{add, eventually, found, join, publish, town};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_partner_relays_is_verified_and_stands_below_partners() {
@@ -56,7 +57,30 @@ async fn an_invented_town_behind_a_partner_never_outranks_the_real_one_and_raise
     let hits = siegburg.search(request).await.expect("search").hits;
     assert_eq!(hits[0].organisation.standing.as_deref(), Some("partner"));
     assert_eq!(hits[1].organisation.standing.as_deref(), Some("introduced"));
-    assert_eq!(hits[1].remark.as_deref(), Some("town not yet confirmed"));
+    assert_eq!(hits[1].remark.as_deref(), Some("not from the responsible town"));
+    assert_eq!(hits[1].organisation.place_state.as_deref(), Some("contradicted"));
+    // Without a place, too, and although only the invented one has the word in its title.
+    let about = service(&koeln, "Allgemeine Auskunft", "Wer eine Hochzeit plant, ruft an.").await;
+    let lure = service(&invented, "Hochzeit", "Hier entlang.").await;
+    eventually(&siegburg, "both are found, the partner first", || async {
+        let request = SearchRequest { q: "Hochzeit".into(), ..SearchRequest::default() };
+        let hits = siegburg.search(request).await.map(|result| result.hits).unwrap_or_default();
+        hits.into_iter().map(|hit| hit.id).collect::<Vec<_>>() == [about.clone(), lure.clone()]
+    })
+    .await;
+    // Nor does it change where others are: a district of that name would make the place ambiguous.
+    let profile = [("names.+", "Köln"), ("ars", "053150000000"), ("districts.+", r#"{"name":"Siegburg"}"#)];
+    let profile = add(&invented, "profile", &profile).await;
+    eventually(&siegburg, "the profile is here", || async {
+        siegburg.show(&profile, ShowOptions::default()).await.is_ok()
+    })
+    .await;
+    let after = publish(&invented, "Nach dem Profil", "053150000000").await;
+    eventually(&siegburg, "what came after it is indexed", || async {
+        found(&siegburg, "Nach dem Profil", "Köln").await == [after.clone()]
+    })
+    .await;
+    assert_eq!(siegburg.places("Siegburg").await.expect("places").len(), 1);
     eventually(&siegburg, "an alarm names the claim", || async {
         siegburg.status().await.is_ok_and(|status| {
             status
@@ -69,4 +93,9 @@ async fn an_invented_town_behind_a_partner_never_outranks_the_real_one_and_raise
     for node in [&koeln, &bonn, &siegburg, &invented] {
         node.shutdown().await;
     }
+}
+
+async fn service(koeln: &Handle, title: &str, summary: &str) -> String {
+    let list = [("title.de", title), ("texts.summary.de", summary), ("valid_for.+", "053150000000")];
+    add(koeln, "service", &list).await
 }

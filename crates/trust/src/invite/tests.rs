@@ -28,7 +28,7 @@ pub(super) fn token(town: &Town, kind: TokenKind) -> Token {
 
 #[test]
 fn an_age_is_said_in_words() {
-    let said: Vec<String> = [0, 1, 47, 48, 72].map(super::token::hours_ago).into();
+    let said: Vec<String> = [0, 1, 47, 48, 72].map(token::hours_ago).into();
     assert_eq!(said, ["less than an hour ago", "an hour ago", "47 hours ago", "2 days ago", "3 days ago"]);
 }
 
