@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use ortsnetz_node::NodeError;
 
+use crate::output::harmless;
+
 /// Why the program ends early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -34,7 +36,7 @@ impl Failure {
         if let Some(message) = message {
             let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
             // Nowhere left to complain.
-            let _ = writeln!(std::io::stderr(), "ortsnetz: {line}");
+            let _ = writeln!(std::io::stderr(), "ortsnetz: {}", harmless(&line));
         }
         ExitCode::from(code)
     }
