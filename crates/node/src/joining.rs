@@ -426,7 +426,7 @@ pub(crate) async fn init_join(data_dir: &Path, text: &str) -> Result<Initialised
 
 async fn ask_for_certificate(net: &ortsnetz_net::Handle, token: &Token, key: &NodeKey) -> Result<Identity, NodeError> {
     let (mut joiner, request) =
-        NodeJoiner::start(token.clone(), key.id(), start::host_name(), Vec::new()).map_err(join_error)?;
+        NodeJoiner::start(token.clone(), key.id(), start::node_name(&key.id()), Vec::new()).map_err(join_error)?;
     let mut stream = net
         .join(token.node, token.addresses.clone())
         .await

@@ -47,6 +47,8 @@ pub(crate) const RECOVERY_CHECKED: &str = "recovery_checked";
 /// zstd level of frames: small matters on the line of a town hall. Of the levels with a CPU time below a tenth of what
 /// accepting the same page takes, the smallest result: 15 MB of entries take 0.18 s at 11 and 0.09 s at 6, and 16 % less.
 const ZSTD_LEVEL: i32 = 11;
+/// Characters of the id in the name of a node: enough to tell those of one organisation apart.
+const NAME_CHARS: usize = 6;
 /// Events a slow listener may lag behind.
 const EVENTS: usize = 4096;
 /// Names the environment variable that makes sheets quickly, for tests only: a number below the usual work factor.
@@ -104,7 +106,7 @@ pub(crate) fn init(data_dir: &Path, new: &NewOrganisation) -> Result<Initialised
         name: new.name.trim().to_owned(),
         ars: new.ars.clone(),
         kind,
-        node_name: host_name(),
+        node_name: node_name(&key.id()),
         addresses: Vec::new(),
         at: clock::now(),
         random: clock::random(),
@@ -205,13 +207,11 @@ pub(crate) fn kept_organisation(store: &Store) -> Result<OrganisationInfo, NodeE
     Ok(identity.as_ref().map(organisation_info).unwrap_or_default())
 }
 
-/// What people call this machine.
-pub(crate) fn host_name() -> String {
-    std::fs::read_to_string("/etc/hostname")
-        .ok()
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty() && name.len() <= 64)
-        .unwrap_or_else(|| "node".into())
+/// What a node is called in its certificate, which partners read: not the name of the machine, which is often that of its
+/// user, but something both sides can read out to each other.
+pub(crate) fn node_name(node: &NodeId) -> String {
+    let id = node.to_string();
+    format!("Knoten {}", &id[id.len() - NAME_CHARS..])
 }
 
 /// How hard a passphrase is to guess: of the sheet, and of a backup.
@@ -508,4 +508,17 @@ pub(crate) fn import_store(data_dir: &Path, file: &Path) -> Result<OrganisationI
     let store = data_dir.join(STORE_DIR);
     Store::import(file, &store, Options::default())?;
     crate::recovering::note_restored(&store)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_named_by_its_id_and_not_by_its_machine() {
+        let node = NodeKey::from_secret(&[7; 32]).id();
+        let name = node_name(&node);
+        assert_eq!(name.chars().count(), "Knoten ".len() + NAME_CHARS);
+        assert!(node.to_string().ends_with(name.trim_start_matches("Knoten ")));
+    }
 }

@@ -130,7 +130,7 @@ async fn blocking<T: Send + 'static>(
 fn certificate(founded: &Identity, key: &NodeKey, root: &RootKey) -> Result<Signed, NodeError> {
     let roles = Roles { admin: true, edit: true };
     founded
-        .certify(key.id(), roles, start::host_name(), Vec::new(), clock::now(), root)
+        .certify(key.id(), roles, start::node_name(&key.id()), Vec::new(), clock::now(), root)
         .map_err(|error| NodeError::Unavailable(error.to_string()))
 }
 
