@@ -88,7 +88,8 @@ pub(crate) enum Command {
     /// Make a new entry as a draft
     #[command(after_help = PATH_VALUE_HELP)]
     Create {
-        /// service, office, responsibility, online_service, form, life_event, notice, profile
+        /// What kind of entry
+        #[arg(help = ortsnetz_node::kinds())]
         kind: String,
         /// What it says
         #[arg(value_name = "PATH=VALUE", required = true)]
@@ -102,10 +103,10 @@ pub(crate) enum Command {
         /// What to change
         #[arg(value_name = "PATH=VALUE", required_unless_present_any = ["undo", "to"], conflicts_with_all = ["undo", "to"])]
         values: Vec<String>,
-        /// Take the last change of the draft back, as a new change
+        /// Take the last change of the draft back, as a new change; doing it again brings it back
         #[arg(long)]
         undo: bool,
-        /// Make the draft say what it said at these heads (from `history`)
+        /// Make the draft say what it said at these heads (from `history`, 6 digits of each are enough)
         #[arg(long, value_name = "HEADS", conflicts_with = "undo")]
         to: Option<String>,
     },

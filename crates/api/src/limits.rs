@@ -27,6 +27,8 @@ pub const STREAM_PIECE_BYTES: usize = 64 * 1024;
 pub const DRAINED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Offices shown on the page of one service.
 pub const OFFICES_SHOWN_MAX: usize = 12;
+/// Areas of a responsibility that its page names; further ones stand there as ARS.
+pub const AREAS_NAMED_MAX: usize = 50;
 /// Hits asked for a results page.
 pub const PAGE_HITS_MAX: usize = 60;
 /// How long open requests may take after the stop signal, in milliseconds.

@@ -203,3 +203,25 @@ async fn files_stream_in_and_out() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     town.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_names_places_and_wants_whole_ids() {
+    let town = Town::new().await;
+    let entry = json!({"kind": "responsibility", "area": ["053820060060", "053820000000"], "leika": ["99050012104000"],
+        "office": "00112233445566778899aabbccddeeff"});
+    let (status, written) = town.api("POST", "/api/v1/entries", "application/json", &entry).await;
+    assert_eq!(status, StatusCode::CREATED, "{written}");
+    let id = written["id"].as_str().expect("an id");
+    let path = format!("/api/v1/entries/{id}/publish");
+    let (_, published) = town.api("POST", &path, "application/json", &json!({})).await;
+    assert_eq!(published["published"][0]["id"], id, "{published}");
+    let (status, text) = town.page(&format!("/eintrag/{id}")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("Gebiet: Siegburg, Rhein-Sieg-Kreis"), "{text}");
+    let (status, _) = town.page(&format!("/eintrag/{}", &id[..12])).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "nobody outside tries out which ids there are");
+    let (status, shown) =
+        town.api("GET", &format!("/api/v1/entries/{}", &id[..12]), "application/json", &json!({})).await;
+    assert_eq!((status, &shown["entry"]["id"]), (StatusCode::OK, &json!(id)));
+    town.stop().await;
+}

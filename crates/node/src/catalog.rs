@@ -1,6 +1,6 @@
 //! Where an entry lies and what is known about it.
 
-use ortsnetz_model::{CollectionId, Entry, EntryId, FeedId, NodeId, OrgId};
+use ortsnetz_model::{CollectionId, DocumentId, Entry, EntryId, FeedId, NodeId, OrgId};
 use ortsnetz_store::Side;
 use ortsnetz_trust::record::SignedRecord;
 
@@ -32,6 +32,12 @@ impl Held {
             }
         }
         Ok(Some(entry))
+    }
+
+    /// The identity of the home document.
+    pub fn document(&self, id: &EntryId) -> DocumentId {
+        let generation = self.record.record().generation;
+        DocumentId { collection: self.feed.collection, entry: *id, generation }
     }
 
     /// Who handed the home document over.

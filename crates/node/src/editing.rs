@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::publishing::{self, Version};
 use crate::rows::{self, Request};
 use crate::shared::Shared;
+use crate::short;
 use crate::working::{PUBLIC, Working, known_kind};
 
 /// Records of one feed that go out as one batch.
@@ -81,7 +82,7 @@ fn change(
     if_match: Option<&[String]>,
     change: impl FnOnce(&mut Entry) -> Result<(), NodeError>,
 ) -> Result<Written, NodeError> {
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     let _locks = shared.locks.lock(&[id]);
     let mut working = load(shared, id)?;
     if let Some(expected) = if_match {
@@ -111,13 +112,14 @@ pub(crate) fn edit(shared: &Shared, id: &str, values: &[(String, String)]) -> Re
 /// `edit ID --undo` and `edit ID --to HEADS`: what the draft said before, as a new change. Without heads the last change is
 /// taken back, wherever it wrote; doing it twice brings it again.
 pub(crate) fn undo(shared: &Shared, id: &str, to: Option<&str>) -> Result<Written, NodeError> {
-    let id: EntryId = id.parse()?;
-    let wanted: Option<Vec<Hash>> =
-        to.map(|heads| heads.split(',').map(str::parse).collect::<Result<_, _>>()).transpose()?;
+    let id = short::entry_id(shared, id)?;
     let _locks = shared.locks.lock(&[id]);
     let mut working = load(shared, id)?;
-    let entry = match wanted {
-        Some(heads) => working.at(&shared.own.organisation, &heads)?,
+    let entry = match to {
+        Some(heads) => {
+            let heads = short::heads(heads, working.documents.values())?;
+            working.at(&shared.own.organisation, &heads)?
+        }
         None => working.before_last(&shared.own.organisation)?,
     };
     write(shared, &mut working, &entry)
@@ -206,7 +208,7 @@ pub(crate) fn require_editor(shared: &Shared) -> Result<(), NodeError> {
 /// `resolve ID PATH N`
 pub(crate) fn resolve(shared: &Shared, id: &str, path: &str, n: u64) -> Result<Written, NodeError> {
     require_editor(shared)?;
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     let _locks = shared.locks.lock(&[id]);
     let mut working = load(shared, id)?;
     let writer = shared.writer();
@@ -220,7 +222,7 @@ pub(crate) fn resolve(shared: &Shared, id: &str, path: &str, n: u64) -> Result<W
 pub(crate) fn publish(shared: &Shared, ids: Option<Vec<String>>) -> Result<Published, NodeError> {
     require_editor(shared)?;
     let ids: Vec<EntryId> = match ids {
-        Some(ids) => ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?,
+        Some(ids) => ids.iter().map(|id| short::entry_id(shared, id)).collect::<Result<_, _>>()?,
         None => {
             let mut drafts = Vec::new();
             rows::each_own_entry(&shared.store, None, &mut |id, row| {
@@ -292,7 +294,7 @@ pub(crate) fn publish_batch(shared: &Shared, ids: &[EntryId], answer: &mut Publi
 /// `withdraw ID`
 pub(crate) fn withdraw(shared: &Shared, id: &str) -> Result<Published, NodeError> {
     require_editor(shared)?;
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     if shared.is_publisher() {
         return withdraw_batch(shared, &[id]);
     }
@@ -357,7 +359,7 @@ fn shown(shared: &Shared, positions: &[ortsnetz_sync::Published]) -> Vec<Publish
 
 /// `move ID COLLECTION`
 pub(crate) fn move_entry(shared: &Shared, id: &str, collection: &str) -> Result<Published, NodeError> {
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     move_batch(shared, &[id], shared.own_collection(collection)?)
 }
 
@@ -411,7 +413,7 @@ pub(crate) fn move_batch(shared: &Shared, ids: &[EntryId], target: CollectionId)
 
 /// `adopt ID --copy | --layer`: an own entry that starts from a partner's text, with provenance.
 pub(crate) fn adopt(shared: &Shared, id: &str, layer: bool) -> Result<Written, NodeError> {
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     let held = catalog::find(shared, &id)?.ok_or_else(|| not_found(&id))?;
     if held.feed.organisation == shared.own.organisation {
         return Err(NodeError::Invalid(format!("entry {id} is your own already; use `ortsnetz edit {id}`")));

@@ -42,6 +42,7 @@ mod rows;
 mod searching;
 mod shared;
 mod sheets;
+mod short;
 mod start;
 mod status;
 mod storing;
@@ -55,3 +56,4 @@ pub use handle::{
     Handle, NewOrganisation, NodeConfig, backup, init, init_join, recover, restore, store_check, store_compact,
     store_export, store_import, verify_receipt,
 };
+pub use working::kinds;

@@ -24,6 +24,7 @@ const ROWS: usize = 64;
 
 /// How it is known what was said on a day.
 const PRESENT: &str = "present";
+const PLANNED: &str = "planned";
 const RECORDS: &str = "records";
 const CHANGES: &str = "changes";
 
@@ -91,7 +92,11 @@ pub(crate) fn told(shared: &Shared, id: &EntryId, date: Date) -> Result<Shown, N
     let end = dates::end_of(date);
     let held = catalog::find(shared, id)?.ok_or_else(|| not_found(id))?;
     if held.record.record().at < end {
-        let known = if end > clock::now() { PRESENT } else { RECORDS };
+        let known = match end > clock::now() {
+            true if date > dates::today(clock::now()) => PLANNED,
+            true => PRESENT,
+            false => RECORDS,
+        };
         let mut shown = crate::reading::show_held(shared, id, &held, None, None)?;
         shown.meta.told = Some(ToldInfo { on: date.to_string(), known_by: known.into() });
         return Ok(shown);

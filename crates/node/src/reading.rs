@@ -1,7 +1,7 @@
 //! Commands that read entries. All of them block: they run beside the runtime.
 
 use ortsnetz_model::dates::{self, Date};
-use ortsnetz_model::{Document, DocumentId, Entry, EntryId, Hash, as_of};
+use ortsnetz_model::{Document, Entry, EntryId, Hash, as_of};
 use ortsnetz_store::Side;
 use ortsnetz_trust::record::SignedRecord;
 
@@ -16,6 +16,7 @@ use crate::error::NodeError;
 use crate::past;
 use crate::rows::{self, Published, Request};
 use crate::shared::Shared;
+use crate::short;
 use crate::working::Working;
 
 /// Rows of a list at once if nobody says otherwise.
@@ -34,21 +35,17 @@ pub(crate) fn parse_on(on: Option<&str>) -> Result<Option<Date>, NodeError> {
 
 /// `show`
 pub(crate) fn show(shared: &Shared, id: &str, options: &ShowOptions) -> Result<Shown, NodeError> {
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     let on = parse_on(options.on.as_deref())?;
-    let at = options
-        .at
-        .as_deref()
-        .map(|heads| heads.split(',').map(|head| head.parse::<Hash>()).collect::<Result<Vec<_>, _>>())
-        .transpose()?;
     let working = Working::load(&shared.store, id)?;
     let draft = options.draft || working.as_ref().is_some_and(|working| working.row.published == Published::Never);
-    let mut shown = match (working, draft) {
-        (_, false) if on.is_some() && at.is_none() => past::told(shared, &id, on.unwrap_or_default())?,
-        (Some(working), true) => show_draft(shared, &working, at.as_deref())?,
-        (working, _) => {
+    let mut shown = match (working, draft, options.at.as_deref()) {
+        (working, _, Some(heads)) => show_at(shared, &id, working.as_ref(), options.draft, heads)?,
+        (_, false, None) if on.is_some() => past::told(shared, &id, on.unwrap_or_default())?,
+        (Some(working), true, None) => show_draft(shared, &working, None)?,
+        (working, _, None) => {
             let held = catalog::find(shared, &id)?.ok_or_else(|| not_found(&id))?;
-            show_held(shared, &id, &held, working.as_ref(), at.as_deref())?
+            show_held(shared, &id, &held, working.as_ref(), None)?
         }
     };
     if let Some(date) = on.filter(|_| shown.entry.contains_key("kind")) {
@@ -60,13 +57,41 @@ pub(crate) fn show(shared: &Shared, id: &str, options: &ShowOptions) -> Result<S
     Ok(shown)
 }
 
+/// The version with these heads, as `history` lists it: a published one, else one of the draft.
+fn show_at(
+    shared: &Shared,
+    id: &EntryId,
+    working: Option<&Working>,
+    draft: bool,
+    heads: &str,
+) -> Result<Shown, NodeError> {
+    let held = catalog::find(shared, id)?;
+    let published = match held.as_ref().filter(|_| !draft) {
+        Some(held) => documents::load(&shared.store, Side::Published, &held.document(id))?,
+        None => None,
+    };
+    let drafted = working.iter().flat_map(|working| working.documents.values());
+    let heads = short::heads(heads, published.iter().chain(drafted))?;
+    match (held, working) {
+        (Some(held), _) if published.is_some_and(|document| document.contains(&heads)) => {
+            show_held(shared, id, &held, working, Some(&heads))
+        }
+        (_, Some(working)) => show_draft(shared, working, Some(&heads)),
+        (Some(_), None) => Err(no_version(id)),
+        (None, None) => Err(not_found(id)),
+    }
+}
+
+fn no_version(id: &EntryId) -> NodeError {
+    NodeError::NotFound(format!("entry {id} has no version with these heads; `ortsnetz history {id}` lists them"))
+}
+
 fn show_draft(shared: &Shared, working: &Working, at: Option<&[Hash]>) -> Result<Shown, NodeError> {
     let (entry, heads) = match at {
         None => (working.joined(&shared.own.organisation), working.all_heads()),
         Some(heads) => {
-            let document = working.documents.values().find(|document| document.contains(heads)).ok_or_else(|| {
-                NodeError::NotFound(format!("entry {} has no version with these heads", working.entry))
-            })?;
+            let document = working.documents.values().find(|document| document.contains(heads));
+            let document = document.ok_or_else(|| no_version(&working.entry))?;
             let mut entry = document.project_at(heads)?;
             entry.set_id(&working.entry);
             (entry, heads.to_vec())
@@ -113,10 +138,9 @@ pub(crate) fn show_held(
     let mut heads = record.heads().unwrap_or_default().to_vec();
     let entry = match at {
         Some(wanted) => {
-            let document = DocumentId { collection: held.feed.collection, entry: *id, generation: record.generation };
-            let document = documents::load(&shared.store, Side::Published, &document)?
+            let document = documents::load(&shared.store, Side::Published, &held.document(id))?
                 .filter(|document: &Document| document.contains(wanted))
-                .ok_or_else(|| NodeError::NotFound(format!("entry {id} has no published version with these heads")))?;
+                .ok_or_else(|| no_version(id))?;
             heads = wanted.to_vec();
             let mut entry = document.project_at(wanted)?;
             entry.set_id(id);
@@ -163,7 +187,7 @@ pub(crate) fn show_held(
 
 /// `history`
 pub(crate) fn history(shared: &Shared, id: &str) -> Result<Vec<HistoryStep>, NodeError> {
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     let mut steps = Vec::new();
     let own = Working::load(&shared.store, id)?;
     if let Some(working) = &own {
@@ -172,9 +196,7 @@ pub(crate) fn history(shared: &Shared, id: &str) -> Result<Vec<HistoryStep>, Nod
         }
     }
     if let Some(held) = catalog::find(shared, &id)? {
-        let record = held.record.record();
-        let document = DocumentId { collection: held.feed.collection, entry: id, generation: record.generation };
-        if let Some(document) = documents::load(&shared.store, Side::Published, &document)? {
+        if let Some(document) = documents::load(&shared.store, Side::Published, &held.document(&id))? {
             steps.extend(document.history().into_iter().map(|item| step(shared, item, "published")));
         }
         let feeds = catalog::feeds_of(shared, &held.feed.organisation);

@@ -16,13 +16,14 @@ use crate::editing::not_found;
 use crate::error::NodeError;
 use crate::partners::look;
 use crate::shared::Shared;
+use crate::short;
 
 /// How often a receipt is tried again when the collection changed meanwhile.
 const TRIES: usize = 8;
 
 /// `receipt`: the file for the published state of an entry, ours or another organisation's. Blocks.
 pub(crate) fn receipt(shared: &Shared, id: &str) -> Result<String, NodeError> {
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     let held = catalog::find(shared, &id)?.ok_or_else(|| not_found(&id))?;
     let feed = held.feed;
     for _ in 0..TRIES {

@@ -18,6 +18,7 @@ use crate::publishing::{self, Version};
 use crate::purging;
 use crate::rows::{self, Published};
 use crate::shared::{Shared, read};
+use crate::short;
 use crate::working::Working;
 
 /// Table of our redactions: key is the entry.
@@ -54,7 +55,7 @@ fn key(entry: &EntryId) -> Key {
 /// `redact`. Blocks until nothing of it is left on this node.
 pub(crate) fn redact(shared: &Shared, id: &str, request: &RedactRequest) -> Result<RedactionReport, NodeError> {
     require_editor(shared)?;
-    let id: EntryId = id.parse()?;
+    let id = short::entry_id(shared, id)?;
     let reason = request.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if let Some(reason) = reason.filter(|reason| reason.len() > REASON_BYTES_MAX) {
         return Err(NodeError::TooLarge(format!(
@@ -189,7 +190,7 @@ pub(crate) fn void_draft(shared: &Shared, entry: EntryId, generation: u32) -> Re
 
 /// `redact --status`
 pub(crate) fn status(shared: &Shared, id: &str) -> Result<RedactionReport, NodeError> {
-    report(shared, &id.parse()?)
+    report(shared, &short::entry_id(shared, id)?)
 }
 
 fn report(shared: &Shared, id: &EntryId) -> Result<RedactionReport, NodeError> {

@@ -405,13 +405,15 @@ pub(crate) fn put_projection(
     batch.put_projection(side, collection, entry, rows::encode(&row));
 }
 
+/// All kinds an entry can have, for people.
+pub fn kinds() -> String {
+    Kind::ALL.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>().join(", ")
+}
+
 /// The kind, or why there is none.
 pub(crate) fn known_kind(name: &str) -> Result<Kind, NodeError> {
     match Kind::from(name) {
-        Kind::Unknown(_) => Err(NodeError::Invalid(format!(
-            "{name:?} is no kind of entry; kinds are: {}",
-            Kind::ALL.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>().join(", ")
-        ))),
+        Kind::Unknown(_) => Err(NodeError::Invalid(format!("{name:?} is no kind of entry; kinds are: {}", kinds()))),
         kind => Ok(kind),
     }
 }

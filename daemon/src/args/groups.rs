@@ -283,7 +283,7 @@ pub(crate) struct Show {
     /// What was told on this day (of a day to come: with what is planned until then)
     #[arg(long, value_name = "DATE")]
     pub(crate) on: Option<String>,
-    /// The state at these heads (comma-separated, from `history`)
+    /// The state at these heads (comma-separated, from `history`; 6 digits of each are enough)
     #[arg(long, value_name = "HEADS")]
     pub(crate) at: Option<String>,
 }

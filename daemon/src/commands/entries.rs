@@ -69,17 +69,20 @@ fn path_values(values: &[String]) -> Result<Value, Failure> {
 }
 
 fn written(context: &Context, document: Value) -> Result<(), Failure> {
-    context.output.show(document, |written: Written| {
-        let mut out = format!("{} is a {}", written.id, written.state);
-        if written.state == "draft" {
-            let _ = write!(out, "; `ortsnetz publish {}` publishes it", written.id);
-        }
-        out.push('\n');
-        for finding in &written.findings {
-            let _ = writeln!(out, "  {}: {}: {}", finding.severity, finding.path, finding.message);
-        }
-        out
-    })
+    context.output.show(document, |written: Written| written_lines(&written))
+}
+
+fn written_lines(written: &Written) -> String {
+    let id = &written.id;
+    let mut out = match written.state.as_str() {
+        "draft" => format!("{id} is a draft; `ortsnetz publish {id}` publishes it\n"),
+        _ => format!("{id} is as published, no draft left\n"),
+    };
+    for finding in &written.findings {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  {}: {}: {}", finding.severity, finding.path, finding.message);
+    }
+    out
 }
 
 /// `publish`
@@ -186,6 +189,14 @@ mod tests {
         assert_eq!(refused(vec![refusal.clone(), refusal.clone()]), line.repeat(2));
         assert_eq!(refused(vec![refusal]), "", "the error says it");
         assert_eq!(refused(vec![]), "nothing to publish\n");
+    }
+
+    #[test]
+    fn what_was_written_is_a_draft_or_as_published() {
+        let lines =
+            |state: &str| written_lines(&Written { id: "00ff".into(), state: state.into(), ..Written::default() });
+        assert_eq!(lines("draft"), "00ff is a draft; `ortsnetz publish 00ff` publishes it\n");
+        assert_eq!(lines("published"), "00ff is as published, no draft left\n");
     }
 
     #[test]

@@ -2,14 +2,19 @@
 
 use std::fmt::Write as _;
 
-use ortsnetz_node::dto::{EntryMeta, HistoryStep, Shown};
-use serde_json::Value;
+use ortsnetz_node::dto::{EntryMeta, HistoryStep, Shown, ToldInfo};
+use serde_json::{Map, Value};
 
 use super::Context;
 use crate::args::Show;
 use crate::client::segment;
 use crate::failure::Failure;
 use crate::table::Table;
+
+/// Digits of a version in `history`: enough for `show --at` and `edit --to`.
+const HEAD_DIGITS: usize = 12;
+/// Paths of a step that `history` lists; more are counted.
+const PATHS_SHOWN_MAX: usize = 4;
 
 /// `show`
 pub(crate) fn show(context: &Context, args: Show) -> Result<(), Failure> {
@@ -25,6 +30,11 @@ fn lines(shown: &Shown) -> String {
     for (name, value) in &shown.entry {
         flatten(name, value, &mut paths);
     }
+    for (path, value) in &mut paths {
+        if let Some(amount) = money(&shown.entry, path) {
+            *value = amount;
+        }
+    }
     let width = paths.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
     for (path, value) in paths {
         let mut texts = value.lines();
@@ -38,6 +48,20 @@ fn lines(shown: &Shown) -> String {
     out
 }
 
+/// The amount of a fee as people write it, if the path names one; the entry has cents.
+fn money(entry: &Map<String, Value>, path: &str) -> Option<String> {
+    let (index, field) = path.strip_prefix("fees.")?.split_once('.')?;
+    if field != "amount" && field != "max_amount" {
+        return None;
+    }
+    let fee = entry.get("fees")?.get(index.parse::<usize>().ok()?)?;
+    let cents = fee.get(field)?.as_i64()?;
+    let currency = fee.get("currency").and_then(Value::as_str).unwrap_or("EUR");
+    let sign = if cents < 0 { "-" } else { "" };
+    let cents = cents.unsigned_abs();
+    Some(format!("{sign}{}.{:02} {currency}", cents / 100, cents % 100))
+}
+
 fn provenance(meta: &EntryMeta) -> String {
     let organisation = &meta.organisation;
     let standing = match (organisation.standing.as_deref(), &organisation.introduced_by) {
@@ -45,10 +69,15 @@ fn provenance(meta: &EntryMeta) -> String {
         (Some(standing), _) => standing.to_owned(),
         (None, _) => "standing unknown".to_owned(),
     };
+    // Nobody has signed it yet, so there is nothing to verify.
+    let is_draft = meta.state == "draft";
     let mut facts = vec![
         ("of", format!("{} ({standing})", organisation.name)),
         ("collection", meta.collection.clone()),
-        ("state", if meta.draft { format!("{}, with a draft ahead", meta.state) } else { meta.state.clone() }),
+        (
+            "state",
+            if meta.draft && !is_draft { format!("{}, with a draft ahead", meta.state) } else { meta.state.clone() },
+        ),
     ];
     if meta.request != "none" && !meta.request.is_empty() {
         facts.push(("request", format!("publication is {}", meta.request)));
@@ -63,15 +92,17 @@ fn provenance(meta: &EntryMeta) -> String {
     ] {
         facts.extend(value.clone().map(|value| (name, value)));
     }
-    if let Some(told) = &meta.told {
-        let how = match told.known_by.as_str() {
-            "records" => "by the signed records kept here",
-            "changes" => "by the times of the changes in this copy; its owner knows more",
-            _ => "the day is not over: this is what holds now",
-        };
-        facts.push(("as of", format!("{}, {how}", told.on)));
+    if let Some(ToldInfo { on, known_by }) = &meta.told {
+        facts.push(match known_by.as_str() {
+            "records" => ("as of", format!("{on}, by the signed records kept here")),
+            "changes" => ("as of", format!("{on}, by the times of the changes in this copy; its owner knows more")),
+            "planned" => ("shown", format!("as planned for {on}")),
+            _ => ("as of", format!("{on}, the day is not over: this is what holds now")),
+        });
     }
-    facts.push(("verified", if meta.verified { "yes" } else { "NO" }.to_owned()));
+    if !is_draft {
+        facts.push(("verified", if meta.verified { "yes" } else { "NO" }.to_owned()));
+    }
     facts.push(("heads", meta.heads.join(",")));
     facts.into_iter().fold(String::new(), |mut out, (name, value)| {
         let _ = writeln!(out, "{name:<11} {value}");
@@ -107,10 +138,21 @@ pub(crate) fn history(context: &Context, id: &str) -> Result<(), Failure> {
     context.output.show(document, |steps: Vec<HistoryStep>| {
         let mut table = Table::new(&["at", "state", "node", "role", "paths", "heads"]);
         for step in steps {
-            table.row([step.at, step.state, step.node, step.role, step.paths.join(" "), step.heads.join(",")]);
+            let heads: Vec<&str> = step.heads.iter().map(|head| head.get(..HEAD_DIGITS).unwrap_or(head)).collect();
+            let (paths, heads) = (paths(&step.paths), heads.join(","));
+            table.row([step.at, step.state, step.node, step.role, paths, heads]);
         }
         table.render()
     })
+}
+
+/// The first paths, and how many more there are.
+fn paths(all: &[String]) -> String {
+    let shown = all.iter().take(PATHS_SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join(" ");
+    match all.len().saturating_sub(PATHS_SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 #[cfg(test)]
@@ -121,16 +163,59 @@ mod tests {
     #[test]
     fn an_entry_is_shown_in_the_language_of_edit() {
         let entry = json!({
-            "kind": "service", "title": {"de": "Pass"}, "fees": [{"amount": 7000}], "offices": ["a", "b"],
+            "kind": "service", "title": {"de": "Pass"}, "fees": [{"amount": 7001}], "offices": ["a", "b"],
             "texts": {"notes": {"de": "Zeile 1\nZeile 2"}},
         });
         let entry = entry.as_object().cloned().expect("an object");
         let text = lines(&Shown { entry, meta: EntryMeta::default() });
         for line in
-            ["fees.0.amount   7000", "offices         a, b", "texts.notes.de  Zeile 1", "                Zeile 2"]
+            ["fees.0.amount   70.01 EUR", "offices         a, b", "texts.notes.de  Zeile 1", "                Zeile 2"]
         {
             assert!(text.lines().any(|given| given == line), "{line:?} is missing in\n{text}");
         }
         assert!(text.contains("verified    NO"));
+    }
+
+    #[test]
+    fn money_is_shown_as_people_write_it() {
+        let entry = json!({"fees": [
+            {"amount": 5, "max_amount": 123_400, "currency": "CHF"}, {"amount": -150}, {"amount": null, "note": {}},
+        ]});
+        let entry = entry.as_object().expect("an object");
+        assert_eq!(money(entry, "fees.0.amount").as_deref(), Some("0.05 CHF"));
+        assert_eq!(money(entry, "fees.0.max_amount").as_deref(), Some("1234.00 CHF"));
+        assert_eq!(money(entry, "fees.1.amount").as_deref(), Some("-1.50 EUR"));
+        for path in ["fees.2.amount", "fees.0.currency", "fees.9.amount", "fees", "title.de"] {
+            assert_eq!(money(entry, path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_draft_has_no_draft_ahead_and_nothing_to_verify() {
+        let meta = |state: &str| EntryMeta { state: state.into(), draft: true, verified: true, ..EntryMeta::default() };
+        let draft = provenance(&meta("draft"));
+        assert!(draft.contains("state       draft\n") && !draft.contains("verified"), "{draft}");
+        let published = provenance(&meta("published"));
+        assert!(
+            published.contains("published, with a draft ahead") && published.contains("verified    yes"),
+            "{published}"
+        );
+    }
+
+    #[test]
+    fn a_day_to_come_is_shown_as_planned() {
+        let told = |known_by: &str| {
+            let told = ToldInfo { on: "2027-05-05".into(), known_by: known_by.into() };
+            provenance(&EntryMeta { told: Some(told), ..EntryMeta::default() })
+        };
+        assert!(told("planned").contains("as planned for 2027-05-05"));
+        assert!(told("present").contains("the day is not over"));
+    }
+
+    #[test]
+    fn many_paths_are_counted() {
+        let all: Vec<String> = (0..=PATHS_SHOWN_MAX).map(|n| format!("p{n}")).collect();
+        assert_eq!(paths(&all[..PATHS_SHOWN_MAX]), "p0 p1 p2 p3");
+        assert_eq!(paths(&all), "p0 p1 p2 p3 and 1 more");
     }
 }

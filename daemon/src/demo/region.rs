@@ -174,6 +174,16 @@ mod tests {
         }
     }
 
+    /// Nobody moves house for a birth or a business.
+    #[test]
+    fn only_who_moves_house_has_an_old_and_a_new_home() {
+        for event in of_kind(&all(), "life_event") {
+            let places: BTreeSet<&str> =
+                event["steps"].as_array().into_iter().flatten().filter_map(|step| step["place"].as_str()).collect();
+            assert_eq!(places.contains("from"), places.contains("to"), "{}", event["title"]["de"]);
+        }
+    }
+
     #[test]
     fn some_feeds_arrive_by_relay() {
         let partners: usize = TOWNS.iter().map(Town::partners).sum();

@@ -154,8 +154,12 @@ pub(crate) fn deadline(deadline: &Value, lang: Lang) -> String {
 
 fn responsibility(view: &View<'_>) -> Markup {
     let (entry, lang) = (&view.shown.entry, view.lang);
-    let areas: Vec<&str> =
-        list(entry, "area").iter().chain(list(entry, "districts")).filter_map(Value::as_str).collect();
+    let areas: Vec<&str> = list(entry, "area")
+        .iter()
+        .chain(list(entry, "districts"))
+        .filter_map(Value::as_str)
+        .map(|area| view.places.get(area).map_or(area, String::as_str))
+        .collect();
     html! {
         @if entry.get("role").and_then(Value::as_str) == Some("contact") {
             p { (badge("warn", lang.pick("Ansprechpunkt, nicht selbst zuständig", "contact point, not competent itself"))) }

@@ -24,6 +24,8 @@ pub(crate) struct View<'a> {
     pub(crate) shown: &'a Shown,
     /// Public entries it refers to, by id.
     pub(crate) linked: &'a BTreeMap<String, Map<String, Value>>,
+    /// Names of the places it names by their ARS.
+    pub(crate) places: &'a BTreeMap<String, String>,
     /// Local time.
     pub(crate) now: &'a Zoned,
     pub(crate) lang: Lang,
@@ -57,6 +59,12 @@ pub(crate) fn references(entry: &Map<String, Value>) -> Vec<String> {
         }
     }
     ids
+}
+
+/// The places a responsibility is for, by ARS.
+pub(crate) fn places(entry: &Map<String, Value>) -> Vec<String> {
+    let area = entry.get("area").and_then(Value::as_array).into_iter().flatten();
+    area.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// What an entry is called, whatever its kind.
@@ -241,7 +249,9 @@ mod tests {
         };
         let shown = Shown { entry: object(entry), meta };
         let now = local("2026-07-01T08:00:00Z".parse().expect("a time"));
-        page(&View { organisation: "Stadt Siegburg", id: "00ff", shown: &shown, linked, now: &now, lang }).into_string()
+        let places = BTreeMap::from([("053820060060".to_owned(), "Siegburg".to_owned())]);
+        let (organisation, id) = ("Stadt Siegburg", "00ff");
+        page(&View { organisation, id, shown: &shown, linked, places: &places, now: &now, lang }).into_string()
     }
 
     #[test]
@@ -279,6 +289,14 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert_eq!(text.matches("<script").count(), 1, "only the data");
+    }
+
+    #[test]
+    fn a_responsibility_names_its_places() {
+        let entry =
+            json!({"kind": "responsibility", "area": ["053820060060", "059999999999"], "districts": ["Kaldauen"]});
+        let text = text_of(entry, &BTreeMap::new(), Lang::De);
+        assert!(text.contains("Gebiet: Siegburg, 059999999999, Kaldauen"), "{text}");
     }
 
     #[test]

@@ -30,12 +30,15 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::extract::{Params, Path};
-use crate::limits::{OFFICES_SHOWN_MAX, PAGE_HITS_MAX};
+use crate::limits::{AREAS_NAMED_MAX, OFFICES_SHOWN_MAX, PAGE_HITS_MAX};
 use crate::openapi::PREFIX;
 use crate::problem::Problem;
 use crate::routes::checked_search;
 use lang::Lang;
 use layout::Page;
+
+/// Digits of a whole entry id.
+const ENTRY_ID_DIGITS: usize = 32;
 
 /// The pages and what they load.
 pub(crate) fn routes() -> Router<App> {
@@ -131,13 +134,25 @@ async fn entry_page(State(app): State<App>, Path(id): Path<String>, Params(query
             linked.insert(id, shown.entry);
         }
     }
+    let mut places = BTreeMap::new();
+    for ars in entry::places(&shown.entry).into_iter().take(AREAS_NAMED_MAX) {
+        let found = app.handle.places(&ars).await.unwrap_or_default();
+        if let Some(place) = found.into_iter().find(|place| place.ars == ars) {
+            places.insert(ars, place.name);
+        }
+    }
     let organisation = app.organisation().await;
-    entry::page(&entry::View { organisation, id: &id, shown: &shown, linked: &linked, now: &now(), lang })
-        .into_response()
+    let view =
+        entry::View { organisation, id: &id, shown: &shown, linked: &linked, places: &places, now: &now(), lang };
+    entry::page(&view).into_response()
 }
 
 /// The published entry without companions; `None` if there is none, or it is not for everybody.
 async fn public_entry(app: &App, id: &str) -> Result<Option<Shown>, NodeError> {
+    // A beginning may be that of several entries, and nobody outside learns which ids there are.
+    if id.len() != ENTRY_ID_DIGITS {
+        return Ok(None);
+    }
     match app.handle.show(id, ShowOptions::default()).await {
         Ok(mut shown) if is_public(&shown.meta) => {
             shown.entry.shift_remove("companions");

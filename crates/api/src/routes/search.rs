@@ -21,7 +21,7 @@ use crate::problem::Problem;
         ("place" = Option<String>, Query, description = "Name, postal code, AGS or ARS"),
         ("kind" = Option<String>, Query, description = "Only entries of this kind"),
         ("on" = Option<String>, Query, description = "The date the answer is for, ISO 8601"),
-        ("limit" = Option<usize>, Query, description = "At most so many hits; 20 if absent, 200 at most"),
+        ("limit" = Option<usize>, Query, description = "At most so many hits, 1 to 200; 20 if absent"),
         ("lang" = Option<String>, Query, description = "Language of title and summary; `de` if absent"),
         ("typing" = Option<bool>, Query, description = "The last word may be unfinished"),
     ),
@@ -45,8 +45,8 @@ pub(crate) fn checked(mut request: SearchRequest) -> Result<SearchRequest, Probl
         }
     }
     let limit = request.limit.unwrap_or(HITS_DEFAULT);
-    if limit > HITS_MAX {
-        return Err(Problem::invalid(format!("limit: {limit} is more than {HITS_MAX}")));
+    if !(1..=HITS_MAX).contains(&limit) {
+        return Err(Problem::invalid(format!("limit: {limit} hits are not possible; give 1 to {HITS_MAX}")));
     }
     request.limit = Some(limit);
     request.place = request.place.filter(|place| !place.trim().is_empty());
@@ -82,6 +82,9 @@ mod tests {
         let request = |chars: usize, limit| SearchRequest { q: "ß".repeat(chars), limit, ..SearchRequest::default() };
         assert_eq!(checked(request(QUERY_CHARS_MAX, None)).expect("allowed").limit, Some(HITS_DEFAULT));
         assert!(checked(request(QUERY_CHARS_MAX + 1, None)).is_err());
+        assert!(checked(request(1, Some(1))).is_ok());
+        let none = checked(request(1, Some(0))).expect_err("no hits at all");
+        assert_eq!(none.detail, format!("limit: 0 hits are not possible; give 1 to {HITS_MAX}"));
         assert!(checked(request(1, Some(HITS_MAX))).is_ok());
         assert!(checked(request(1, Some(HITS_MAX + 1))).is_err());
     }

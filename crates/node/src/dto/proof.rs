@@ -88,7 +88,8 @@ pub struct ToldInfo {
     /// The day, in Europe/Berlin; what was in force when it ended is shown.
     pub on: String,
     /// `records`: by the signed records kept here. `changes`: a reader's copy, by the times of the changes alone; a
-    /// withdrawal in between is not seen. `present`: the day is not over, this is what holds now.
+    /// withdrawal in between is not seen. `present`: the day is not over, this is what holds now. `planned`: the day is to come; what is
+    /// published now, with the changes scheduled until then.
     pub known_by: String,
 }
 

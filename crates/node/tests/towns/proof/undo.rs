@@ -32,6 +32,7 @@ async fn the_last_change_is_taken_back_and_any_version_comes_back() {
     town.undo(&id, Some(first)).await.expect("an earlier version");
     assert_eq!(draft(&town, &id, "/title/de").await.as_deref(), Some("Sperrmüll"));
     assert_eq!(shown(&town, &id, "/title/de").await.as_deref(), Some("Sperrgut"), "published is what was published");
+    versions_of_drafts_can_be_shown(&town, &id).await;
     let unknown = "00".repeat(32);
     assert!(matches!(town.undo(&id, Some(unknown)).await, Err(NodeError::NotFound(_))));
 
@@ -46,6 +47,68 @@ async fn the_last_change_is_taken_back_and_any_version_comes_back() {
         assert_eq!(step.role, role);
         assert!(!step.node.is_empty() && !step.at.is_empty());
     }
+    is_clean(&town).await;
+    town.shutdown().await;
+}
+
+/// Every version that `history` lists can be shown, by its heads or their beginnings.
+async fn versions_of_drafts_can_be_shown(town: &Handle, id: &str) {
+    let at = async |heads: String| {
+        let options = ortsnetz_node::dto::ShowOptions { at: Some(heads), ..Default::default() };
+        town.show(id, options).await
+    };
+    let history = town.history(id).await.expect("history");
+    assert!(history.iter().any(|step| step.state == "draft") && history.iter().any(|step| step.state == "published"));
+    for step in history.iter().filter(|step| !step.heads.is_empty()) {
+        let whole = at(step.heads.join(",")).await.unwrap_or_else(|error| panic!("{step:?}: {error}"));
+        let short: Vec<&str> = step.heads.iter().map(|head| &head[..12]).collect();
+        let begun = at(short.join(",")).await.unwrap_or_else(|error| panic!("{step:?}: {error}"));
+        assert_eq!(whole.entry, begun.entry);
+        assert_eq!((&whole.meta.state, &whole.meta.heads), (&step.state, &step.heads), "{step:?}");
+    }
+    let unknown = at("000000".into()).await.expect_err("no version begins so");
+    assert!(matches!(&unknown, NodeError::NotFound(line) if line.contains("ortsnetz history")), "{unknown}");
+    let other = at("00".repeat(32)).await.expect_err("no such version");
+    assert!(matches!(&other, NodeError::NotFound(line) if line.contains("ortsnetz history")), "{other}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_beginning_of_an_id_is_enough_while_it_is_the_only_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let town = town(&dir.path().join("town"), "Stadt Hürth", "053620028028").await;
+    // Two ids that begin with the same six digits are found among a few thousand.
+    let organisation = town.status().await.expect("status").organisation.id.parse().expect("an id");
+    let mut seen = std::collections::HashMap::new();
+    let (one, other) = (0_u32..)
+        .find_map(|n| {
+            let id = ortsnetz_model::EntryId::imported(&organisation, "A", "S", &n.to_string()).to_string();
+            seen.insert(id[..6].to_owned(), n).map(|before| (before, n))
+        })
+        .expect("two ids that begin alike");
+    let line = |n: u32| {
+        let identifier = serde_json::json!({"agency": "A", "scheme": "S", "value": n.to_string()});
+        serde_json::json!({"kind": "service", "identifier": identifier, "title": {"de": "Leistung"}}).to_string()
+    };
+    let file = format!("{}\n{}\n", line(one), line(other));
+    let request = ortsnetz_node::dto::ImportRequest { file: "a.jsonl".into(), ..Default::default() };
+    let report = tokio::task::block_in_place(|| town.import(&request, &mut file.as_bytes())).expect("import");
+    assert_eq!(report.created, 2);
+    let both = ortsnetz_model::EntryId::imported(&organisation, "A", "S", &one.to_string()).to_string();
+    let both = town.show(&both[..6], Default::default()).await.expect_err("two begin so");
+    assert!(matches!(&both, NodeError::Conflict(line) if line.contains("give more digits")), "{both}");
+    let id = town.create("service", &values(&[("title.de", "Sperrmüll")])).await.expect("create").id;
+    let begun = &id[..10];
+    town.edit(begun, &values(&[("title.de", "Sperrgut")])).await.expect("edit");
+    let published = town.publish(Some(vec![begun.to_owned()])).await.expect("publish");
+    assert_eq!(published.published[0].id, id);
+    let shown = town.show(begun, Default::default()).await.expect("show");
+    assert_eq!(shown.entry["id"], id.as_str());
+    town.history(begun).await.expect("history");
+    let short = town.show(&id[..5], Default::default()).await.expect_err("too short");
+    assert!(matches!(&short, NodeError::Invalid(line) if line.contains("first 6 or more")), "{short}");
+    let unknown = if id.starts_with("000000") { "ffffff" } else { "000000" };
+    let unknown = town.show(unknown, Default::default()).await.expect_err("nobody begins so");
+    assert!(matches!(&unknown, NodeError::NotFound(line) if line.contains("begins with")), "{unknown}");
     is_clean(&town).await;
     town.shutdown().await;
 }
