@@ -23,7 +23,7 @@ use crate::rows;
 use crate::shared::{Shared, read};
 
 /// Memory in which the index collects changes, in bytes.
-const HEAP_BYTES: usize = 30 << 20;
+const HEAP_BYTES: usize = 16 << 20;
 /// What changed is committed when nothing more changed for so long: a first sync is not slowed down by what can wait.
 const COMMIT_PAUSE: Duration = Duration::from_millis(150);
 /// While more changes come, the first of them waits so long at most.
