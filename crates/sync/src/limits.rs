@@ -21,9 +21,8 @@ pub const CHANGES_BYTES: usize = 512 * 1024 + 16 * 1024;
 /// Most raw bytes of chunks collected for one wanted entry.
 pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Bytes of pages that may be under way to one reader and not yet stored there, so that a crash costs at most 256 KiB with
-/// the greeting; or a twentieth of what it has already
-/// stored in this catch-up, if that is more.
+/// Bytes of pages that may be under way to one reader and not yet stored there; or a twentieth of what it has already
+/// stored in this catch-up, if that is more. With the greeting a crash costs at most 256 KiB.
 pub const WINDOW_BYTES: usize = 240 * 1024;
 
 /// Records of one batch: stored atomically, with the totals in the last.
