@@ -5,6 +5,7 @@
 
 mod accepting;
 mod alarms;
+mod aside;
 mod backups;
 mod calling;
 mod catalog;

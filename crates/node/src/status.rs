@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use ortsnetz_model::OrgId;
 
 use crate::alarms;
+use crate::aside;
 use crate::backups;
 use crate::clock;
 use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Status, TaskInfo};
@@ -31,18 +32,7 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
     tasks.extend(homecoming::task(shared));
     tasks.extend(sheets::task(shared)?);
     let entries = EntryCounts { own: published, drafts, replicated };
-    for feed in feeds.iter().filter(|feed| feed.aside > 0) {
-        tasks.push(TaskInfo {
-            kind: "set_aside".into(),
-            entry: None,
-            message: format!(
-                "{} records of {} ({}) were set aside because their owner does not count them any more",
-                feed.aside,
-                shared.organisation_name(&feed.feed.organisation),
-                shared.collection_name(&feed.feed)
-            ),
-        });
-    }
+    tasks.extend(aside::tasks(shared, feeds.iter().filter(|feed| feed.aside > 0).map(|feed| feed.feed))?);
     if tasks.len() > TASKS_MAX {
         let more = tasks.len() - TASKS_MAX;
         tasks.truncate(TASKS_MAX);

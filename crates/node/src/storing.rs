@@ -9,6 +9,7 @@ use ortsnetz_sync::{Event, Item, OpId, Query, StoreBatch};
 use ortsnetz_trust::record::{Body, Record, SignedRecord};
 
 use crate::accepting::{Outcome, OutcomeContent};
+use crate::aside;
 use crate::clock;
 use crate::documents;
 use crate::drafts;
@@ -36,7 +37,8 @@ pub(crate) fn store(
     let own = batch.feed.is_some_and(|feed| feed.organisation == shared.own.organisation);
     let write = move || {
         let locks_on: Vec<EntryId> = if own {
-            outcomes.iter().flatten().filter_map(|outcome| touched(outcome.record.record())).collect()
+            let received = outcomes.iter().flatten().filter_map(|outcome| touched(outcome.record.record()));
+            received.chain(batch.set_aside.iter().map(|(entry, _)| *entry)).collect()
         } else {
             Vec::new()
         };
@@ -155,14 +157,10 @@ fn rows_of(
     let mut batch = Batch::new(origin);
     let now = clock::now();
     let Some(feed) = wanted.feed else { return Ok(batch) };
-    for (entry, position) in &wanted.set_aside {
-        if let Some(row) = shared.store.record(&feed, entry)?.filter(|row| row.position == *position) {
-            let hash = ortsnetz_model::Hash::of(&row.bytes);
-            given_back::keep_changes(shared, &mut batch, &hash, &row.bytes);
-            batch.put(Key::SetAside { feed, position: *position, hash }, row.bytes);
-            batch.delete(Key::Record { feed, entry: *entry });
-            batch.delete(Key::Projection { side: Side::Published, collection: feed.collection, entry: *entry });
-        }
+    for record in &wanted.set_aside {
+        let mut kept = wanted.keep.iter().filter_map(|index| outcomes.get(*index)?.as_ref());
+        let replaced = kept.any(|outcome| outcome.record.record().entry == Some(record.0));
+        aside::set_aside(shared, &mut batch, &feed, *record, replaced, now)?;
     }
     for (entry, position) in &wanted.settled {
         for (key, bytes) in shared.store.scan(&Range::SetAside(feed), None, 10_000)? {
@@ -285,7 +283,7 @@ pub(crate) fn load(shared: &Shared, op: OpId, feed: FeedId, query: &Query) {
         }
         Query::Difference { entry, have } => vec![item(shared, &feed, Some(*entry), have)],
         Query::Aside { records } => {
-            records.iter().map(|(entry, position)| aside(shared, &feed, *entry, *position)).collect()
+            records.iter().map(|(entry, position)| kept_aside(shared, &feed, *entry, *position)).collect()
         }
     };
     let _ = shared.driver.send(Input::Answer(Event::Loaded { op, items }));
@@ -327,7 +325,7 @@ fn item(shared: &Shared, feed: &FeedId, entry: Option<EntryId>, have: &[ortsnetz
 }
 
 /// A record kept beside, with its changes as far as they are still here.
-fn aside(shared: &Shared, feed: &FeedId, entry: EntryId, position: Position) -> Option<Item> {
+fn kept_aside(shared: &Shared, feed: &FeedId, entry: EntryId, position: Position) -> Option<Item> {
     let rows = shared.store.scan(&Range::SetAside(*feed), None, 10_000).ok()?;
     rows.into_iter().find_map(|(key, bytes)| match key {
         Key::SetAside { position: at, .. } if at == position => {

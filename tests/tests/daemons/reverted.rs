@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ortsnetz_tests::{Town, eventually};
+use ortsnetz_tests::{Town, eventually, eventually_some};
 use serde_json::json;
 
 const SIEGBURG: &str = "053820060060";
@@ -113,4 +113,55 @@ fn who_published_on_a_disk_that_was_set_back_hears_what_does_not_count_any_more(
     town.wait_in_sync(&bonn);
     assert_eq!(town.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
     assert!(!kinds(&bonn, "tasks").contains(&"set_aside".to_owned()), "taken over: {}", bonn.status()["tasks"]);
+}
+
+/// The task about records set aside, if there is one.
+fn set_aside(town: &Town) -> Option<String> {
+    let tasks = town.status()["tasks"].as_array().cloned().unwrap_or_default();
+    let task = tasks.into_iter().find(|task| task["kind"] == "set_aside")?;
+    task["message"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn what_does_not_count_after_a_copy_ran_is_named_until_it_is_published_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    town.befriend(&bonn);
+    town.wait_in_sync(&bonn);
+    town.stop();
+    let mut clone = Town::blank(dir.path(), "kopie", SIEGBURG);
+    copy(&town.dir, &clone.dir);
+    // The original starts first: what it publishes is older than what the copy does, and is what does not count.
+    town.start();
+    clone.start();
+    let original = town.publish("service", &["title.de=vom Original"]);
+    let copied = clone.publish("service", &["title.de=von der Kopie"]);
+    eventually("the original hears of the copy", || town.shown(&copied)["meta"]["state"] == "published");
+    let task = eventually_some("it is named", || set_aside(&town));
+    assert!(task.contains(&format!("\"vom Original\" ({original})")) && !task.contains(&copied), "{task}");
+    clone.stop();
+    town.ok(&["publisher", "take"]);
+    town.wait_in_sync(&bonn);
+    for town in [&town, &bonn] {
+        town.check_store();
+        assert_eq!(town.shown(&copied)["entry"]["title"]["de"], "von der Kopie");
+    }
+    let shown = town.shown(&original);
+    assert_eq!((&shown["meta"]["state"], &shown["entry"]["title"]["de"]), (&json!("draft"), &json!("vom Original")));
+    assert!(bonn.shown(&original).is_null(), "{}", bonn.shown(&original));
+
+    town.ok(&["publish", "--all"]);
+    eventually("Bonn reads it", || bonn.shown(&original)["meta"]["state"] == "published");
+    town.wait_in_sync(&bonn);
+    assert_eq!(town.ok(&["compare", "Stadt Bonn"])["identical"], json!(true));
+    for town in [&town, &bonn] {
+        assert_eq!(set_aside(town), None);
+        town.check_store();
+    }
+    town.ok(&["edit", &original, "title.de=danach"]);
+    town.publish_entry(&original);
+    eventually("Bonn reads it", || bonn.shown(&original)["entry"]["title"]["de"] == "danach");
+    assert!(!kinds(&bonn, "alarms").contains(&"invalid_record".to_owned()), "{:?}", bonn.alarms());
+    town.check_store();
 }

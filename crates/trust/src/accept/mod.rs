@@ -178,33 +178,40 @@ fn walk(held: Option<&Document>, heads: &[Hash], delivered: &BTreeMap<Hash, Chun
 }
 
 fn apply(held: Option<&Document>, heads: &[Hash], new: &[Chunk], mode: Mode) -> Result<Document, AcceptError> {
-    let document = match held {
+    let sorted: BTreeSet<&Hash> = heads.iter().collect();
+    let ends_in = |document: &Document| document.heads().iter().collect::<BTreeSet<_>>() == sorted;
+    let applied = match held {
         // `apply` works on a clone of its own; ours protects the caller's.
         Some(held) => guarded(|| {
             let mut document = held.clone();
             document.apply(new).map(|()| document)
-        })?,
-        None => guarded(|| Document::from_chunks(new))?,
-    }
-    .map_err(refused)?;
-    let sorted: BTreeSet<&Hash> = heads.iter().collect();
-    let ends_in = |document: &Document| document.heads().iter().collect::<BTreeSet<_>>() == sorted;
-    match mode {
-        Mode::Contained if document.contains(heads) => Ok(document),
-        Mode::Exact if ends_in(&document) => Ok(document),
-        Mode::Exact if held.is_some() => {
-            // Something held is not part of the signed history (set aside meanwhile): build it without that.
-            let rebuilt = closure(&document, heads)?;
-            if ends_in(&rebuilt) { Ok(rebuilt) } else { Err(Refusal::WrongHeads.into()) }
-        }
-        _ => Err(Refusal::WrongHeads.into()),
+        }),
+        None => guarded(|| Document::from_chunks(new)),
+    };
+    let applied = applied.map_err(AcceptError::from).and_then(|applied| applied.map_err(refused));
+    match (mode, held) {
+        (Mode::Contained, _) => applied.and_then(|it| if it.contains(heads) { Ok(it) } else { Err(wrong_heads()) }),
+        (Mode::Exact, None) => applied.and_then(|it| if ends_in(&it) { Ok(it) } else { Err(wrong_heads()) }),
+        (Mode::Exact, Some(held)) => match applied {
+            Ok(document) if ends_in(&document) => Ok(document),
+            // Something held is not part of the signed history (set aside meanwhile): build it without that. What was
+            // held may even take the place of a signed change, so that both do not go together.
+            _ => {
+                let rebuilt = closure(held, new, heads)?;
+                if ends_in(&rebuilt) { Ok(rebuilt) } else { Err(wrong_heads()) }
+            }
+        },
     }
 }
 
-/// A document of exactly what these heads contain.
-fn closure(document: &Document, heads: &[Hash]) -> Result<Document, AcceptError> {
-    let all = guarded(|| document.changes_since(&[]))?;
-    let bytes: Vec<Vec<u8>> = all.into_iter().map(Chunk::into_bytes).collect();
+fn wrong_heads() -> AcceptError {
+    Refusal::WrongHeads.into()
+}
+
+/// A document of exactly what these heads contain, from what is held and what is new.
+fn closure(held: &Document, new: &[Chunk], heads: &[Hash]) -> Result<Document, AcceptError> {
+    let mut bytes: Vec<Vec<u8>> = guarded(|| held.changes_since(&[]))?.into_iter().map(Chunk::into_bytes).collect();
+    bytes.extend(new.iter().map(|chunk| chunk.as_bytes().to_vec()));
     let by_hash: BTreeMap<Hash, ChunkHead<'_>> =
         bytes.iter().map(|bytes| ChunkHead::read(bytes).map(|head| (head.hash, head))).collect::<Result<_, _>>()?;
     let (needed, missing) = walk(None, heads, &by_hash);

@@ -358,6 +358,21 @@ fn working_documents_merge_and_published_ones_are_exactly_what_was_signed() {
 }
 
 #[test]
+fn what_is_held_and_was_never_signed_may_stand_where_a_signed_change_stands() {
+    // The owner began the document anew after it set aside what is held: the same writer, counting from 1 again.
+    let (held, _) = history(1, &["zur Seite gelegt"]);
+    let (signed, chunks) = history(1, &["eins", "zwei"]);
+    let exact = accept(Some(&held), &signed.heads(), &chunks).unwrap();
+    assert_eq!(exact.document.heads(), signed.heads());
+    assert_eq!(exact.entry, signed.project());
+    let merged = accept_document(Some(&held), &signed.heads(), &chunks, Mode::Contained).map(|_| ());
+    assert!(matches!(merged, Err(AcceptError::Invalid { .. })), "{merged:?}");
+    // Nothing is made up for what is missing.
+    let missing = accept(Some(&held), &signed.heads(), &chunks[1..]).map(|_| ()).unwrap_err();
+    assert!(matches!(missing, AcceptError::Incomplete { .. }), "{missing:?}");
+}
+
+#[test]
 fn mutated_chunks_are_accepted_or_refused_but_never_panic_or_hang() {
     let (document, chunks) = history(1, &["eins und zwei", "zwei und drei", "drei und vier, etwas länger"]);
     let last = chunks.len() - 1;
