@@ -331,10 +331,15 @@ pub struct ImportReport {
     pub published: u64,
     /// Publication requested from the publisher.
     pub requested: u64,
+    /// Entries not published although that was asked, because they hold a draft of a person or were withdrawn. Each has a
+    /// finding.
+    pub held_back: u64,
     /// Records not taken in.
     pub rejected: Vec<Rejection>,
-    /// Doubts.
+    /// Doubts about entries that are new or changed, and what was held back.
     pub findings: Vec<FindingInfo>,
+    /// Doubts about unchanged entries: told when they came, counted since.
+    pub findings_before: u64,
 }
 
 /// What `export` needs.

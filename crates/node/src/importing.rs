@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use ortsnetz_exchange::{Format, Imported, Mapping, Options, Resolver, read};
-use ortsnetz_model::{Ars, CollectionId, Entry, EntryId, Finding, Ids, Severity, check, merge_import};
+use ortsnetz_model::{Ars, CollectionId, Entry, EntryId, Finding, Ids, Kind, Severity, check, merge_import};
 use ortsnetz_store::Key;
 use rayon::prelude::*;
 
+use crate::catalog;
 use crate::driver::NOTHING_WRITTEN;
 use crate::dto::{FindingInfo, ImportReport, ImportRequest, Kept, Rejection};
 use crate::editing::require_editor;
@@ -35,20 +36,43 @@ struct Source {
     json: Vec<u8>,
 }
 
+impl Source {
+    /// The entry as it came.
+    fn entry(&self) -> Option<Entry> {
+        Entry::from_json(serde_json::from_slice(&self.json).ok()?).ok()
+    }
+}
+
 /// What became of one record.
 enum Outcome {
     Rejected(Rejection),
-    Unchanged { findings: Vec<FindingInfo>, kept: Vec<Kept> },
-    Written(Box<Change>),
+    Taken(Box<Taken>),
 }
 
-struct Change {
-    created: bool,
+/// A record that was taken in.
+#[derive(Default)]
+struct Taken {
+    effect: Effect,
     published: bool,
     requested: bool,
-    plan: Plan,
-    findings: Vec<FindingInfo>,
-    kept: Vec<Kept>,
+    /// It is not published although that was asked.
+    held_back: bool,
+    /// What became of the record against what it or the request says; told each time.
+    notices: Vec<Finding>,
+    /// What is written. An unchanged entry can have rows too: a person's value was kept, and the source says a new one.
+    plan: Option<Plan>,
+    /// Doubts about what the record says.
+    findings: Vec<Finding>,
+    kept: Vec<String>,
+}
+
+/// What became of the entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Effect {
+    Created,
+    Updated,
+    #[default]
+    Unchanged,
 }
 
 /// Reads entries from `bytes` to the end. Records that cannot be taken in are rejected one by one. Blocks.
@@ -129,25 +153,23 @@ fn write(shared: &Shared, request: &ImportRequest, batch: Vec<Imported>, report:
     let _locks = shared.locks.lock(&ids);
     let publisher = shared.is_publisher();
     let writer = shared.writer();
-    let outcomes: Vec<Result<Outcome, NodeError>> =
-        batch.into_par_iter().map(|imported| prepare(shared, request, &writer, publisher, imported)).collect();
+    let outcomes: Vec<Result<(EntryId, Outcome), NodeError>> = batch
+        .into_par_iter()
+        .map(|imported| Ok((imported.id, prepare(shared, request, &writer, publisher, imported)?)))
+        .collect();
     let mut plan: Option<Plan> = None;
-    let mut written = Vec::new();
+    let mut all_taken = Vec::new();
     for outcome in outcomes {
         match outcome? {
-            Outcome::Rejected(rejection) => report.reject(rejection),
-            Outcome::Unchanged { findings, kept } => {
-                report.report.unchanged += 1;
-                report.doubts(findings, kept);
-            }
-            Outcome::Written(change) => {
-                let Change { plan: part, created, published, requested, findings, kept } = *change;
-                match &mut plan {
-                    None => plan = Some(part),
-                    Some(plan) => plan.append(part),
+            (_, Outcome::Rejected(rejection)) => report.reject(rejection),
+            (id, Outcome::Taken(mut taken)) => {
+                if let Some(part) = taken.plan.take() {
+                    match &mut plan {
+                        None => plan = Some(part),
+                        Some(plan) => plan.append(part),
+                    }
                 }
-                written.push((created, published, requested));
-                report.doubts(findings, kept);
+                all_taken.push((id, taken));
             }
         }
     }
@@ -156,14 +178,8 @@ fn write(shared: &Shared, request: &ImportRequest, batch: Vec<Imported>, report:
     {
         shared.commit(plan)?;
     }
-    for (created, published, requested) in written {
-        if created {
-            report.report.created += 1;
-        } else {
-            report.report.updated += 1;
-        }
-        report.report.published += u64::from(published);
-        report.report.requested += u64::from(requested);
+    for (id, taken) in all_taken {
+        report.take(&id, *taken);
     }
     Ok(())
 }
@@ -193,16 +209,22 @@ fn prepare(
         }
         findings.push(finding);
     }
-    let findings = infos(&id, findings);
     let source = source_row(shared, &id)?;
     let json = serde_json::to_vec(imported.entry.as_map()).unwrap_or_default();
     let existing = Working::load(&shared.store, id)?;
-    if let Some(working) = &existing
-        && let Some(finding) = redacted(shared, working)?
-    {
-        return Ok(Outcome::Unchanged { findings: infos(&id, vec![finding]), kept: Vec::new() });
+    if let Some(working) = &existing {
+        if let Some(finding) = redacted(shared, working)? {
+            return Ok(Outcome::Taken(Box::new(Taken { notices: vec![finding], ..Taken::default() })));
+        }
+        if let Some(reason) = other_kind(working, &imported.entry.kind()) {
+            return reject(reason);
+        }
     }
     let created = existing.is_none();
+    let held_back = match &existing {
+        Some(working) if request.publish => held_back(shared, working, source.as_ref())?,
+        _ => None,
+    };
     let (mut working, kept, mut changed, moved) = match existing {
         None => {
             let mut working = Working::create(id, home);
@@ -216,18 +238,23 @@ fn prepare(
             Err(reason) => return reject(reason),
         },
     };
-    let kept: Vec<Kept> = kept.into_iter().map(|path| Kept { id: id.to_string(), path }).collect();
+    let asked = request.publish && (changed || working.row.published == Published::Never);
+    let publish = asked && held_back.is_none();
+    let effect = match (created, changed || publish) {
+        (true, _) => Effect::Created,
+        (false, true) => Effect::Updated,
+        (false, false) => Effect::Unchanged,
+    };
+    let notices: Vec<Finding> = held_back.into_iter().filter(|_| asked).collect();
+    let mut taken = Taken { effect, held_back: !notices.is_empty(), notices, findings, kept, ..Taken::default() };
     let source_changed =
         source.as_ref().is_none_or(|source| source.json != json || source.collection != imported.collection);
-    let publish = request.publish && (changed || working.row.published == Published::Never);
-    if !changed && !publish && !source_changed {
-        return Ok(Outcome::Unchanged { findings, kept });
+    if effect == Effect::Unchanged && !source_changed {
+        return Ok(Outcome::Taken(Box::new(taken)));
     }
     let mut plan = moved.unwrap_or_else(|| Plan::new(ortsnetz_store::Batch::new(ortsnetz_store::Origin::Own)));
     let source = Source { collection: imported.collection.clone(), json };
     plan.batch.put(Key::ImportSource(id), rows::encode(&source));
-    let mut published = false;
-    let mut requested = false;
     if publish {
         if let Some(reason) = publishing::obstacle(&working, &shared.identity()) {
             return reject(format!("not published: {reason}"));
@@ -235,18 +262,68 @@ fn prepare(
         changed = true;
         if publisher {
             plan.append(publishing::plan(&mut working, writer, &shared.store, &Version::Present)?);
-            published = true;
+            taken.published = true;
         } else {
             working.row.request = Request::Waiting;
-            requested = true;
+            taken.requested = true;
         }
     }
     if changed {
-        let heads = requested.then(|| working.heads());
+        let heads = taken.requested.then(|| working.heads());
         // After the publication, so that the row says what is published.
         plan.append(working.plan(writer, &shared.store, heads)?);
     }
-    Ok(Outcome::Written(Box::new(Change { created, published, requested, plan, findings, kept })))
+    taken.plan = Some(plan);
+    Ok(Outcome::Taken(Box::new(taken)))
+}
+
+/// Why a record is not taken for the entry that is here: its kind is another one.
+fn other_kind(working: &Working, kind: &Kind) -> Option<String> {
+    let here = working.documents.get(&working.row.home)?.project().kind();
+    (here.is_known() && here != *kind).then(|| {
+        format!(
+            "kind: entry {} with this identifier is of kind {}, which cannot be changed to {}; give the record another identifier",
+            working.entry,
+            here.as_str(),
+            kind.as_str()
+        )
+    })
+}
+
+/// Why an import does not publish an entry: what a person has not published yet, or took back, is the person's to publish.
+fn held_back(shared: &Shared, working: &Working, source: Option<&Source>) -> Result<Option<Finding>, NodeError> {
+    let id = working.entry;
+    let message = match working.row.published {
+        Published::Withdrawn => "was withdrawn here",
+        _ if drafted_by_a_person(shared, working, source)? => "has an unpublished draft of a person",
+        _ => return Ok(None),
+    };
+    Ok(Some(Finding {
+        path: String::new(),
+        severity: Severity::Warning,
+        message: format!(
+            "{message}; it was not published, look with `ortsnetz show {id} --draft`, then `ortsnetz publish {id}`"
+        ),
+    }))
+}
+
+/// Whether the draft holds anything that neither was published nor came with the last import.
+fn drafted_by_a_person(shared: &Shared, working: &Working, source: Option<&Source>) -> Result<bool, NodeError> {
+    if !working.row.draft {
+        return Ok(false);
+    }
+    let organisation = &shared.own.organisation;
+    let Some(imported) = source.and_then(Source::entry) else { return Ok(true) };
+    let published = match working.row.published {
+        Published::Live => catalog::find_of(shared, organisation, &working.entry)?,
+        Published::Never | Published::Withdrawn => None,
+    };
+    let published = published.map(|held| held.entry(&working.entry, true)).transpose()?.flatten();
+    let draft = working.joined(organisation);
+    Ok(match published {
+        Some(published) => !merge_import(Some(&published), &imported, &draft).1.is_empty(),
+        None => draft != imported,
+    })
 }
 
 type Updated = (Working, Vec<String>, bool, Option<Plan>);
@@ -260,9 +337,7 @@ fn update(
     source: Option<&Source>,
     home: CollectionId,
 ) -> Result<Result<Updated, String>, NodeError> {
-    let last = source
-        .and_then(|source| serde_json::from_slice(&source.json).ok())
-        .and_then(|value| Entry::from_json(value).ok());
+    let last = source.and_then(Source::entry);
     let current = working.joined(&writer.organisation);
     let (merged, kept) = merge_import(last.as_ref(), &imported.entry, &current);
     let changed = match working.set(writer, &merged, &mut Ids::Imported(imported.id)) {
@@ -328,6 +403,27 @@ impl Report {
         } else {
             self.more_rejected += 1;
         }
+    }
+
+    /// Counts a record that was taken in and is written. What is doubtful about an unchanged entry was told when it came.
+    fn take(&mut self, id: &EntryId, taken: Taken) {
+        let report = &mut self.report;
+        match taken.effect {
+            Effect::Created => report.created += 1,
+            Effect::Updated => report.updated += 1,
+            Effect::Unchanged => report.unchanged += 1,
+        }
+        report.published += u64::from(taken.published);
+        report.requested += u64::from(taken.requested);
+        let mut findings = taken.findings;
+        if taken.effect == Effect::Unchanged {
+            report.findings_before += findings.len() as u64;
+            findings.clear();
+        }
+        report.held_back += u64::from(taken.held_back);
+        findings.extend(taken.notices);
+        let kept = taken.kept.into_iter().map(|path| Kept { id: id.to_string(), path }).collect();
+        self.doubts(infos(id, findings), kept);
     }
 
     fn doubts(&mut self, findings: Vec<FindingInfo>, kept: Vec<Kept>) {

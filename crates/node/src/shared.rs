@@ -16,7 +16,7 @@ use crate::clock;
 use crate::driver::Input;
 use crate::dto::{EventInfo, OrganisationInfo};
 use crate::error::NodeError;
-use crate::marks::Marks;
+use crate::marks::{Marks, Written};
 use crate::plan::{Pending, Plan};
 use crate::rows::{IntroducedRow, PartnerRow};
 use crate::searching::Search;
@@ -247,8 +247,15 @@ impl Shared {
         identities.iter().find(|(_, identity)| identity.certificate(node).is_some()).map(|(id, _)| *id)
     }
 
-    /// Sends a plan through the engine and waits until it is durable. Blocks: never on a task of the runtime.
+    /// Sends a plan through the engine and waits until it is durable. Blocks: never on a task of the runtime. A plan without
+    /// records is nothing to the engine, so its rows are only written.
     pub fn commit(&self, plan: Plan) -> Result<Vec<ortsnetz_sync::Published>, NodeError> {
+        if plan.items.is_empty() {
+            let written = Written::by(&plan.batch);
+            self.store.commit(plan.batch)?;
+            self.marks.note(written);
+            return Ok(Vec::new());
+        }
         self.submit(plan)?.blocking_recv().unwrap_or_else(|_| Err(stopping()))
     }
 

@@ -141,6 +141,8 @@ fn merge(all: &mut ImportReport, one: ImportReport) {
     all.unchanged += one.unchanged;
     all.published += one.published;
     all.requested += one.requested;
+    all.held_back += one.held_back;
+    all.findings_before += one.findings_before;
     all.kept.extend(one.kept);
     all.rejected.extend(one.rejected);
     all.findings.extend(one.findings);
@@ -155,12 +157,15 @@ fn lines(report: &ImportReport, dry_run: bool) -> String {
     if report.findings.len() > SHOWN_MAX {
         let _ = writeln!(out, "... and {} more findings; --json shows all", report.findings.len() - SHOWN_MAX);
     }
+    if report.findings_before > 0 {
+        let _ = writeln!(out, "{} doubts about unchanged entries, as before", report.findings_before);
+    }
     for kept in report.kept.iter().take(SHOWN_MAX) {
         let _ = writeln!(out, "kept: {} {} was changed by a person", kept.id, kept.path);
     }
     let _ = writeln!(
         out,
-        "{}{} created, {} updated, {} unchanged, {} values kept, {} published, {} requested, {} rejected",
+        "{}{} created, {} updated, {} unchanged, {} values kept, {} published, {} requested, {} held back, {} rejected",
         if dry_run { "nothing was written; it would be: " } else { "" },
         report.created,
         report.updated,
@@ -168,6 +173,7 @@ fn lines(report: &ImportReport, dry_run: bool) -> String {
         report.kept.len(),
         report.published,
         report.requested,
+        report.held_back,
         report.rejected.len(),
     );
     out

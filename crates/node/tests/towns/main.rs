@@ -2,6 +2,7 @@
 
 mod counts;
 mod dial;
+mod imports;
 mod network;
 mod places;
 mod proof;
