@@ -14,7 +14,7 @@ use crate::driver::Input;
 use crate::error::NodeError;
 use crate::partners;
 use crate::rows::{self, INTRODUCED};
-use crate::shared::{Shared, lock, write};
+use crate::shared::{Shared, lock, read, write};
 use crate::working::{BILATERAL, PARTNERS};
 
 /// Reads the chain of an organisation from the store.
@@ -36,7 +36,7 @@ pub(crate) fn load(store: &Store, organisation: &OrgId) -> Result<Option<Identit
     Ok(Some(identity))
 }
 
-/// Rows of a whole chain.
+/// Rows of a whole chain; `own` if they go to the own log: our own and those of partners, present and past.
 pub(crate) fn put_chain(store: &Store, batch: &mut Batch, identity: &Identity, own: bool) -> Result<(), NodeError> {
     batch.origin(if own { Origin::Own } else { Origin::Foreign });
     let statements = identity.statements_for(View::Own);
@@ -134,7 +134,9 @@ fn introduced(shared: &Shared, organisation: &OrgId, from: Option<OrgId>) -> Res
 pub(crate) fn publish(shared: &Shared, identity: Identity) -> Result<(), NodeError> {
     let id = identity.id();
     let mut batch = Batch::new(Origin::Own);
-    put_chain(&shared.store, &mut batch, &identity, id == shared.own.organisation)?;
+    // Once in the own log, always there: what is written later must not be undone by what the log says.
+    let own = id == shared.own.organisation || read(&shared.partners).contains_key(&id);
+    put_chain(&shared.store, &mut batch, &identity, own)?;
     shared.store.commit(batch)?;
     write(&shared.identities).insert(id, Arc::new(identity));
     let _ = shared.driver.send(Input::Organisation(id));

@@ -241,8 +241,13 @@ pub(crate) async fn complete(
             addresses,
             ended: false,
             calls_us,
+            chain_kept: false,
         };
         partners::keep(&shared, &partner, row)?;
+        {
+            let _one = lock(&shared.identity_changes);
+            partners::keep_chain(&shared, &partner)?;
+        }
         if confirmed {
             partners::set_confirmed(&shared, &partner)?;
         }

@@ -171,6 +171,28 @@ pub(crate) fn keep(shared: &Shared, organisation: &OrgId, row: PartnerRow) -> Re
     Ok(())
 }
 
+/// Writes the statements of a partner, present or past, to the own log, unless they are there: a database that is rebuilt
+/// from the log finds its partners by them. The caller holds `identity_changes`.
+pub(crate) fn keep_chain(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
+    let row = read(&shared.partners).get(organisation).cloned();
+    let Some(mut row) = row.filter(|row| !row.chain_kept) else { return Ok(()) };
+    let Some(identity) = shared.identity_of(organisation) else { return Ok(()) };
+    let mut batch = Batch::new(Origin::Own);
+    identities::put_chain(&shared.store, &mut batch, &identity, true)?;
+    row.chain_kept = true;
+    batch.put(Key::Partner(*organisation), rows::encode(&row));
+    shared.store.commit(batch)?;
+    write(&shared.partners).insert(*organisation, row);
+    Ok(())
+}
+
+/// Does so for all: an earlier version left them out.
+pub(crate) fn keep_chains(shared: &Shared) -> Result<(), NodeError> {
+    let _one = lock(&shared.identity_changes);
+    let partners: Vec<OrgId> = read(&shared.partners).keys().copied().collect();
+    partners.iter().try_for_each(|id| keep_chain(shared, id))
+}
+
 /// Brings rows and allow list in line with what an organisation stated anew. The caller holds `identity_changes`.
 pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
     let own = shared.identity();
@@ -195,6 +217,7 @@ pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeE
         if row != before || !read(&shared.partners).contains_key(&id) {
             let ended_now = row.ended && !before.ended;
             keep(shared, &id, row)?;
+            keep_chain(shared, &id)?;
             if ended_now {
                 let _ = shared.driver.send(Input::Removed(id));
                 alarms::note(

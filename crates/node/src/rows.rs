@@ -132,6 +132,9 @@ pub(crate) struct PartnerRow {
     /// Nobody can dial the partner, so it dials us.
     #[cbor(n(6), default)]
     pub calls_us: bool,
+    /// Its statements are in the own log: without them nobody would know its name and nodes.
+    #[cbor(n(7), default)]
+    pub chain_kept: bool,
 }
 
 /// Where a node was reached.

@@ -303,6 +303,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let advertise = config.advertise;
     tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
         partners::tell_addresses(&starting, &advertise)?;
+        partners::keep_chains(&starting)?;
         partners::apply_allow_list(&starting)?;
         partners::weigh_claims(&starting);
         Search::run(&starting);

@@ -1,6 +1,7 @@
 //! A town whose only machine is gone, or that runs on old data again.
 
 use std::fs;
+use std::path::PathBuf;
 
 use ortsnetz_net::{Config, Network};
 use ortsnetz_tests::{Town, eventually};
@@ -282,4 +283,59 @@ fn who_knows_that_nobody_will_answer_goes_on_with_what_there_is() {
     assert_eq!(town.cli(&["publish", &id]).code, 1);
     assert_eq!(town.ok(&["publisher", "take"])["term"], json!(2));
     town.publish_entry(&id);
+}
+
+/// The directory of the database: `db.` and a number.
+fn database(town: &Town) -> PathBuf {
+    let items = fs::read_dir(town.dir.join("store")).expect("the store").flatten().map(|item| item.path());
+    let number = |path: &PathBuf| path.extension().is_some_and(|end| end.to_string_lossy().parse::<u32>().is_ok());
+    items.filter(|path| path.is_dir() && number(path)).max().expect("a database")
+}
+
+#[test]
+fn a_lost_database_comes_back_from_the_own_log_and_the_partners() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    let mut koeln = Town::new(dir.path(), "Stadt Köln", KOELN);
+    town.befriend(&bonn);
+    koeln.befriend(&town);
+    let own = town.publish("service", &["title.de=Hundesteuer"]);
+    let theirs = bonn.publish("service", &["title.de=Reisepass", "companions.partners.agent_note.de=Termin nötig"]);
+    let further = koeln.publish("office", &["title.de=Bauhof"]);
+    let ended = Town::new(dir.path(), "Stadt Hürth", "053620028028");
+    town.befriend(&ended);
+    town.wait_in_sync(&ended);
+    town.ok(&["partners", "remove", "Stadt Hürth"]);
+    let all_there = |town: &Town| {
+        town.shown(&theirs)["entry"]["companions"]["partners"]["agent_note"]["de"] == "Termin nötig"
+            && town.shown(&further)["meta"]["state"] == "published"
+    };
+    eventually("everything is there", || all_there(&town));
+    // Where the partners are is learned anew after the start, from what they state then.
+    for partner in [&mut bonn, &mut koeln] {
+        partner.stop();
+        partner.start_elsewhere();
+        town.wait_in_sync(partner);
+    }
+    let before = town.status()["entries"].clone();
+    for _ in 0..2 {
+        town.stop();
+        fs::remove_dir_all(database(&town)).expect("the database");
+        town.start();
+        eventually("everything is back", || all_there(&town) && town.status()["entries"] == before);
+        for partner in [&bonn, &koeln] {
+            town.wait_in_sync(partner);
+            let compared = town.ok(&["compare", &partner.name]);
+            assert_eq!(compared["identical"], json!(true), "{compared}");
+            assert_eq!(town.row_of(partner)["confirmed"], json!(true));
+        }
+        assert_eq!(town.shown(&own)["meta"]["state"], "published");
+        assert_eq!(town.ok(&["partners", "list"]).as_array().map(Vec::len), Some(2));
+        town.check_store();
+    }
+    // What is published from now on goes both ways.
+    town.ok(&["edit", &own, "title.de=Hundesteuer anmelden"]);
+    town.publish_entry(&own);
+    eventually("Bonn reads it", || bonn.shown(&own)["entry"]["title"]["de"] == "Hundesteuer anmelden");
 }

@@ -256,6 +256,7 @@ fn take_answer(shared: &Shared, answer: &Answer) -> Result<(), NodeError> {
         identities::publish(shared, theirs)?;
         if !read(&shared.partners).contains_key(&id) {
             partners::keep(shared, &id, partner_row(&own, answer))?;
+            partners::keep_chain(shared, &id)?;
         }
     }
     partners::refresh(shared, &id)

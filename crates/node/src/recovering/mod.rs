@@ -197,7 +197,7 @@ fn keep(store: &ortsnetz_store::Store, rebuilt: &Rebuilt<'_>) -> Result<(), Node
     for answer in rebuilt.answers.iter().filter(|answer| answer.theirs.id() != identity.id()) {
         let id = answer.theirs.id();
         if known.insert(id) {
-            identities::put_chain(store, &mut batch, &answer.theirs, false)?;
+            identities::put_chain(store, &mut batch, &answer.theirs, true)?;
             batch.origin(Origin::Own);
             batch.put(Key::Partner(id), rows::encode(&partner_row(identity, answer)));
         }
