@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::identifier;
 use crate::import::{COLLECTION_DEFAULT, Imported, Options};
+use crate::mention::Mention;
 
 /// What a format read out of one record.
 pub(crate) struct Draft {
@@ -14,8 +15,18 @@ pub(crate) struct Draft {
     pub(crate) collection: Option<String>,
     /// References by path, which take precedence over the ids that stand there.
     pub(crate) references: Vec<(String, Identifier)>,
+    /// What the entry says about others.
+    pub(crate) mentions: Vec<Named>,
     pub(crate) line: u64,
     pub(crate) findings: Vec<Finding>,
+}
+
+/// A part of an entry that names another one; see [`Mention`].
+pub(crate) struct Named {
+    pub(crate) path: &'static str,
+    /// `None` for the id of the other one.
+    pub(crate) key: Option<String>,
+    pub(crate) target: Identifier,
 }
 
 /// A finding that does not keep the entry from being published.
@@ -28,7 +39,7 @@ pub(crate) fn warning(path: impl Into<String>, message: impl Into<String>) -> Fi
 /// # Errors
 /// One line that says why the record is no entry.
 pub(crate) fn finish(draft: Draft, options: &Options) -> Result<Imported, String> {
-    let Draft { mut fields, collection, references, line, mut findings } = draft;
+    let Draft { mut fields, collection, references, mentions, line, mut findings } = draft;
     let kind = Kind::from(fields.get("kind").and_then(Value::as_str).unwrap_or_default());
     match &kind {
         Kind::Unknown(name) if name.is_empty() => return Err("kind: missing".into()),
@@ -74,7 +85,12 @@ pub(crate) fn finish(draft: Draft, options: &Options) -> Result<Imported, String
         }
     }
     let collection = options.collection.clone().or(collection).unwrap_or_else(|| COLLECTION_DEFAULT.into());
-    Ok(Imported { id, entry, collection, identifier, line, findings })
+    let mention = |Named { path, key, target }| {
+        let target = options.resolver.id(&target);
+        Mention { path: path.into(), key: key.unwrap_or_else(|| target.to_string()), target }
+    };
+    let mentions = mentions.into_iter().map(mention).collect();
+    Ok(Imported { id, entry, collection, identifier, mentions, line, findings })
 }
 
 /// The text, cut to what fits a message.

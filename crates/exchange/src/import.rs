@@ -5,6 +5,7 @@ use std::io::Read;
 use ortsnetz_model::{Ars, Entry, EntryId, Finding, Identifier};
 
 use crate::csv::{self, Mapping};
+use crate::mention::Mention;
 use crate::source::Source;
 use crate::{Format, Resolver, dldb, format, jsonl};
 
@@ -56,6 +57,9 @@ pub struct Imported {
     pub collection: String,
     /// Its name in the system it comes from.
     pub identifier: Option<Identifier>,
+    /// Parts that speak of other entries and are no business of readers who do not read those. Told by dldb, which says
+    /// of each entry whether it is public.
+    pub mentions: Vec<Mention>,
     /// Line on which it begins, from 1.
     pub line: u64,
     /// Doubts; none of them is an error.

@@ -75,7 +75,7 @@ fn entry(record: &[u8], line: u64, options: &Options) -> Result<Imported, String
         Some(Value::Object(references)) => read_references(&references, &mut findings),
         Some(_) => return Err("references: must be an object of path and identifier".into()),
     };
-    finish(Draft { fields, collection, references, line, findings }, options)
+    finish(Draft { fields, collection, references, mentions: Vec::new(), line, findings }, options)
 }
 
 fn read_references(

@@ -17,6 +17,7 @@ mod identifier;
 mod import;
 mod jsonl;
 pub mod limits;
+mod mention;
 mod source;
 
 pub use csv::{CSV_COLUMNS, CsvWriter, Mapping, MappingError};
@@ -25,3 +26,4 @@ pub use format::Format;
 pub use html::{Converted, to_commonmark};
 pub use identifier::{Resolver, SCHEME_OWN, stand_in};
 pub use import::{COLLECTION_DEFAULT, Import, Imported, OpenError, Options, Rejected, read};
+pub use mention::{Mention, reveal, withhold};

@@ -31,7 +31,7 @@ pub fn merge_import(last_import: Option<&Entry>, new_import: &Entry, current: &E
     let mut merged = build::bare(&Node::of(&properties));
     let mut kept: Vec<String> = kept.into_iter().collect();
     // What is not a property is merged as a whole.
-    for name in ["id", "scheduled", "companions"] {
+    for name in ["id", "scheduled"] {
         let (old, new, now) = (last.get(name), new_import.get(name), current.get(name));
         let taken = if now == old { new } else { now };
         if now != old && now != new {
@@ -41,7 +41,34 @@ pub fn merge_import(last_import: Option<&Entry>, new_import: &Entry, current: &E
             merged.insert(name.to_owned(), value.clone());
         }
     }
+    let companions = merge_companions(last, new_import, current, &mut kept);
+    if !companions.is_empty() {
+        merged.insert("companions".to_owned(), Value::Object(companions));
+    }
     (canonical(merged, current), kept)
+}
+
+/// Each companion is a document of its own and merged like one.
+fn merge_companions(last: &Entry, new_import: &Entry, current: &Entry, kept: &mut Vec<String>) -> Map<String, Value> {
+    let named = |entry: &Entry| entry.get("companions").and_then(Value::as_object).cloned().unwrap_or_default();
+    let (last, new, now) = (named(last), named(new_import), named(current));
+    let names: BTreeSet<&String> = last.keys().chain(new.keys()).chain(now.keys()).collect();
+    let mut merged = Map::new();
+    for name in names {
+        let companion = |of: &Map<String, Value>| {
+            let mut fields = Entry::empty(&current.kind()).0;
+            fields.extend(of.get(name).and_then(Value::as_object).cloned().unwrap_or_default());
+            Entry(fields)
+        };
+        let (properties, theirs) = merge_properties(&companion(&last), &companion(&new), &companion(&now));
+        let mut fields = build::bare(&Node::of(&properties));
+        fields.shift_remove("kind");
+        kept.extend(theirs.into_iter().map(|path| format!("companions.{name}.{path}")));
+        if !fields.is_empty() {
+            merged.insert(name.clone(), Value::Object(fields));
+        }
+    }
+    merged
 }
 
 fn canonical(merged: Map<String, Value>, current: &Entry) -> Entry {
@@ -140,6 +167,22 @@ mod tests {
                 "texts": {"notes": {"de": "eins neu\n\nzwei\n\ndrei geändert"}}, "keywords": {"de": ["b", "c"]}}))
         );
         assert_eq!(kept, ["fees.amount", "keywords.de", "texts.notes.de", "valid_until"]);
+    }
+
+    #[test]
+    fn a_companion_is_merged_like_the_entry() {
+        let with = |title: &str, internal: Value| {
+            service(json!({"title": {"de": title}, "companions": {"internal": internal}}))
+        };
+        let last = with("a", json!({"extensions": {"x": {"1": 1, "2": 2}}}));
+        let new = with("b", json!({"extensions": {"x": {"1": 1, "3": 3}}}));
+        let current = with("a", json!({"extensions": {"x": {"1": 9, "2": 2}}, "texts": {"notes": {"de": "von Hand"}}}));
+        let (merged, kept) = merge_import(Some(&last), &new, &current);
+        let both = json!({"extensions": {"x": {"1": 9, "3": 3}}, "texts": {"notes": {"de": "von Hand"}}});
+        assert_eq!(merged, with("b", both));
+        assert!(kept.iter().all(|path| path.starts_with("companions.internal.")) && kept.len() == 2, "{kept:?}");
+        let (merged, kept) = merge_import(Some(&last), &service(json!({"title": {"de": "b"}})), &last);
+        assert_eq!((merged, kept), (service(json!({"title": {"de": "b"}})), vec![]));
     }
 
     #[test]

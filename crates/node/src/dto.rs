@@ -334,6 +334,9 @@ pub struct ImportReport {
     /// Entries not published although that was asked, because they hold a draft of a person or were withdrawn. Each has a
     /// finding.
     pub held_back: u64,
+    /// Entries in which something moved beside that, because others they speak of came or moved: parts about what their
+    /// readers do not read stand in the internal companion. What was published is published again.
+    pub relinked: u64,
     /// Records not taken in.
     pub rejected: Vec<Rejection>,
     /// Doubts about entries that are new or changed, and what was held back.

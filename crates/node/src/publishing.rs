@@ -1,6 +1,7 @@
 //! From a working entry to what readers get: publications, withdrawals, moves.
 
-use ortsnetz_model::{CollectionId, Document, DocumentId, FeedId, Finding, Hash, Ids, OrgId, Severity};
+use ortsnetz_exchange::reveal;
+use ortsnetz_model::{CollectionId, Document, DocumentId, Entry, FeedId, Finding, Hash, Ids, OrgId, Severity};
 use ortsnetz_store::{Batch, Origin, Range, Side, Store};
 use ortsnetz_trust::Identity;
 use ortsnetz_trust::record::Body;
@@ -9,7 +10,7 @@ use crate::documents;
 use crate::error::NodeError;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows::{self, DocumentHeads, Published, Request};
-use crate::working::{PUBLIC, Working, Writer, is_empty, put_projection};
+use crate::working::{INTERNAL, PUBLIC, Working, Writer, is_empty, put_projection};
 
 /// Why an entry is not published, in one line; `None` if it may be.
 pub(crate) fn obstacle(working: &Working, owner: &Identity) -> Option<String> {
@@ -174,11 +175,26 @@ pub(crate) fn plan_move(
     target: CollectionId,
     ids: &mut Ids<'_>,
 ) -> Result<(Working, Plan), NodeError> {
+    let entry = working.joined(&writer.organisation);
+    plan_move_of(working, &entry, writer, store, target, ids)
+}
+
+/// The same for an entry that says something else from then on.
+pub(crate) fn plan_move_of(
+    working: &Working,
+    entry: &Entry,
+    writer: &Writer<'_>,
+    store: &Store,
+    target: CollectionId,
+    ids: &mut Ids<'_>,
+) -> Result<(Working, Plan), NodeError> {
     let live = working.row.published == Published::Live;
     let mut plan = Plan::new(Batch::new(Origin::Own));
-    let entry = working.joined(&writer.organisation);
     let mut moved = Working::create(working.entry, target);
     moved.row.generation = working.row.generation + 1;
+    // In `internal` an entry and what was withheld from others are one.
+    let entry =
+        if target == CollectionId::named(&writer.organisation, INTERNAL) { reveal(entry) } else { entry.clone() };
     moved.set(writer, &entry, ids)?;
     if live {
         let mut old = working.clone();

@@ -142,6 +142,7 @@ fn merge(all: &mut ImportReport, one: ImportReport) {
     all.published += one.published;
     all.requested += one.requested;
     all.held_back += one.held_back;
+    all.relinked += one.relinked;
     all.findings_before += one.findings_before;
     all.kept.extend(one.kept);
     all.rejected.extend(one.rejected);

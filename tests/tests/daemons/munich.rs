@@ -1,6 +1,6 @@
 //! München's service directory as it is, published to a partner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -88,6 +88,7 @@ fn a_partner_gets_the_public_services_and_offices_of_munich_and_no_byte_of_the_o
     assert!(time("published_at") <= time("received_at"), "{meta}");
     assert_eq!(shown["entry"]["valid_for"], json!([MUNICH]));
 
+    names_nothing_internal(&munich, &partner, &dir.path().join("at-the-partner.jsonl"), internal.keys());
     for id in internal.keys() {
         let answer = partner.http("GET", &format!("/api/v1/entries/{id}"), None);
         assert_eq!(answer.status, 404, "{}", answer.text);
@@ -108,6 +109,52 @@ fn a_partner_gets_the_public_services_and_offices_of_munich_and_no_byte_of_the_o
         }
     }
     assert!(looked_for > 200, "only {looked_for} texts tell internal entries from public ones");
+}
+
+/// What the partner can export names no internal entry, by number or by id, and still every office that is public; here
+/// nothing is lost.
+fn names_nothing_internal<'a>(munich: &Town, partner: &Town, file: &Path, internal: impl Iterator<Item = &'a String>) {
+    let words = |town: &Town| -> BTreeSet<String> {
+        let path = file.display().to_string();
+        town.ok(&["export", "--organisation", &munich.organisation, "--companions", "--out", &path]);
+        let text = fs::read_to_string(file).expect("an export");
+        text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect()
+    };
+    let elements = |name: &str| -> Vec<Value> {
+        let text = fs::read_to_string(test_data(name)).expect("the directory");
+        let mut file: Value = serde_json::from_str(&text).expect("JSON");
+        serde_json::from_value(file["data"].take()).expect("a list")
+    };
+    let (services, offices) = (elements("muenchen/services_de.json"), elements("muenchen/locations_de.json"));
+    let number = |element: &Value| element.as_str().map_or_else(|| element.to_string(), str::to_owned);
+    let hidden = |element: &&Value| element["public"] == json!(false);
+    let secret: Vec<String> =
+        services.iter().chain(&offices).filter(hidden).map(|element| number(&element["id"])).collect();
+    assert_eq!(secret.len(), 134);
+
+    let here = words(munich);
+    let there = words(partner);
+    for number in &secret {
+        assert!(here.contains(number), "{number} is lost");
+        assert!(!there.contains(number), "the partner can read {number}");
+    }
+    let ids: Vec<&String> = internal.collect();
+    assert_eq!(ids.len(), 134);
+    for id in ids {
+        assert!(here.contains(id) && !there.contains(id), "the partner can read {id}");
+    }
+
+    let public = |of: &[Value]| -> BTreeSet<String> {
+        of.iter().filter(|element| !hidden(element)).map(|element| number(&element["id"])).collect()
+    };
+    let public_offices = public(&offices);
+    let pairs = |service: &Value| -> BTreeSet<String> {
+        let all = service["locations"].as_array().expect("locations").iter();
+        all.map(|at| number(&at["location"])).filter(|office| public_offices.contains(office)).collect()
+    };
+    let expected: usize = services.iter().filter(|service| !hidden(service)).map(|service| pairs(service).len()).sum();
+    let told: usize = lines(file).iter().map(|line| line["offices"].as_array().map_or(0, Vec::len)).sum();
+    assert!(expected > 250 && told == expected, "{told} of {expected} public offices are named");
 }
 
 /// Texts of an entry that are stored as one piece and are long enough not to be there by chance, the longest first.

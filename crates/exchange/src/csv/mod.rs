@@ -133,7 +133,14 @@ impl Table {
             return Err(format!("the row has {} cells, the header line {}", cells.len(), self.width));
         }
         let collection = self.mapping.collection.clone();
-        let mut draft = Draft { fields: Map::new(), collection, references: Vec::new(), line, findings: Vec::new() };
+        let mut draft = Draft {
+            fields: Map::new(),
+            collection,
+            references: Vec::new(),
+            mentions: Vec::new(),
+            line,
+            findings: Vec::new(),
+        };
         if let Some(kind) = &self.mapping.kind {
             draft.fields.insert("kind".into(), kind.as_str().into());
         }

@@ -5,7 +5,8 @@
 //! - Identifiers: scheme `LB` for services, `OE` for locations, as in the identifiers of the federal portal. The agency
 //!   is the option, else `dldb:<host>` of the first address the file names for itself, so that services and locations of
 //!   one directory find each other whichever file comes first; else `dldb`.
-//! - `public: false` belongs into the collection `internal`.
+//! - `public: false` belongs into the collection `internal`. What others say about it must go there, too, so each part that
+//!   names another element is a [`Mention`](crate::Mention).
 //! - `false`, `"false"`, `"0"`, empty texts and the dates 1970-01-01 and 2999-12-31 mean "nothing" there.
 //! - What has no field here lies in `extensions.dldb`, under its name there. Left out is only what says nothing: addresses
 //!   of booking pages that follow from the ids, check sums, and `lastupdate`, which is the time of the export.
@@ -22,8 +23,9 @@ use std::io::Read;
 use ortsnetz_model::{Finding, Identifier};
 use serde_json::{Map, Value};
 
-use crate::finish::{Draft, finish, warning};
+use crate::finish::{Draft, Named, finish, warning};
 use crate::import::{Imported, Options, Rejected};
+use crate::mention::COLLECTION_INTERNAL;
 use crate::source::Source;
 use split::{Piece, Splitter};
 
@@ -33,8 +35,6 @@ const SCHEME_SERVICE: &str = "LB";
 const SCHEME_OFFICE: &str = "OE";
 /// The agency if a directory names no address of its own.
 const AGENCY_DEFAULT: &str = "dldb";
-/// The collection of what is not public there.
-const COLLECTION_INTERNAL: &str = "internal";
 /// The name of what we keep in `extensions`.
 const EXTENSION: &str = "dldb";
 
@@ -71,6 +71,7 @@ impl<R: Read> Elements<R> {
             rest: element,
             fields: Map::new(),
             references: Vec::new(),
+            mentions: Vec::new(),
             findings: Vec::new(),
             agency: self.agency.clone().unwrap_or_else(|| AGENCY_DEFAULT.into()),
             language: String::new(),
@@ -86,8 +87,8 @@ impl<R: Read> Elements<R> {
         }
         record.keep_rest();
         let collection = internal.then(|| COLLECTION_INTERNAL.to_owned());
-        let Record { fields, references, findings, .. } = record;
-        finish(Draft { fields, collection, references, line, findings }, &self.options)
+        let Record { fields, references, mentions, findings, .. } = record;
+        finish(Draft { fields, collection, references, mentions, line, findings }, &self.options)
     }
 }
 
@@ -104,6 +105,7 @@ struct Record {
     rest: Map<String, Value>,
     fields: Map<String, Value>,
     references: Vec<(String, Identifier)>,
+    mentions: Vec<Named>,
     findings: Vec<Finding>,
     agency: String,
     language: String,
@@ -134,6 +136,12 @@ impl Record {
 
     fn identifier(&self, scheme: &str, value: &str) -> Identifier {
         Identifier { agency: self.agency.clone(), scheme: scheme.into(), value: value.into() }
+    }
+
+    /// Notes that a part names another element.
+    fn mention(&mut self, path: &'static str, key: Option<String>, scheme: &str, id: &str) {
+        let target = self.identifier(scheme, id);
+        self.mentions.push(Named { path, key, target });
     }
 
     /// Puts a value into `extensions.dldb`.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::values::text;
-use super::{Record, SCHEME_OFFICE};
+use super::{Record, SCHEME_OFFICE, SCHEME_SERVICE};
 
 impl Record {
     /// The locations of a service: references, and what is special there.
@@ -28,6 +28,10 @@ impl Record {
         }
         for (index, id) in offices.iter().enumerate() {
             self.references.push((format!("offices.{index}"), self.identifier(SCHEME_OFFICE, id)));
+            self.mention("offices", None, SCHEME_OFFICE, id);
+        }
+        for id in special.keys() {
+            self.mention("extensions.dldb.locations", Some(id.clone()), SCHEME_OFFICE, id);
         }
         if !special.is_empty() {
             self.keep("locations", Value::Object(special));
@@ -50,8 +54,22 @@ impl Record {
             }
             special.insert(id, note);
         }
+        for id in special.keys() {
+            self.mention("extensions.dldb.services", Some(id.clone()), SCHEME_SERVICE, id);
+        }
         if !special.is_empty() {
             self.keep("services", Value::Object(special));
+        }
+    }
+}
+
+impl Record {
+    /// The services that can be done on the way stay as they are, as a list of ids.
+    pub(super) fn combinable(&mut self) {
+        let Some(Value::Array(list)) = self.rest.get("combinable") else { return };
+        let ids: Vec<String> = list.iter().filter_map(|id| text(Some(id.clone()))).collect();
+        for id in ids {
+            self.mention("extensions.dldb.combinable", Some(id.clone()), SCHEME_SERVICE, &id);
         }
     }
 }

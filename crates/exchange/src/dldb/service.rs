@@ -34,6 +34,7 @@ pub(super) fn read(record: &mut Record) -> Result<(), String> {
     record.processing_time();
     record.online_services();
     record.offices();
+    record.combinable();
     record.source();
     Ok(())
 }

@@ -8,8 +8,12 @@ use crate::{town, values};
 
 /// Imports these lines.
 async fn import(node: &Handle, lines: &[Value], publish: bool) -> ImportReport {
-    let request = ImportRequest { file: "entries.jsonl".into(), publish, ..ImportRequest::default() };
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    import_file(node, "entries.jsonl", text, publish).await
+}
+
+async fn import_file(node: &Handle, file: &str, text: String, publish: bool) -> ImportReport {
+    let request = ImportRequest { file: file.into(), publish, ..ImportRequest::default() };
     let node = node.clone();
     let imported = tokio::task::spawn_blocking(move || node.import(&request, &mut text.as_bytes()));
     imported.await.expect("it runs").expect("import")
@@ -143,4 +147,99 @@ async fn doubts_about_an_unchanged_entry_are_counted_and_not_told_again() {
     let changed = import(&town, &[doubtful("Hunde")], true).await;
     assert_eq!((changed.findings.len(), changed.findings_before), (first.findings.len(), 0), "{changed:?}");
     town.shutdown().await;
+}
+
+/// A directory as München exports it: services 1 to 4 at offices 11 to 13; `hidden` are not public.
+fn directory(hidden: &[u32]) -> [String; 2] {
+    let public = |id: u32| !hidden.contains(&id);
+    let services: Vec<Value> = (1..=4)
+        .map(|id| {
+            let locations: Vec<Value> = (11..=13)
+                .map(|at| json!({"location": at.to_string(), "hint": "dort", "appointment": {"slots": "0"}}))
+                .collect();
+            json!({"id": id.to_string(), "name": format!("Leistung {id}"), "public": public(id), "locations": locations,
+                "combinable": [1, 2, 3, 4], "meta": {"url": "https://stadt.example/x", "locale": "de"}})
+        })
+        .collect();
+    let offices: Vec<Value> = (11..=13)
+        .map(|id| {
+            let services: Vec<Value> = (1..=4).map(|of| json!({"service": of.to_string(), "duration": 5})).collect();
+            json!({"id": id.to_string(), "name": format!("Amt {id}"), "public": public(id), "services": services,
+                "meta": {"url": "https://stadt.example/x", "locale": "de"}, "address": {"street": "Markt", "postal_code": "53721"}})
+        })
+        .collect();
+    [services, offices].map(|data| json!({"data": data, "meta": {}}).to_string())
+}
+
+/// What every entry of this kind says, published: the numbers of the offices or services it speaks of.
+async fn spoken_of(node: &Handle, kind: &str) -> Vec<(String, Vec<String>)> {
+    let mut said = Vec::new();
+    for row in node.entries(EntriesRequest::default()).await.expect("entries").entries {
+        if row.kind != kind || row.collection != "public" {
+            continue;
+        }
+        let entry = Value::Object(node.show(&row.id, ShowOptions::default()).await.expect("show").entry);
+        let offices = entry["offices"].as_array().map_or(0, Vec::len);
+        let list = |value: &Value| match value {
+            Value::Object(map) => map.keys().cloned().collect(),
+            Value::Array(list) => list.iter().map(Value::to_string).collect(),
+            _ => Vec::new(),
+        };
+        let dldb = &entry["extensions"]["dldb"];
+        let mut all = [list(&dldb["locations"]), list(&dldb["services"]), list(&dldb["combinable"])].concat();
+        all.push(format!("{offices} offices"));
+        said.push((entry["identifier"]["value"].as_str().expect("a number").to_owned(), all));
+    }
+    said.sort();
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_about_an_internal_entry_stands_in_a_public_one_whatever_the_order_of_the_files() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (order, name) in [([0, 1], "services first"), ([1, 0], "offices first")] {
+        let town = town(&dir.path().join(name), "Stadt Bonn", "053140000000").await;
+        let import = async |hidden: &[u32]| {
+            let files = directory(hidden);
+            let mut unchanged = 0;
+            for part in order {
+                let report = import_file(&town, "directory.json", files[part].clone(), true).await;
+                assert!(report.rejected.is_empty() && report.held_back == 0, "{name}: {report:?}");
+                unchanged += report.unchanged;
+            }
+            unchanged
+        };
+        let expect = async |services: &[&str], offices: &[&str]| {
+            let count = format!("{} offices", offices.len());
+            let at_service = [offices, services, &[&count]].concat();
+            let at_office = [services, &["0 offices"]].concat();
+            let all = |ids: &[&str], says: &[&str]| -> Vec<(String, Vec<String>)> {
+                ids.iter().map(|id| ((*id).to_owned(), says.iter().map(|&word| word.to_owned()).collect())).collect()
+            };
+            assert_eq!(spoken_of(&town, "service").await, all(services, &at_service), "{name}");
+            assert_eq!(spoken_of(&town, "office").await, all(offices, &at_office), "{name}");
+        };
+        assert_eq!(import(&[2, 12]).await, 0);
+        expect(&["1", "3", "4"], &["11", "13"]).await;
+        assert_eq!(import(&[2, 12]).await, 7, "{name}: again");
+
+        // One becomes public, others cease to be.
+        import(&[3, 11, 12]).await;
+        expect(&["1", "2", "4"], &["13"]).await;
+        assert_eq!(import(&[3, 11, 12]).await, 7, "{name}: again");
+        import(&[]).await;
+        expect(&["1", "2", "3", "4"], &["11", "12", "13"]).await;
+        assert_eq!(town.status().await.expect("status").entries.drafts, 0, "{name}");
+
+        // A person may take an entry out of `public` although something is withheld from its readers.
+        import(&[12]).await;
+        let rows = town.entries(EntriesRequest::default()).await.expect("entries").entries;
+        let one = rows.iter().find(|row| row.title == "Leistung 1").expect("a service");
+        let moved = town.move_entry(&one.id, "internal").await.expect("move");
+        assert!(moved.refused.is_empty(), "{moved:?}");
+        let shown = town.show(&one.id, ShowOptions::default()).await.expect("show").entry;
+        assert_eq!((shown["offices"].as_array().map(Vec::len), shown.get("companions")), (Some(3), None), "{shown:?}");
+        assert_eq!(town.store_check().await.expect("check").problems, Vec::<String>::new());
+        town.shutdown().await;
+    }
 }

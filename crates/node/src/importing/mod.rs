@@ -1,47 +1,33 @@
 //! `import`: records of a file become working entries, batch by batch, each batch whole or not at all.
 
+mod relinking;
+mod report;
+mod sources;
+
 use std::collections::BTreeSet;
 use std::io::Read;
 
 use ortsnetz_exchange::{Format, Imported, Mapping, Options, Resolver, read};
 use ortsnetz_model::{Ars, CollectionId, Entry, EntryId, Finding, Ids, Kind, Severity, check, merge_import};
-use ortsnetz_store::Key;
 use rayon::prelude::*;
 
 use crate::catalog;
 use crate::driver::NOTHING_WRITTEN;
-use crate::dto::{FindingInfo, ImportReport, ImportRequest, Kept, Rejection};
+use crate::dto::{ImportReport, ImportRequest, Rejection};
 use crate::editing::require_editor;
 use crate::error::NodeError;
 use crate::plan::Plan;
 use crate::publishing::{self, Version};
 use crate::purging;
-use crate::rows::{self, Published, Request};
+use crate::rows::{Published, Request};
 use crate::shared::{Shared, lock};
 use crate::working::{Working, Writer, known_kind};
+use relinking::Noted;
+use report::Report;
+use sources::Source;
 
 /// Entries written in one state change.
 const BATCH: usize = ortsnetz_trust::limits::BATCH_RECORDS_MAX;
-/// Findings, rejections and kept values told one by one; more are counted. A file may have ten million lines.
-pub(crate) const REPORT_ROWS_MAX: usize = 10_000;
-
-/// The last import of an entry, as kept to tell what a person changed since.
-#[derive(minicbor::Encode, minicbor::Decode)]
-struct Source {
-    /// The collection it asked for.
-    #[n(0)]
-    collection: String,
-    /// The entry as it came, as JSON.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    json: Vec<u8>,
-}
-
-impl Source {
-    /// The entry as it came.
-    fn entry(&self) -> Option<Entry> {
-        Entry::from_json(serde_json::from_slice(&self.json).ok()?).ok()
-    }
-}
 
 /// What became of one record.
 enum Outcome {
@@ -55,6 +41,8 @@ struct Taken {
     effect: Effect,
     published: bool,
     requested: bool,
+    /// The entry is new, or others may read it than before.
+    readers_changed: bool,
     /// It is not published although that was asked.
     held_back: bool,
     /// What became of the record against what it or the request says; told each time.
@@ -85,6 +73,7 @@ pub(crate) fn import(
     let _one_at_a_time = lock(&shared.importing);
     let records = read(bytes, options(shared, request)?).map_err(|error| NodeError::Unreadable(error.to_string()))?;
     let mut report = Report::default();
+    let mut noted = Noted::default();
     let mut batch: Vec<Imported> = Vec::with_capacity(BATCH);
     let mut ids = BTreeSet::new();
     for record in records {
@@ -95,7 +84,8 @@ pub(crate) fn import(
             Ok(imported) => {
                 if batch.len() == BATCH || ids.contains(&imported.id) {
                     let part = std::mem::take(&mut batch);
-                    write(shared, request, part, &mut report).map_err(|error| stopped(error, &report.report))?;
+                    write(shared, request, part, &mut noted, &mut report)
+                        .map_err(|error| stopped(error, &report.report))?;
                     ids.clear();
                 }
                 ids.insert(imported.id);
@@ -103,7 +93,8 @@ pub(crate) fn import(
             }
         }
     }
-    write(shared, request, batch, &mut report).map_err(|error| stopped(error, &report.report))?;
+    write(shared, request, batch, &mut noted, &mut report).map_err(|error| stopped(error, &report.report))?;
+    noted.relink(shared, request, &mut report).map_err(|error| stopped(error, &report.report))?;
     Ok(report.finish(&request.file))
 }
 
@@ -145,18 +136,21 @@ fn options(shared: &Shared, request: &ImportRequest) -> Result<Options, NodeErro
     Ok(options)
 }
 
-fn write(shared: &Shared, request: &ImportRequest, batch: Vec<Imported>, report: &mut Report) -> Result<(), NodeError> {
+fn write(
+    shared: &Shared,
+    request: &ImportRequest,
+    batch: Vec<Imported>,
+    noted: &mut Noted,
+    report: &mut Report,
+) -> Result<(), NodeError> {
     if batch.is_empty() {
         return Ok(());
     }
     let ids: Vec<EntryId> = batch.iter().map(|imported| imported.id).collect();
-    let _locks = shared.locks.lock(&ids);
-    let publisher = shared.is_publisher();
+    let locks = shared.locks.lock(&ids);
     let writer = shared.writer();
-    let outcomes: Vec<Result<(EntryId, Outcome), NodeError>> = batch
-        .into_par_iter()
-        .map(|imported| Ok((imported.id, prepare(shared, request, &writer, publisher, imported)?)))
-        .collect();
+    let outcomes: Vec<Result<(EntryId, Outcome), NodeError>> =
+        batch.into_par_iter().map(|imported| Ok((imported.id, prepare(shared, request, &writer, imported)?))).collect();
     let mut plan: Option<Plan> = None;
     let mut all_taken = Vec::new();
     for outcome in outcomes {
@@ -178,10 +172,15 @@ fn write(shared: &Shared, request: &ImportRequest, batch: Vec<Imported>, report:
     {
         shared.commit(plan)?;
     }
+    drop(locks);
+    let mut due = false;
     for (id, taken) in all_taken {
+        if taken.readers_changed && !request.dry_run {
+            due = noted.note(id);
+        }
         report.take(&id, *taken);
     }
-    Ok(())
+    if due { noted.relink(shared, request, report) } else { Ok(()) }
 }
 
 /// Works out what a record changes. Touches nothing.
@@ -189,7 +188,6 @@ fn prepare(
     shared: &Shared,
     request: &ImportRequest,
     writer: &Writer<'_>,
-    publisher: bool,
     imported: Imported,
 ) -> Result<Outcome, NodeError> {
     let reject =
@@ -209,8 +207,7 @@ fn prepare(
         }
         findings.push(finding);
     }
-    let source = source_row(shared, &id)?;
-    let json = serde_json::to_vec(imported.entry.as_map()).unwrap_or_default();
+    let source = Source::load(&shared.store, &id)?;
     let existing = Working::load(&shared.store, id)?;
     if let Some(working) = &existing {
         if let Some(finding) = redacted(shared, working)? {
@@ -221,19 +218,24 @@ fn prepare(
         }
     }
     let created = existing.is_none();
+    let moves =
+        existing.as_ref().is_some_and(|working| source_moved(writer, working, &imported, source.as_ref(), home));
+    let home = existing.as_ref().filter(|_| !moves).map_or(home, |working| working.row.home);
+    let new_source = Source::of(shared, &imported, home)?;
+    let entry = new_source.entry().unwrap_or_else(|| imported.entry.clone());
     let held_back = match &existing {
         Some(working) if request.publish => held_back(shared, working, source.as_ref())?,
         _ => None,
     };
-    let (mut working, kept, mut changed, moved) = match existing {
+    let (mut working, kept, changed, moved) = match existing {
         None => {
             let mut working = Working::create(id, home);
-            if let Err(error) = working.set(writer, &imported.entry, &mut Ids::Imported(id)) {
+            if let Err(error) = working.set(writer, &entry, &mut Ids::Imported(id)) {
                 return reject(error.to_string());
             }
             (working, Vec::new(), true, None)
         }
-        Some(working) => match update(shared, writer, working, &imported, source.as_ref(), home)? {
+        Some(working) => match update(shared, writer, working, &entry, source.as_ref(), moves.then_some(home))? {
             Ok(updated) => updated,
             Err(reason) => return reject(reason),
         },
@@ -247,34 +249,43 @@ fn prepare(
     };
     let notices: Vec<Finding> = held_back.into_iter().filter(|_| asked).collect();
     let mut taken = Taken { effect, held_back: !notices.is_empty(), notices, findings, kept, ..Taken::default() };
-    let source_changed =
-        source.as_ref().is_none_or(|source| source.json != json || source.collection != imported.collection);
-    if effect == Effect::Unchanged && !source_changed {
+    taken.readers_changed = created || moves;
+    if effect == Effect::Unchanged && source.as_ref() == Some(&new_source) {
         return Ok(Outcome::Taken(Box::new(taken)));
     }
     let mut plan = moved.unwrap_or_else(|| Plan::new(ortsnetz_store::Batch::new(ortsnetz_store::Origin::Own)));
-    let source = Source { collection: imported.collection.clone(), json };
-    plan.batch.put(Key::ImportSource(id), rows::encode(&source));
-    if publish {
-        if let Some(reason) = publishing::obstacle(&working, &shared.identity()) {
-            return reject(format!("not published: {reason}"));
-        }
-        changed = true;
-        if publisher {
-            plan.append(publishing::plan(&mut working, writer, &shared.store, &Version::Present)?);
-            taken.published = true;
-        } else {
-            working.row.request = Request::Waiting;
-            taken.requested = true;
-        }
+    new_source.put(&mut plan.batch, &id, source.as_ref());
+    if publish && let Some(reason) = publishing::obstacle(&working, &shared.identity()) {
+        return reject(format!("not published: {reason}"));
     }
-    if changed {
-        let heads = taken.requested.then(|| working.heads());
-        // After the publication, so that the row says what is published.
-        plan.append(working.plan(writer, &shared.store, heads)?);
+    if changed || publish {
+        (taken.published, taken.requested) = publish_or_ask(shared, writer, &mut working, &mut plan, publish)?;
     }
     taken.plan = Some(plan);
     Ok(Outcome::Taken(Box::new(taken)))
+}
+
+/// Completes the plan of an entry that changed: it is published, the publisher is asked to, or it stays a draft. Which of
+/// the first two it was.
+fn publish_or_ask(
+    shared: &Shared,
+    writer: &Writer<'_>,
+    working: &mut Working,
+    plan: &mut Plan,
+    publish: bool,
+) -> Result<(bool, bool), NodeError> {
+    let published = publish && shared.is_publisher();
+    if published {
+        plan.append(publishing::plan(working, writer, &shared.store, &Version::Present)?);
+    }
+    let requested = publish && !published;
+    if requested {
+        working.row.request = Request::Waiting;
+    }
+    let heads = requested.then(|| working.heads());
+    // After the publication, so that the row says what is published.
+    plan.append(working.plan(writer, &shared.store, heads)?);
+    Ok((published, requested))
 }
 
 /// Why a record is not taken for the entry that is here: its kind is another one.
@@ -290,21 +301,27 @@ fn other_kind(working: &Working, kind: &Kind) -> Option<String> {
     })
 }
 
+/// What a person has not published yet.
+const DRAFT_OF_A_PERSON: &str = "has an unpublished draft of a person";
+
 /// Why an import does not publish an entry: what a person has not published yet, or took back, is the person's to publish.
 fn held_back(shared: &Shared, working: &Working, source: Option<&Source>) -> Result<Option<Finding>, NodeError> {
-    let id = working.entry;
-    let message = match working.row.published {
+    let why = match working.row.published {
         Published::Withdrawn => "was withdrawn here",
-        _ if drafted_by_a_person(shared, working, source)? => "has an unpublished draft of a person",
+        _ if drafted_by_a_person(shared, working, source)? => DRAFT_OF_A_PERSON,
         _ => return Ok(None),
     };
-    Ok(Some(Finding {
+    Ok(Some(held_back_finding(&working.entry, why)))
+}
+
+fn held_back_finding(id: &EntryId, why: &str) -> Finding {
+    Finding {
         path: String::new(),
         severity: Severity::Warning,
         message: format!(
-            "{message}; it was not published, look with `ortsnetz show {id} --draft`, then `ortsnetz publish {id}`"
+            "{why}; it was not published, look with `ortsnetz show {id} --draft`, then `ortsnetz publish {id}`"
         ),
-    }))
+    }
 }
 
 /// Whether the draft holds anything that neither was published nor came with the last import.
@@ -328,35 +345,48 @@ fn drafted_by_a_person(shared: &Shared, working: &Working, source: Option<&Sourc
 
 type Updated = (Working, Vec<String>, bool, Option<Plan>);
 
-/// Merges a record into an entry that is here already.
+/// Whether the source puts the entry into another collection than last time, and it still lies where the source put it.
+fn source_moved(
+    writer: &Writer<'_>,
+    working: &Working,
+    imported: &Imported,
+    source: Option<&Source>,
+    home: CollectionId,
+) -> bool {
+    working.row.home != home
+        && source.is_some_and(|source| {
+            source.collection != imported.collection
+                && CollectionId::named(&writer.organisation, &source.collection) == working.row.home
+        })
+}
+
+/// Merges a record into an entry that is here already, and moves that where the source puts it.
 fn update(
     shared: &Shared,
     writer: &Writer<'_>,
     mut working: Working,
-    imported: &Imported,
+    new: &Entry,
     source: Option<&Source>,
-    home: CollectionId,
+    moves_to: Option<CollectionId>,
 ) -> Result<Result<Updated, String>, NodeError> {
     let last = source.and_then(Source::entry);
     let current = working.joined(&writer.organisation);
-    let (merged, kept) = merge_import(last.as_ref(), &imported.entry, &current);
-    let changed = match working.set(writer, &merged, &mut Ids::Imported(imported.id)) {
-        Ok(changed) => changed,
-        Err(error) => return Ok(Err(error.to_string())),
+    let (merged, kept) = merge_import(last.as_ref(), new, &current);
+    let ids = &mut Ids::Imported(working.entry);
+    let Some(home) = moves_to else {
+        return Ok(match working.set(writer, &merged, ids) {
+            Ok(changed) => Ok((working, kept, changed, None)),
+            Err(error) => Err(error.to_string()),
+        });
     };
-    let source_moved = source.is_some_and(|source| {
-        source.collection != imported.collection
-            && CollectionId::named(&writer.organisation, &source.collection) == working.row.home
-    });
-    if source_moved && working.row.home != home {
-        if working.row.published == Published::Live && !shared.is_publisher() {
-            return Ok(Err("its collection changed, and only the publisher moves a published entry".into()));
-        }
-        let (moved, plan) =
-            publishing::plan_move(&working, writer, &shared.store, home, &mut Ids::Imported(imported.id))?;
-        return Ok(Ok((moved, kept, true, Some(plan))));
+    if working.row.published == Published::Live && !shared.is_publisher() {
+        return Ok(Err("its collection changed, and only the publisher moves a published entry".into()));
     }
-    Ok(Ok((working, kept, changed, None)))
+    match publishing::plan_move_of(&working, &merged, writer, &shared.store, home, ids) {
+        Ok((moved, plan)) => Ok(Ok((moved, kept, true, Some(plan)))),
+        Err(NodeError::Invalid(reason)) => Ok(Err(reason)),
+        Err(error) => Err(error),
+    }
 }
 
 /// A redacted entry is left as people left it: the source most likely still holds what had to go.
@@ -372,91 +402,6 @@ fn redacted(shared: &Shared, working: &Working) -> Result<Option<Finding>, NodeE
     }))
 }
 
-fn source_row(shared: &Shared, id: &EntryId) -> Result<Option<Source>, NodeError> {
-    shared.store.get(&Key::ImportSource(*id))?.map(|bytes| rows::decode("the last import", &bytes)).transpose()
-}
-
-fn infos(id: &EntryId, findings: Vec<Finding>) -> Vec<FindingInfo> {
-    findings
-        .into_iter()
-        .map(|finding| FindingInfo {
-            id: id.to_string(),
-            path: finding.path,
-            severity: if finding.severity == Severity::Error { "error" } else { "warning" }.into(),
-            message: finding.message,
-        })
-        .collect()
-}
-
-/// The report as it grows, with bounded lists.
-#[derive(Default)]
-struct Report {
-    report: ImportReport,
-    more_rejected: u64,
-    more_findings: u64,
-}
-
-impl Report {
-    fn reject(&mut self, rejection: Rejection) {
-        if self.report.rejected.len() < REPORT_ROWS_MAX {
-            self.report.rejected.push(rejection);
-        } else {
-            self.more_rejected += 1;
-        }
-    }
-
-    /// Counts a record that was taken in and is written. What is doubtful about an unchanged entry was told when it came.
-    fn take(&mut self, id: &EntryId, taken: Taken) {
-        let report = &mut self.report;
-        match taken.effect {
-            Effect::Created => report.created += 1,
-            Effect::Updated => report.updated += 1,
-            Effect::Unchanged => report.unchanged += 1,
-        }
-        report.published += u64::from(taken.published);
-        report.requested += u64::from(taken.requested);
-        let mut findings = taken.findings;
-        if taken.effect == Effect::Unchanged {
-            report.findings_before += findings.len() as u64;
-            findings.clear();
-        }
-        report.held_back += u64::from(taken.held_back);
-        findings.extend(taken.notices);
-        let kept = taken.kept.into_iter().map(|path| Kept { id: id.to_string(), path }).collect();
-        self.doubts(infos(id, findings), kept);
-    }
-
-    fn doubts(&mut self, findings: Vec<FindingInfo>, kept: Vec<Kept>) {
-        let room = REPORT_ROWS_MAX.saturating_sub(self.report.findings.len());
-        self.more_findings += findings.len().saturating_sub(room) as u64;
-        self.report.findings.extend(findings.into_iter().take(room));
-        let room = REPORT_ROWS_MAX.saturating_sub(self.report.kept.len());
-        self.report.kept.extend(kept.into_iter().take(room));
-    }
-
-    fn finish(mut self, file: &str) -> ImportReport {
-        if self.more_rejected > 0 {
-            self.report.rejected.push(Rejection {
-                file: file.to_owned(),
-                line: 0,
-                reason: format!("and {} more records; only the first {REPORT_ROWS_MAX} are listed", self.more_rejected),
-            });
-        }
-        if self.more_findings > 0 {
-            self.report.findings.push(FindingInfo {
-                id: String::new(),
-                path: String::new(),
-                severity: "warning".into(),
-                message: format!(
-                    "and {} more findings; only the first {REPORT_ROWS_MAX} are listed",
-                    self.more_findings
-                ),
-            });
-        }
-        self.report
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -470,20 +415,5 @@ mod tests {
             stopped(full(), &some).to_string(),
             "the import stopped: disk nearly full; 256 created, 0 updated and 250 published before that stay, import again to go on"
         );
-    }
-
-    #[test]
-    fn a_report_lists_up_to_its_limit_and_counts_the_rest() {
-        let rejection = || Rejection { file: "f".into(), line: 1, reason: "r".into() };
-        for (given, listed) in [(REPORT_ROWS_MAX, REPORT_ROWS_MAX), (REPORT_ROWS_MAX + 2, REPORT_ROWS_MAX + 1)] {
-            let mut report = Report::default();
-            (0..given).for_each(|_| report.reject(rejection()));
-            let report = report.finish("f");
-            assert_eq!(report.rejected.len(), listed);
-            assert_eq!(
-                report.rejected.last().is_some_and(|last| last.reason.contains("and 2 more")),
-                given > listed - 1 && listed > REPORT_ROWS_MAX
-            );
-        }
     }
 }
