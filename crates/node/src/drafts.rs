@@ -19,6 +19,10 @@ use crate::rows::{self, OwnEntry, Published, Request};
 use crate::shared::Shared;
 use crate::working::{Working, put_projection};
 
+/// Why a request is refused that was written before its writer knew of a withdrawal.
+const WITHDRAWN_MEANWHILE: &str =
+    "the entry was withdrawn meanwhile; the draft is kept, publish it again if readers should have it";
+
 /// Adds to `batch` what received records of our own organisation change in the working state. The caller holds the locks
 /// of the entries. Returns the entries whose draft of this node was redacted elsewhere, with their generation.
 pub(crate) fn take_in(
@@ -152,8 +156,20 @@ fn noted(
     if row.request == Request::Waiting && !row.draft {
         row.request = Request::None;
     }
+    if row.request == Request::Waiting && state == Published::Withdrawn && asks_to_publish(shared, &entry)? {
+        // The next edit states what this node knows by then, which must not make an old request a new one.
+        row.request = Request::Refused(WITHDRAWN_MEANWHILE.into());
+    }
     rows::put_own_entry(batch, &entry, &row);
     Ok(())
+}
+
+/// Whether this node's newest draft record of an entry asks for a publication, not for a withdrawal.
+fn asks_to_publish(shared: &Shared, entry: &EntryId) -> Result<bool, NodeError> {
+    let Some(row) = shared.store.record(&shared.own.drafts, entry)? else { return Ok(false) };
+    let Ok(record) = SignedRecord::from_bytes(&row.bytes) else { return Ok(false) };
+    let Body::Draft(draft) = &record.record().body else { return Ok(false) };
+    Ok(draft.publish.iter().flatten().any(|request| !request.heads.is_empty()))
 }
 
 /// Notes the publisher's answer to a request of this node.
@@ -243,6 +259,11 @@ fn answer_request(shared: &Shared, writer: NodeId, feed: &FeedId, entry: EntryId
         if working.row.published == Published::Live {
             plan = publishing::plan_withdrawal(&mut working, &now_writer, &shared.store)?;
         }
+    } else if working.row.published == Published::Withdrawn
+        && draft.based_on != working.based_on(&shared.store, &shared.own.organisation)?
+    {
+        answer.outcome = RequestOutcome::Refused(WITHDRAWN_MEANWHILE.into());
+        return send_answer(shared, plan, answer);
     } else if let Some(reason) = publishing::obstacle(&working, &shared.identity()) {
         answer.outcome = RequestOutcome::Refused(cut(reason));
         return send_answer(shared, plan, answer);

@@ -39,7 +39,7 @@ pub(crate) struct PlannedDraft {
     pub generation: u32,
     /// Heads of its working documents.
     pub documents: Vec<(CollectionId, Vec<Hash>)>,
-    /// Heads of the published home document.
+    /// Heads of the published home document, or the hash of the record that withdrew it.
     pub based_on: Vec<Hash>,
     /// What the publisher is asked to publish; no heads at all asks for a withdrawal.
     pub publish: Option<Vec<(CollectionId, Vec<Hash>)>>,

@@ -329,11 +329,7 @@ impl Working {
         }
         rows::put_own_entry(&mut batch, &self.entry, &self.row);
         self.is_new = false;
-        let home = DocumentId { collection: self.row.home, entry: self.entry, generation: self.row.generation };
-        let based_on = match self.row.published {
-            Published::Live => documents::load(store, Side::Published, &home)?.map(|document| document.heads()),
-            Published::Never | Published::Withdrawn => None,
-        };
+        let based_on = self.based_on(store, &writer.organisation)?;
         let mut plan = Plan::new(batch);
         plan.draft(
             writer.drafts,
@@ -341,12 +337,27 @@ impl Working {
                 entry: self.entry,
                 generation: self.row.generation,
                 documents: self.heads(),
-                based_on: based_on.unwrap_or_default(),
+                based_on,
                 publish,
                 chunks,
             },
         );
         Ok(plan)
+    }
+
+    /// What is known here of the published home: its heads, or the hash of the record that withdrew it. A request to
+    /// publish that was written without knowing of a withdrawal shows by it.
+    pub fn based_on(&self, store: &Store, organisation: &OrgId) -> Result<Vec<Hash>, NodeError> {
+        let home = FeedId { organisation: *organisation, collection: self.row.home };
+        Ok(match self.row.published {
+            Published::Never => Vec::new(),
+            Published::Live => documents::load(store, Side::Published, &self.document_id(self.row.home))?
+                .map(|document| document.heads())
+                .unwrap_or_default(),
+            Published::Withdrawn => {
+                store.record(&home, &self.entry)?.map(|row| Hash::of(&row.bytes)).into_iter().collect()
+            }
+        })
     }
 
     /// What this node's last draft record of the entry asks of the publisher.

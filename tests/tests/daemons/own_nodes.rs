@@ -170,3 +170,53 @@ fn what_the_laptop_asked_for_while_the_publisher_was_away_is_published_when_it_i
     assert_eq!(laptop.shown(&id)["meta"]["draft"], json!(true));
     partner.check_store();
 }
+
+#[test]
+fn what_the_laptop_asked_for_before_it_knew_of_a_withdrawal_is_refused_and_stays_a_draft() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut hall, mut laptop) = hall_and_laptop(dir.path());
+    let partner = Town::new(dir.path(), "Stadt Köln", "053150000000");
+    hall.befriend(&partner);
+    let published = hall.publish("service", &["title.de=Falsche Auskunft"]);
+    let unpublished = hall.create("service", &["title.de=Noch nicht", "texts.notes.de=Entwurf."]);
+    eventually("all have it", || {
+        laptop.shown(&published)["meta"]["state"] == "published"
+            && partner.shown(&published)["meta"]["state"] == "published"
+            && notes(&laptop.draft(&unpublished)) == "Entwurf."
+    });
+
+    hall.stop();
+    for id in [&published, &unpublished] {
+        laptop.ok(&["edit", id, "texts.notes.de=Zusatz."]);
+        assert_eq!(laptop.ok(&["publish", id])["requested"], json!([id]));
+    }
+    laptop.stop();
+    hall.start();
+    hall.publish_entry(&unpublished);
+    for id in [&published, &unpublished] {
+        hall.ok(&["withdraw", id]);
+        eventually("the partner has lost it", || partner.shown(id)["meta"]["state"] == "withdrawn");
+    }
+    laptop.start();
+    for id in [&published, &unpublished] {
+        eventually("the request is refused", || laptop.draft(id)["meta"]["request"] == "refused");
+        assert_eq!((notes(&laptop.draft(id)), notes(&hall.draft(id))), ("Zusatz.", "Zusatz."));
+    }
+    let tasks = laptop.status()["tasks"].to_string();
+    assert!(tasks.contains("publish_refused") && tasks.contains("withdrawn meanwhile"), "{tasks}");
+    // An edit does not ask again; whoever asks now knows.
+    laptop.ok(&["edit", &unpublished, "texts.notes.de=Zusatz, zweimal gelesen."]);
+    hall.wait_in_sync(&laptop);
+    hall.wait_in_sync(&partner);
+    for id in [&published, &unpublished] {
+        assert_eq!(partner.shown(id)["meta"]["state"], "withdrawn");
+        assert_eq!(hall.shown(id)["meta"]["state"], "withdrawn");
+    }
+    laptop.ok(&["publish", &unpublished]);
+    eventually("it is published", || notes(&partner.shown(&unpublished)) == "Zusatz, zweimal gelesen.");
+    eventually("and answered", || laptop.shown(&unpublished)["meta"]["request"] == "none");
+    laptop.ok(&["withdraw", &unpublished]);
+    eventually("it is withdrawn", || partner.shown(&unpublished)["meta"]["state"] == "withdrawn");
+    eventually("that is answered, too", || laptop.shown(&unpublished)["meta"]["request"] == "none");
+    assert_eq!(partner.shown(&published)["meta"]["state"], "withdrawn");
+}

@@ -139,7 +139,8 @@ pub struct Draft {
     /// The documents, sorted by collection.
     #[n(0)]
     pub documents: Vec<DraftDocument>,
-    /// Published heads the work is based on, sorted; empty if the entry was never published.
+    /// What the writer knew of the published home: its heads, sorted; if it was withdrawn, the hash of the record that did
+    /// so; empty if the entry was never published.
     #[n(1)]
     pub based_on: Vec<Hash>,
     /// The heads to be published, per collection, if this is a request.
