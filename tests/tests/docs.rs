@@ -345,6 +345,34 @@ fn every_test_that_is_named_exists() {
     assert!(checked > 30, "only {checked} tests were named");
 }
 
+#[test]
+fn the_table_and_the_mapping_of_the_import_page_are_read_as_it_says() {
+    let page = read("docs/import.md");
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, language: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, fenced(&page, language).join("\n") + "\n").expect("a file");
+        path.display().to_string()
+    };
+    let (table, mapping) = (write("leistungen.csv", "csv"), write("spalten.toml", "toml"));
+    let town = ortsnetz_tests::Town::new(dir.path(), "Stadt Siegburg", "053820060060");
+    let report = town.ok(&["import", &table, "--mapping", &mapping, "--publish"]);
+    assert_eq!((&report["created"], &report["published"]), (&2.into(), &2.into()), "{report}");
+    assert_eq!((&report["rejected"][0]["line"], report["rejected"].as_array().map(Vec::len)), (&4.into(), Some(1)));
+    let doubts = report["findings"].as_array().expect("findings").iter();
+    assert!(doubts.filter(|finding| finding["path"] == "fees.0.amount").count() == 1, "{report}");
+
+    let file = dir.path().join("export.jsonl");
+    town.ok(&["export", "--out", &file.display().to_string()]);
+    let export = std::fs::read_to_string(file).expect("an export");
+    let line: serde_json::Value = serde_json::from_str(export.lines().next().expect("a line")).expect("JSON");
+    let told: serde_json::Value = serde_json::from_str(&fenced(&page, "json").join("\n")).expect("JSON");
+    for (field, value) in told.as_object().expect("an entry") {
+        assert_eq!(line[field], *value, "{field}");
+    }
+    assert_eq!(line["offices"].as_array().map(Vec::len), Some(1), "{line}");
+}
+
 /// A script that knows docs/protocol.md and none of our crates.
 #[test]
 fn a_second_implementation_agrees_with_the_test_vectors() {

@@ -153,6 +153,17 @@ Examples:
   ortsnetz import services.json locations.json --format dldb --valid-for 091620000000 --dry-run
   ortsnetz import tabelle.csv --mapping spalten.toml
 
+A mapping says what the columns of a table mean:
+  kind = \"service\"
+  [identifier]
+  agency = \"L100042\"
+  scheme = \"LB\"
+  column = \"Nr\"
+  [[columns]]
+  name = \"Bezeichnung\"    # as in the header line
+  path = \"title.de\"
+docs/import.md explains all of it.
+
 Importing the same file again changes nothing. Values that a person changed since the last import are kept and listed.")]
 pub(crate) struct Import {
     /// Files; `-` is standard input
