@@ -13,6 +13,16 @@ pub fn sort_key(organisation: &OrgId, entry: &Entry) -> (Identifier, EntryId) {
     (entry.identifier().unwrap_or_else(|| identifier::stand_in(organisation, &id)), id)
 }
 
+/// Every reference of an entry and its companions.
+fn references(entry: &Entry) -> Vec<(String, EntryId)> {
+    let mut found = entry.references();
+    for (name, companion) in entry.clone().split_companions() {
+        let of_companion = companion.references().into_iter();
+        found.extend(of_companion.map(|(path, id)| (format!("companions.{name}.{path}"), id)));
+    }
+    found
+}
+
 /// Writes entries of one organisation as JSON Lines.
 ///
 /// Beside its own fields each line has `collection`, always an `identifier`, and `references`: for each path at which an
@@ -52,8 +62,7 @@ impl<W: Write> JsonLinesWriter<W> {
             }
         }
         line.insert("collection".into(), collection.into());
-        let references: Map<String, Value> = entry
-            .references()
+        let references: Map<String, Value> = references(entry)
             .into_iter()
             .filter_map(|(path, id)| Some((path, identifier::to_json(&identifier_of(&id)?))))
             .collect();

@@ -122,6 +122,10 @@ fn place_field(kind: &Kind) -> Option<&'static str> {
 
 /// Puts a value where `offices.0` or `steps.2.service` says. A list may grow by one element; nothing else is created.
 fn put(fields: &mut Map<String, Value>, path: &str, id: Value) -> bool {
+    if let Some((name, inner)) = path.strip_prefix("companions.").and_then(|rest| rest.split_once('.')) {
+        let companion = fields.get_mut("companions").and_then(|companions| companions.get_mut(name));
+        return companion.and_then(Value::as_object_mut).is_some_and(|companion| put(companion, inner, id));
+    }
     let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let Some(rest) = rest else {
         fields.insert(head.into(), id);

@@ -49,7 +49,7 @@ fn sample() -> String {
             "references": {"service": {"agency": "A", "scheme": "LB", "value": "7"},
                 "office": {"agency": HERE.to_string(), "scheme": "ortsnetz", "value": office.to_string()}}}),
         json!({"kind": "service", "identifier": {"agency": "A", "scheme": "LB", "value": "7"}, "title": {"de": "Ausweis"},
-            "offices": [office.to_string()], "companions": {"partners": {"agent_note": {"de": "Hinweis"}}},
+            "offices": [office.to_string()], "companions": {"partners": {"agent_note": {"de": "Hinweis"}}, "internal": {"offices": [office.to_string()]}},
             "references": {"offices.0": {"agency": HERE.to_string(), "scheme": "ortsnetz", "value": office.to_string()}}}),
         json!({"kind": "office", "id": office.to_string(), "title": {"de": "Bürgeramt"},
             "address": {"lat": 48.1618284350202, "lon": 11.544848351285319}}),
@@ -76,6 +76,10 @@ fn another_organisation_gets_the_same_but_for_ids() {
         assert!(references.iter().all(|id| ids.contains(id)), "{references:?} {ids:?}");
     }
     assert_ne!(ours[0].id, theirs[0].id);
+    for items in [&ours, &theirs] {
+        let service = items.iter().find(|item| item.entry.get("offices").is_some()).unwrap();
+        assert_eq!(service.entry.at_path("companions.internal.offices.0"), service.entry.at_path("offices.0"));
+    }
     assert!(first.contains("\"agent_note\"") && second.contains("\"agent_note\""));
     assert_eq!(theirs.iter().filter(|item| item.collection == "partners").count(), 1);
 }
