@@ -193,6 +193,12 @@ impl Entry {
         crate::path::set(self, path, text)
     }
 
+    /// The first step of a path that is no field of this kind, with the path up to it, and the field that was probably meant.
+    /// Its value is kept in `extensions`. `None` for known fields, for `extensions`, and for kinds without fields of their own.
+    pub fn unknown_field(kind: &Kind, path: &str) -> Option<(String, Option<&'static str>)> {
+        crate::path::unknown(kind, path)
+    }
+
     /// The value at a path, `None` if there is none.
     pub fn at_path(&self, path: &str) -> Option<&Value> {
         crate::path::at(self, path)

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::codes::Kind;
 use crate::entry::{Entry, EntryError};
 use crate::limits::PATH_BYTES_MAX;
 use crate::schema::{self, Field, Scalar, Type};
@@ -100,6 +101,25 @@ pub(crate) fn set(entry: &mut Entry, path: &str, text: &str) -> Result<(), Entry
     put(&mut changed, &steps, value, path)?;
     *entry = Entry::from_json(changed)?;
     Ok(())
+}
+
+/// The first step of a path that the schema does not know, so that its value goes into `extensions`: the path up to it, and
+/// the field that was probably meant. Kinds without fields of their own know no better, and `extensions` may be meant.
+pub(crate) fn unknown(kind: &Kind, path: &str) -> Option<(String, Option<&'static str>)> {
+    if !schema::has_fields(kind) {
+        return None;
+    }
+    let steps: Vec<&str> = path.split('.').collect();
+    let mut place = Place::Object(schema::fields(kind));
+    for (at, step) in steps.iter().enumerate() {
+        if let Place::Object(fields) = place
+            && schema::find(fields, step).is_none()
+        {
+            return Some((steps[..=at].join("."), schema::near(fields, step)));
+        }
+        place = place.below(step)?;
+    }
+    None
 }
 
 fn typed(place: Place, text: &str, path: &str) -> Result<Value, EntryError> {
@@ -222,6 +242,31 @@ mod tests {
         let mut entry = service();
         assert_eq!(entry.set_path(path, text).unwrap_err().to_string(), message);
         assert_eq!(entry, service());
+    }
+
+    #[test]
+    fn a_misspelt_field_is_found_with_what_was_meant() {
+        let unknown = |path| Entry::unknown_field(&Kind::Service, path);
+        let found = |path: &str, meant| Some((path.to_owned(), meant));
+        assert_eq!(unknown("titel.de"), found("titel", Some("title")));
+        assert_eq!(unknown("farbe"), found("farbe", None));
+        assert_eq!(unknown("fees.0.amout"), found("fees.0.amout", Some("amount")));
+        assert_eq!(
+            unknown("companions.partners.agent_notes.de"),
+            found("companions.partners.agent_notes", Some("agent_note"))
+        );
+        for path in [
+            "title.de",
+            "fees.+",
+            "fees.0.amount",
+            "texts.notes.de",
+            "extensions.farbe",
+            "title.de.x",
+            "scheduled.0.set.a",
+        ] {
+            assert_eq!(unknown(path), None, "{path}");
+        }
+        assert_eq!(Entry::unknown_field(&Kind::Journal, "anything"), None);
     }
 
     #[test]

@@ -83,6 +83,9 @@ pub enum Scalar {
     Choice(&'static [&'static str]),
 }
 
+/// A field name so many letters off is taken for a typing mistake.
+const TYPOS_MAX: usize = 2;
+
 /// The fields every object may have besides its own: what the table does not know.
 pub(crate) const EXTENSIONS: Field = Field { name: "extensions", of: Type::Free, required: false };
 
@@ -120,6 +123,33 @@ pub fn fields(kind: &Kind) -> &'static [Field] {
 /// The field of this name; every object has `extensions`.
 pub fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
     fields.iter().find(|field| field.name == name).or_else(|| (name == "extensions").then_some(&EXTENSIONS))
+}
+
+/// Whether entries of this kind have fields of their own.
+pub(crate) fn has_fields(kind: &Kind) -> bool {
+    !table::of_kind(kind).is_empty()
+}
+
+/// The field that was probably meant by a name that none has: at most [`TYPOS_MAX`] letters off, the nearest first.
+pub(crate) fn near(fields: &[Field], name: &str) -> Option<&'static str> {
+    let distances = fields.iter().map(|field| (distance(field.name, name), field.name));
+    let near = distances.filter(|(distance, _)| *distance <= TYPOS_MAX && 2 * distance < name.len());
+    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+/// How many letters must be added, left out or changed to make one name of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// Whether the field belongs into a companion document and never into a home document.

@@ -32,7 +32,7 @@ pub struct OrganisationInfo {
     /// Name of the partner that introduced it, where `standing` is `introduced`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introduced_by: Option<String>,
-    /// `confirmed`, `unconfirmed` (town not yet confirmed) or `contradicted` (two claims to one place).
+    /// `confirmed`, `introduced` (a partner vouches for it), `unconfirmed` (town not yet confirmed) or `contradicted` (two claims to one place).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place_state: Option<String>,
 }

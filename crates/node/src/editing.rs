@@ -19,9 +19,23 @@ pub(crate) const PUBLISH_BATCH: usize = ortsnetz_trust::limits::BATCH_RECORDS_MA
 
 /// `create KIND PATH=VALUE...`
 pub(crate) fn create(shared: &Shared, kind: &str, values: &[(String, String)]) -> Result<Written, NodeError> {
-    let mut entry = Entry::empty(&known_kind(kind)?);
+    let kind = known_kind(kind)?;
+    let mut entry = Entry::empty(&kind);
     let collection = set_values(&mut entry, values)?;
-    create_from(shared, entry, collection.as_deref().unwrap_or(PUBLIC))
+    let written = create_from(shared, entry, collection.as_deref().unwrap_or(PUBLIC))?;
+    Ok(with_unknown(written, &kind, values))
+}
+
+/// Warns of what was typed and is no field: it is kept, but nobody shows or finds it.
+fn with_unknown(mut written: Written, kind: &Kind, values: &[(String, String)]) -> Written {
+    for (path, _) in values.iter().filter(|(path, value)| path != "collection" && !value.is_empty()) {
+        let Some((path, meant)) = Entry::unknown_field(kind, path) else { continue };
+        let meant = meant.map(|field| format!("; did you mean {field}?")).unwrap_or_default();
+        let message = format!("unknown field, kept in extensions{meant}");
+        let id = written.id.clone();
+        written.findings.push(FindingInfo { id, path, severity: "warning".into(), message });
+    }
+    written
 }
 
 /// `POST /entries`
@@ -103,9 +117,17 @@ fn change(
 
 /// `edit ID PATH=VALUE...`
 pub(crate) fn edit(shared: &Shared, id: &str, values: &[(String, String)]) -> Result<Written, NodeError> {
-    change(shared, id, None, |entry| match set_values(entry, values)? {
-        None => Ok(()),
-        Some(_) => Err(NodeError::Invalid("collection: use `ortsnetz move ID COLLECTION`".into())),
+    let mut kind = None;
+    let written = change(shared, id, None, |entry| {
+        kind = Some(entry.kind());
+        match set_values(entry, values)? {
+            None => Ok(()),
+            Some(_) => Err(NodeError::Invalid("collection: use `ortsnetz move ID COLLECTION`".into())),
+        }
+    })?;
+    Ok(match kind {
+        Some(kind) => with_unknown(written, &kind, values),
+        None => written,
     })
 }
 

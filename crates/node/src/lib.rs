@@ -47,6 +47,7 @@ mod short;
 mod start;
 mod status;
 mod storing;
+mod vouching;
 mod working;
 
 #[doc(hidden)]

@@ -21,6 +21,7 @@ use crate::error::NodeError;
 use crate::reading::parse_on;
 use crate::rows;
 use crate::shared::{Shared, read};
+use crate::vouching;
 
 /// Memory in which the index collects changes, in bytes.
 const HEAP_BYTES: usize = 16 << 20;
@@ -405,6 +406,7 @@ pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Ars
     match read(&shared.partners).get(organisation) {
         Some(partner) if partner.ended => Standing::Introduced,
         Some(partner) if partner.confirmed => Standing::Partner,
+        _ if vouching::voucher(shared, organisation).is_some() => Standing::Vouched,
         Some(_) => Standing::Unconfirmed,
         None => Standing::Introduced,
     }

@@ -20,6 +20,7 @@ use crate::marks::{Marks, Written};
 use crate::plan::{Pending, Plan};
 use crate::rows::{IntroducedRow, PartnerRow};
 use crate::searching::Search;
+use crate::vouching;
 use crate::working::Writer;
 
 /// Who this node is.
@@ -220,11 +221,17 @@ impl Shared {
         } else {
             let contradicted = read(&self.contradicted).contains(organisation);
             info.standing = Some("introduced".into());
-            info.place_state = Some(if contradicted { "contradicted" } else { "unconfirmed" }.into());
-            info.introduced_by = read(&self.introduced)
-                .get(organisation)
-                .and_then(|row| row.by.first())
-                .map(|by| self.organisation_name(by));
+            let voucher = vouching::voucher(self, organisation).filter(|_| !contradicted);
+            info.place_state = Some(
+                match voucher {
+                    _ if contradicted => "contradicted",
+                    Some(_) => "introduced",
+                    None => "unconfirmed",
+                }
+                .into(),
+            );
+            let relayed = read(&self.introduced).get(organisation).and_then(|row| row.by.first().copied());
+            info.introduced_by = voucher.or(relayed).map(|by| self.organisation_name(&by));
         }
         info
     }

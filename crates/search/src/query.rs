@@ -71,6 +71,8 @@ pub enum Standing {
     Own,
     /// A partner whose claim a person confirmed.
     Partner,
+    /// No confirmed partner, but one vouches for its claim.
+    Vouched,
     /// A partner not yet confirmed.
     Unconfirmed,
     /// Known only through a partner.
@@ -82,13 +84,17 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The last tier.
+    pub(crate) const TIERS: u8 = 5;
+
     pub(crate) fn tier(self) -> u8 {
         match self {
             Self::Own | Self::Partner => 0,
-            Self::Unconfirmed => 1,
-            Self::Introduced => 2,
-            Self::Elsewhere => 3,
-            Self::Contradicted => 4,
+            Self::Vouched => 1,
+            Self::Unconfirmed => 2,
+            Self::Introduced => 3,
+            Self::Elsewhere => 4,
+            Self::Contradicted => Self::TIERS,
         }
     }
 }

@@ -140,12 +140,13 @@ impl SegmentRanking {
 /// With a place: who speaks for it, whether the entry is about the words, how close it is. Without one: whether it is
 /// about the words comes first; only who is contradicted comes after all others.
 fn class(place: bool, standing: Standing, named: bool, locality: u8) -> u32 {
-    let tier = u32::from(4 - standing.tier());
+    let tier = u32::from(Standing::TIERS - standing.tier());
     let named = u32::from(named);
     if place {
         tier << 16 | named << 8 | u32::from(locality)
     } else {
-        let tier = if standing == Standing::Elsewhere { u32::from(4 - Standing::Own.tier()) } else { tier };
+        let tier =
+            if standing == Standing::Elsewhere { u32::from(Standing::TIERS - Standing::Own.tier()) } else { tier };
         u32::from(standing != Standing::Contradicted) << 24 | named << 16 | tier << 8
     }
 }
@@ -183,7 +184,8 @@ mod tests {
     #[test]
     fn with_a_place_the_standing_comes_before_everything() {
         let partner = class(true, Standing::Partner, false, 2);
-        assert!(partner > class(true, Standing::Unconfirmed, true, 12));
+        assert!(partner > class(true, Standing::Vouched, true, 12));
+        assert!(class(true, Standing::Vouched, false, 2) > class(true, Standing::Unconfirmed, true, 12));
         assert!(class(true, Standing::Unconfirmed, false, 2) > class(true, Standing::Introduced, true, 12));
         assert!(class(true, Standing::Introduced, false, 2) > class(true, Standing::Elsewhere, true, 12));
         assert!(class(true, Standing::Own, true, 5) > class(true, Standing::Own, false, 12));

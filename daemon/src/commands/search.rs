@@ -63,10 +63,14 @@ pub(crate) fn places(context: &Context, args: Places) -> Result<(), Failure> {
     match args {
         Places::Find { words } => {
             let document = daemon.get("/places", &[("q", Some(words.join(" ")))])?;
-            context.output.show(document, |places: Vec<PlaceInfo>| match places.len() {
-                0 => "no such place; `ortsnetz places import FILE` takes in the official list\n".into(),
-                _ => place_table(&places),
-            })
+            let none = document.as_array().is_some_and(Vec::is_empty);
+            if none && !context.output.json {
+                return Err(Failure::Failed(
+                    "no such place; try its postal code or the beginning of its name, or take in the official list with `ortsnetz places import FILE`".into(),
+                ));
+            }
+            context.output.show(document, |places: Vec<PlaceInfo>| place_table(&places))?;
+            if none { Err(Failure::Told) } else { Ok(()) }
         }
         Places::Import { file } => {
             let mut source = Source::open(&file)?;

@@ -151,7 +151,7 @@ fn look<'a>(nodes: &'a [Node], clients: &[Client]) -> Vec<Row<'a>> {
 fn commands(nodes: &[Node], clients: &[Client]) -> Result<Vec<String>, Failure> {
     let program = view::quoted(&std::env::current_exe()?.display().to_string());
     let at = |node: &Node| format!("{program} --data-dir {}", view::quoted(&node.data_dir.display().to_string()));
-    let (koeln, bonn, siegburg) = (&nodes[0], &nodes[1], &nodes[3]);
+    let (koeln, siegburg) = (&nodes[0], &nodes[3]);
     let query = [
         ("q", Some("Personalausweis beantragen".to_owned())),
         ("kind", Some("service".to_owned())),
@@ -162,7 +162,8 @@ fn commands(nodes: &[Node], clients: &[Client]) -> Result<Vec<String>, Failure> 
     let own = hits.iter().find(|hit| hit["organisation"]["name"] == koeln.town.name);
     let id = own.and_then(|hit| hit["id"].as_str()).map(str::to_owned);
     let mut commands = vec![
-        format!("{} search auto anmelden --place Hürth", at(bonn)),
+        // Hürth is no partner of Köln, but partners vouch for it.
+        format!("{} search auto anmelden --place Hürth", at(koeln)),
         format!("{} compare {}", at(siegburg), view::quoted(koeln.town.name)),
     ];
     commands.push(match id {

@@ -67,10 +67,20 @@ pub(crate) fn backup(store: &Store, data_dir: &Path, request: &BackupRequest) ->
 /// `restore FILE` into a data directory without an identity. Blocks.
 pub(crate) fn restore(data_dir: &Path, file: &Path, request: &RestoreRequest) -> Result<Restored, NodeError> {
     let opener = Opener::parse(request.passphrase.as_deref(), request.keys.as_deref())?;
+    let is_new = !data_dir.exists();
     start::make_empty(data_dir)?;
+    let restored = restore_into(data_dir, file, &opener);
+    if restored.is_err() && is_new {
+        // A directory that has something in it stays, and so it should.
+        let _ = fs::remove_dir(data_dir);
+    }
+    restored
+}
+
+fn restore_into(data_dir: &Path, file: &Path, opener: &Opener) -> Result<Restored, NodeError> {
     let plain = Plain::new(data_dir)?;
     let mut out = BufWriter::new(sealed::create(&plain.0)?);
-    sealed::open(file, &opener, &mut out)?;
+    sealed::open(file, opener, &mut out)?;
     drop(out);
     Ok(Restored { ok: true, organisation: start::import_store(data_dir, &plain.0)? })
 }

@@ -24,13 +24,30 @@ async fn what_a_partner_relays_is_verified_and_stands_below_partners() {
     assert_eq!(meta.organisation.introduced_by.as_deref(), Some("Stadt Köln"));
     assert_eq!(meta.received_from.as_deref(), Some("Stadt Köln"));
     eventually(&c, "it is found", || async { found(&c, "Sperrmüll", "Hürth").await == [id.clone()] }).await;
+    // A person in Köln confirmed who Hürth is, so its claim counts here; Düren is known to Hürth only, and no partner.
+    let d = town(&dir.path().join("d"), "Stadt Düren", "053580008008").await;
+    join(&a, "053580008008", &d).await;
+    let further = publish(&d, "Sperrmüll anmelden", "053580008008").await;
+    let at = async |ars: &str| {
+        let request = SearchRequest { q: "Sperrmüll".into(), place: Some(ars.into()), ..SearchRequest::default() };
+        c.search(request).await.expect("search").hits
+    };
+    eventually(&c, "the further one is found", || async {
+        found(&c, "Sperrmüll", "053580008008").await == [further.clone()]
+    })
+    .await;
+    let vouched = &at("Hürth").await[0];
+    assert_eq!((vouched.remark.as_deref(), vouched.organisation.place_state.as_deref()), (None, Some("introduced")));
+    let relayed = &at("053580008008").await[0];
+    assert_eq!(relayed.organisation.place_state.as_deref(), Some("unconfirmed"));
+    assert_eq!(relayed.remark.as_deref(), Some("town not yet confirmed"));
 
     a.withdraw(&id).await.expect("withdraw");
     eventually(&c, "the withdrawal arrives by relay", || async {
         c.show(&id, ShowOptions::default()).await.is_ok_and(|shown| shown.meta.state == "withdrawn")
     })
     .await;
-    for node in [&a, &b, &c] {
+    for node in [&a, &b, &c, &d] {
         assert_eq!(node.store_check().await.expect("check").problems, Vec::<String>::new());
         node.shutdown().await;
     }

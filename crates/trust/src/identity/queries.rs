@@ -177,7 +177,6 @@ impl Identity {
             Statement::ReaderRemoval(removal) => {
                 reader.is_some_and(|reader| *reader == removal.reader || self.can_read(&removal.collection, reader))
             }
-            Statement::PartnerConfirmation(confirmation) => reader == Some(&confirmation.partner),
             _ => true,
         }
     }

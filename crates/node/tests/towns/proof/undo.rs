@@ -112,3 +112,24 @@ async fn the_beginning_of_an_id_is_enough_while_it_is_the_only_one() {
     is_clean(&town).await;
     town.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_misspelt_field_is_kept_and_warned_of() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let town = town(&dir.path().join("town"), "Stadt Hürth", "053620028028").await;
+    let created = town.create("service", &values(&[("title.de", "Sperrmüll"), ("titel.de", "Sperrgut")])).await;
+    let created = created.expect("create");
+    let warned = |written: &ortsnetz_node::dto::Written, path: &str| {
+        let found = written.findings.iter().find(|finding| finding.path == path);
+        found.map(|finding| (finding.severity.clone(), finding.message.clone()))
+    };
+    let text = |message: &str| Some(("warning".to_owned(), message.to_owned()));
+    assert_eq!(warned(&created, "titel"), text("unknown field, kept in extensions; did you mean title?"));
+    assert_eq!(warned(&created, "title"), None);
+    assert_eq!(draft(&town, &created.id, "/extensions/titel/de").await.as_deref(), Some("Sperrgut"));
+    let edited = town.edit(&created.id, &values(&[("farbe", "rot"), ("titel", "")])).await.expect("edit");
+    assert_eq!(warned(&edited, "farbe"), text("unknown field, kept in extensions"));
+    assert_eq!(warned(&edited, "titel"), None, "it is deleted");
+    is_clean(&town).await;
+    town.shutdown().await;
+}
