@@ -29,6 +29,8 @@ const HEAP_BYTES: usize = 16 << 20;
 const COMMIT_PAUSE: Duration = Duration::from_millis(150);
 /// While more changes come, the first of them waits so long at most.
 const COMMIT_AFTER: Duration = Duration::from_millis(900);
+/// How long stopping waits for the last commit, which yields to whatever else the machine does.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
 /// So many changes are committed at once at the latest.
 const COMMIT_CHANGES: usize = 5000;
 /// Table of entries that change by themselves: key is the date (10 bytes), then feed and entry.
@@ -118,7 +120,7 @@ impl Search {
     pub fn stop(&self) {
         let (done, wait) = channel();
         if self.jobs.send(Job::Stop(done)).is_ok() {
-            let _ = wait.recv_timeout(Duration::from_secs(10));
+            let _ = wait.recv_timeout(STOP_PATIENCE);
         }
     }
 }

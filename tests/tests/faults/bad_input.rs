@@ -156,7 +156,7 @@ fn bad_input_gets_one_line_and_changes_nothing() {
             "heads nothing has",
             &["show", &own, "--at", &"0".repeat(64)],
             FAILED,
-            &["no published version with these heads"],
+            &["has no version with these heads", "history"],
         ),
         row(
             "a place nobody knows",
