@@ -37,7 +37,7 @@ fn nearness(shared: &Shared, id: &OrgId) -> u8 {
 /// Finds one organisation by name, or by its id or the beginning of it (at least 4 digits). Of several the nearest counts:
 /// our own, then confirmed partners, then other partners.
 pub(crate) fn find_organisation(shared: &Shared, name_or_id: &str) -> Result<OrgId, NodeError> {
-    let identities = read(&shared.identities);
+    let identities = read(&shared.identities).clone();
     let wanted = name_or_id.trim().to_lowercase();
     let exact: Vec<OrgId> = identities
         .values()
@@ -240,7 +240,9 @@ pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeE
 /// Finds who bears the name, or claims the place, of us or of a partner, without being as near.
 pub(crate) fn weigh_claims(shared: &Shared) {
     let mut alike: BTreeMap<(bool, String), Vec<(u8, OrgId)>> = BTreeMap::new();
-    for identity in read(&shared.identities).values() {
+    // Copied, so that no lock is held while another is waited for: others take them in another order.
+    let identities: Vec<_> = read(&shared.identities).values().cloned().collect();
+    for identity in identities {
         let known = (nearness(shared, &identity.id()), identity.id());
         for claim in [(false, identity.name().to_lowercase()), (true, identity.ars().to_owned())] {
             if !claim.1.is_empty() {

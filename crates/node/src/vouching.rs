@@ -1,7 +1,7 @@
 //! Whether a partner vouches for the place that an organisation claims: its own chain says that a person there confirmed it.
 //! A partner that only passes entries on vouches for nobody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ortsnetz_model::{Ars, OrgId};
 use ortsnetz_trust::standing::{Directory, Known, Standing};
@@ -11,11 +11,15 @@ use crate::shared::{Shared, read};
 /// Who vouches for the claim of an organisation that nobody here confirmed, if the claim counts: nobody else's claim to
 /// the place stands against it.
 pub(crate) fn voucher(shared: &Shared, organisation: &OrgId) -> Option<OrgId> {
-    let identities = read(&shared.identities);
-    let partners = read(&shared.partners);
     let own = shared.own.organisation;
+    // One lock after the other: others take them in another order. Of each partner whether it is confirmed.
+    let partners: BTreeMap<OrgId, bool> = {
+        let partners = read(&shared.partners);
+        partners.iter().filter(|(_, row)| !row.ended).map(|(id, row)| (*id, row.confirmed)).collect()
+    };
+    let identities = read(&shared.identities);
     let claim: Ars = identities.get(organisation)?.ars().parse().ok()?;
-    let is_confirmed = |id: &OrgId| partners.get(id).is_some_and(|partner| partner.confirmed && !partner.ended);
+    let is_confirmed = |id: &OrgId| partners.get(id).is_some_and(|confirmed| *confirmed);
     let confirmed: Vec<_> = identities.iter().filter(|(id, _)| **id == own || is_confirmed(id)).collect();
     let introducers = |id: &OrgId| -> BTreeSet<OrgId> {
         let vouching = confirmed.iter().filter(|(by, identity)| *by != id && identity.confirms(id));
@@ -28,8 +32,8 @@ pub(crate) fn voucher(shared: &Shared, organisation: &OrgId) -> Option<OrgId> {
     let directory = Directory::new(known.map(|(id, claim, introduced_by)| {
         let standing = match partners.get(&id) {
             _ if id == own => Standing::Own,
-            Some(partner) if !partner.ended => Standing::Partner,
-            _ => Standing::Introduced,
+            Some(_) => Standing::Partner,
+            None => Standing::Introduced,
         };
         (id, Known { claim, standing, confirmed: is_confirmed(&id), introduced_by, delegated: Vec::new() })
     }));
