@@ -167,6 +167,8 @@ impl Feeder {
                 }
                 Ok(Job::Stop(done)) => {
                     self.flush();
+                    // With it goes the lock on the index, which the next start takes.
+                    drop(self);
                     let _ = done.send(());
                     return;
                 }
