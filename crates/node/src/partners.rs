@@ -7,6 +7,7 @@ use ortsnetz_net::Peer;
 use ortsnetz_store::{Batch, Key, Origin};
 use ortsnetz_sync::PeerStatus;
 use ortsnetz_trust::identity::{Identity, PartnershipState, Slot};
+use ortsnetz_trust::standing::Contested;
 use ortsnetz_trust::statement::{PartnerConfirmation, PartnershipEnd, Signed};
 
 use crate::alarms;
@@ -18,21 +19,7 @@ use crate::error::NodeError;
 use crate::identities;
 use crate::rows::{self, PartnerRow};
 use crate::shared::{Shared, lock, read, stopping, write};
-
-/// Neither we nor a partner.
-const FAR: u8 = 3;
-
-/// How near an organisation is to us: what is said of a name is said of the nearest that bears it. Anybody may call himself
-/// as a partner of ours does, and come here through another partner.
-fn nearness(shared: &Shared, id: &OrgId) -> u8 {
-    match read(&shared.partners).get(id) {
-        _ if *id == shared.own.organisation => 0,
-        Some(partner) if partner.ended => FAR,
-        Some(partner) if partner.confirmed => 1,
-        Some(_) => 2,
-        None => FAR,
-    }
-}
+use crate::vouching::{self, nearness};
 
 /// Finds one organisation by name, or by its id or the beginning of it (at least 4 digits). Of several the nearest counts:
 /// our own, then confirmed partners, then other partners.
@@ -57,8 +44,11 @@ pub(crate) fn find_organisation(shared: &Shared, name_or_id: &str) -> Result<Org
     } else {
         exact
     };
-    let nearest = found.iter().map(|id| nearness(shared, id)).min();
-    found.retain(|id| Some(nearness(shared, id)) == nearest);
+    let partners = read(&shared.partners);
+    let near = |id: &OrgId| nearness(&shared.own.organisation, &partners, id);
+    let nearest = found.iter().map(near).min();
+    found.retain(|id| Some(near(id)) == nearest);
+    drop(partners);
     match found.as_slice() {
         [one] => Ok(*one),
         [] => {
@@ -168,6 +158,7 @@ pub(crate) fn keep(shared: &Shared, organisation: &OrgId, row: PartnerRow) -> Re
     batch.put(Key::Partner(*organisation), rows::encode(&row));
     shared.store.commit(batch)?;
     write(&shared.partners).insert(*organisation, row);
+    vouching::weigh(shared);
     Ok(())
 }
 
@@ -237,36 +228,9 @@ pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeE
     apply_allow_list(shared)
 }
 
-/// Finds who bears the name, or claims the place, of us or of a partner, without being as near.
-pub(crate) fn weigh_claims(shared: &Shared) {
-    let mut alike: BTreeMap<(bool, String), Vec<(u8, OrgId)>> = BTreeMap::new();
-    // Copied, so that no lock is held while another is waited for: others take them in another order.
-    let identities: Vec<_> = read(&shared.identities).values().cloned().collect();
-    for identity in identities {
-        let known = (nearness(shared, &identity.id()), identity.id());
-        for claim in [(false, identity.name().to_lowercase()), (true, identity.ars().to_owned())] {
-            if !claim.1.is_empty() {
-                alike.entry(claim).or_default().push(known);
-            }
-        }
-    }
-    let contradicted = alike.into_values().flat_map(|all| {
-        let nearest = all.iter().map(|(near, _)| *near).min().unwrap_or(FAR);
-        all.into_iter().filter(move |(near, _)| *near > nearest).map(|(_, id)| id)
-    });
-    *write(&shared.contradicted) = contradicted.collect();
-}
-
 /// Two organisations that claim one place are an alarm.
 fn claims(shared: &Shared) {
-    weigh_claims(shared);
-    let mut by_place: BTreeMap<String, Vec<OrgId>> = BTreeMap::new();
-    for identity in read(&shared.identities).values() {
-        if !identity.ars().is_empty() {
-            by_place.entry(identity.ars().to_owned()).or_default().push(identity.id());
-        }
-    }
-    for (ars, organisations) in by_place.into_iter().filter(|(_, organisations)| organisations.len() > 1) {
+    for Contested { place: ars, by: organisations } in vouching::weigh(shared) {
         let names: Vec<String> = organisations
             .iter()
             .map(|id| format!("{} ({})", shared.organisation_name(id), &id.to_string()[..12]))
@@ -423,7 +387,6 @@ pub(crate) fn set_confirmed(shared: &Shared, id: &OrgId) -> Result<(), NodeError
         row.confirmed = true;
         keep(shared, id, row)?;
     }
-    weigh_claims(shared);
     // Its profile may speak now.
     for feed in catalog::feeds_of(shared, id) {
         let mut entries = Vec::new();

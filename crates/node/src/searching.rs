@@ -21,7 +21,6 @@ use crate::error::NodeError;
 use crate::reading::parse_on;
 use crate::rows;
 use crate::shared::{Shared, read};
-use crate::vouching;
 
 /// Memory in which the index collects changes, in bytes.
 const HEAP_BYTES: usize = 16 << 20;
@@ -397,7 +396,7 @@ pub(crate) fn served(shared: &Shared) -> Vec<Ars> {
 
 /// How an organisation stands to a place, or to us.
 pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Ars>) -> Standing {
-    if read(&shared.contradicted).contains(organisation) {
+    if read(&shared.claims).contradicted.contains(organisation) {
         return Standing::Contradicted;
     }
     let speaks = place.is_none_or(|place| claim(shared, organisation).is_some_and(|claim| claim.covers(place)));
@@ -410,7 +409,7 @@ pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Ars
     match read(&shared.partners).get(organisation) {
         Some(partner) if partner.ended => Standing::Introduced,
         Some(partner) if partner.confirmed => Standing::Partner,
-        _ if vouching::voucher(shared, organisation).is_some() => Standing::Vouched,
+        _ if read(&shared.claims).vouchers.contains_key(organisation) => Standing::Vouched,
         Some(_) => Standing::Unconfirmed,
         None => Standing::Introduced,
     }

@@ -20,7 +20,7 @@ use crate::marks::{Marks, Written};
 use crate::plan::{Pending, Plan};
 use crate::rows::{IntroducedRow, PartnerRow};
 use crate::searching::Search;
-use crate::vouching;
+use crate::vouching::Claims;
 use crate::working::Writer;
 
 /// Who this node is.
@@ -100,8 +100,8 @@ pub(crate) struct Shared {
     pub partners: RwLock<BTreeMap<OrgId, PartnerRow>>,
     /// Who introduced whom.
     pub introduced: RwLock<BTreeMap<OrgId, IntroducedRow>>,
-    /// Organisations with the name or the place of somebody nearer to us.
-    pub contradicted: RwLock<BTreeSet<OrgId>>,
+    /// What the claims of organisations weigh.
+    pub claims: RwLock<Claims>,
     /// How often a node was turned away.
     pub refused: std::sync::atomic::AtomicU64,
     /// Own entries that need somebody.
@@ -219,9 +219,12 @@ impl Shared {
             info.standing = Some("partner".into());
             info.place_state = Some(if partner.confirmed { "confirmed" } else { "unconfirmed" }.into());
         } else {
-            let contradicted = read(&self.contradicted).contains(organisation);
+            let (contradicted, voucher) = {
+                let claims = read(&self.claims);
+                let contradicted = claims.contradicted.contains(organisation);
+                (contradicted, claims.vouchers.get(organisation).copied().filter(|_| !contradicted))
+            };
             info.standing = Some("introduced".into());
-            let voucher = vouching::voucher(self, organisation).filter(|_| !contradicted);
             info.place_state = Some(
                 match voucher {
                     _ if contradicted => "contradicted",

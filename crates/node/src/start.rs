@@ -32,6 +32,7 @@ use crate::searching::Search;
 use crate::shared::{Own, Shared};
 use crate::sheets;
 use crate::storing::FROZEN;
+use crate::vouching;
 
 /// Below the data directory.
 const STORE_DIR: &str = "store";
@@ -279,7 +280,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         identities: RwLock::new(identities),
         partners: RwLock::new(partners),
         introduced: RwLock::new(introduced),
-        contradicted: RwLock::default(),
+        claims: RwLock::default(),
         refused: AtomicU64::new(0),
         marks: Arc::default(),
         feeds: RwLock::new(feeds),
@@ -305,7 +306,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         partners::tell_addresses(&starting, &advertise)?;
         partners::keep_chains(&starting)?;
         partners::apply_allow_list(&starting)?;
-        partners::weigh_claims(&starting);
+        vouching::weigh(&starting);
         Search::run(&starting);
         Ok(())
     })

@@ -86,6 +86,11 @@ impl Directory {
         self.known.insert(organisation, known);
     }
 
+    /// What is known of an organisation.
+    pub fn get(&self, organisation: &OrgId) -> Option<&Known> {
+        self.known.get(organisation)
+    }
+
     /// How an organisation stands to us; `None` if it is unknown.
     pub fn standing(&self, organisation: &OrgId) -> Option<Standing> {
         self.known.get(organisation).map(|known| known.standing)

@@ -287,6 +287,14 @@ impl Identity {
         })
     }
 
+    /// The organisations that a person of this one confirmed.
+    pub fn confirmed(&self) -> impl Iterator<Item = OrgId> {
+        self.held.iter().filter_map(|(slot, signed)| match (slot, signed.statement()) {
+            (Slot::Confirmation(other), Statement::PartnerConfirmation(it)) if it.confirmed => Some(*other),
+            _ => None,
+        })
+    }
+
     /// Whether a person of this organisation confirmed the other one.
     pub fn confirms(&self, other: &OrgId) -> bool {
         match self.held.get(&Slot::Confirmation(*other)).map(Signed::statement) {
