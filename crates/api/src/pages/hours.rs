@@ -192,6 +192,15 @@ mod tests {
             "jetzt geschlossen, öffnet am Freitag, 1. Januar 2027, um 08:00 Uhr"
         );
         assert_eq!(said("2026-12-24T10:00", Lang::En), "closed now, opens on Friday, 1 January 2027, at 08:00");
+        let closed = |until: &str| {
+            let mut office = office();
+            let days = json!([{"from": "2026-07-01", "until": until, "closed": true}]);
+            office.insert("opening_exceptions".into(), days);
+            today(&office, "2026-07-01T10:00".parse().expect("a local time"))
+        };
+        let last = Date::constant(2026, 7, 1).checked_add(jiff::Span::new().days(LOOK_AHEAD_DAYS)).expect("a date");
+        assert_eq!(closed("2026-07-14"), Today::Closed { opens: Some(last.to_datetime(at("08:00"))) });
+        assert_eq!(closed("2026-07-15"), Today::Closed { opens: None }, "further ahead nobody looks");
         let shut = json!({"opening_exceptions": [{"from": "2026-07-01", "closed": true}]});
         let shut = shut.as_object().cloned().expect("an object");
         let now: DateTime = "2026-07-01T10:00".parse().expect("a local time");

@@ -1,27 +1,16 @@
 //! Stories of nodes that come back from an older state and know it, or whose own data is long on its way.
 
-use ortsnetz_sync::limits::FETCH_BACK_MS;
+use ortsnetz_sync::limits::{FETCH_BACK_MS, OWN_LOSS_MS};
 use ortsnetz_sync::{Alarm, Event, PublishError};
 use rand::Rng;
 
 use crate::machine::Lie;
-use crate::stories::{MINUTE, text, two_towns};
+use crate::stories::{MINUTE, set_back_and_cut_off, text, two_towns};
 use crate::world::World;
 
 #[test]
 fn a_held_node_publishes_nothing_before_its_own_data_is_back() {
-    let (mut world, siegburg, bonn) = two_towns(31);
-    let feed = world.feed(siegburg, "public");
-    let entries = world.publish(siegburg, feed, &["alt", "bleibt"]);
-    world.run(MINUTE);
-    let backup = world.machines[siegburg].disk.clone();
-    world.edit(siegburg, feed, entries[0], "neu");
-    world.run(MINUTE);
-    world.crash(siegburg);
-    world.machines[siegburg].disk = backup;
-    world.cut(siegburg, bonn);
-    world.run(MINUTE);
-    world.start(siegburg);
+    let (mut world, siegburg, bonn, feed, entries) = set_back_and_cut_off(31);
     world.tell(siegburg, Event::Hold { held: true });
     // Cut off from everybody who knows better, it waits.
     world.edit(siegburg, feed, entries[0], "anders");
@@ -107,4 +96,32 @@ fn who_says_to_have_more_and_more_of_ours_delays_publishing_once() {
     }
     world.lie(bonn, None);
     world.assert_promises();
+}
+
+#[test]
+fn what_nobody_has_any_more_is_counted_out_after_everybody_was_asked_for_long_enough() {
+    let (mut world, siegburg, bonn) = two_towns(37);
+    let feed = world.feed(siegburg, "public");
+    let entries = world.publish(siegburg, feed, &["bleibt", "verloren", "zuletzt"]);
+    world.run(MINUTE);
+    world.cut(siegburg, bonn);
+    world.run(MINUTE);
+    for machine in [siegburg, bonn] {
+        world.lose(machine, feed, entries[1]);
+    }
+    world.promises.retain(|promise| promise.entry != entries[1]);
+    world.heal();
+    let verified = |world: &World, machine: usize| {
+        let engine = world.machines[machine].engine.as_ref().expect("it runs");
+        engine.feed(&feed).expect("the feed is held").verified
+    };
+    // Asked for the fourth time after three waits: half a minute, one, two.
+    world.run(OWN_LOSS_MS - MINUTE);
+    assert_eq!(verified(&world, siegburg), Some(false), "it may still come back");
+    world.run(2 * MINUTE);
+    assert_eq!(verified(&world, siegburg), Some(true));
+    assert_eq!(verified(&world, bonn), Some(true));
+    world.assert_converged();
+    world.assert_promises();
+    assert_eq!(text(&world, bonn, feed, entries[1]), None);
 }

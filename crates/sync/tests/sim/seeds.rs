@@ -292,10 +292,7 @@ fn damage(world: &mut World, machine: usize) {
         return;
     }
     let (feed, entry) = foreign[world.rng.random_range(0..foreign.len())];
-    if let Some(signed) = world.machines[machine].disk.records.remove(&(feed, entry)) {
-        world.machines[machine].disk.chunks.remove(&(feed, entry, signed.record().generation));
-    }
-    world.tell(machine, ortsnetz_sync::Event::Damaged { feed, entry: Some(entry) });
+    world.lose(machine, feed, entry);
     // It may have been the last copy of what its owner lost with a disk.
     forget(world);
 }

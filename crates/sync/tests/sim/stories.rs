@@ -1,5 +1,6 @@
 //! Stories: one thing each.
 
+use ortsnetz_model::{EntryId, FeedId};
 use ortsnetz_sync::Alarm;
 
 use crate::machine::Lie;
@@ -210,9 +211,9 @@ fn a_backup_that_was_restored_gets_its_own_records_back() {
     assert!(text(&world, bonn, feed, lost[0]).is_some());
 }
 
-#[test]
-fn records_lost_for_good_come_back_as_yours() {
-    let (mut world, siegburg, bonn) = two_towns(10);
+/// Siegburg published, edited its first entry, and started from a disk of before the edit, cut off from Bonn, which has it.
+pub fn set_back_and_cut_off(seed: u64) -> (World, usize, usize, FeedId, Vec<EntryId>) {
+    let (mut world, siegburg, bonn) = two_towns(seed);
     let feed = world.feed(siegburg, "public");
     let entries = world.publish(siegburg, feed, &["alt", "bleibt"]);
     world.run(MINUTE);
@@ -224,6 +225,12 @@ fn records_lost_for_good_come_back_as_yours() {
     world.cut(siegburg, bonn);
     world.run(MINUTE);
     world.start(siegburg);
+    (world, siegburg, bonn, feed, entries)
+}
+
+#[test]
+fn records_lost_for_good_come_back_as_yours() {
+    let (mut world, siegburg, bonn, feed, entries) = set_back_and_cut_off(10);
     // Cut off from everybody who knows better, it goes on.
     world.edit(siegburg, feed, entries[0], "anders");
     world.run(MINUTE);

@@ -396,6 +396,15 @@ impl World {
         self.lines.keys().copied().collect()
     }
 
+    /// A row rots on a disk, and the scrub finds it.
+    pub fn lose(&mut self, machine: usize, feed: FeedId, entry: EntryId) {
+        let disk = &mut self.machines[machine].disk;
+        if let Some(signed) = disk.records.remove(&(feed, entry)) {
+            disk.chunks.remove(&(feed, entry, signed.record().generation));
+        }
+        self.tell(machine, Event::Damaged { feed, entry: Some(entry) });
+    }
+
     pub fn lie(&mut self, machine: usize, lie: Option<Lie>) {
         self.machines[machine].lie = lie;
     }
