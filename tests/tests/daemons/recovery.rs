@@ -1,7 +1,7 @@
 //! A town whose only machine is gone, or that runs on old data again.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ortsnetz_net::{Config, Network};
 use ortsnetz_tests::{Town, eventually};
@@ -229,15 +229,21 @@ fn nobody_returns_without_the_root_key() {
     assert_eq!(bonn.row_of(&town)["nodes"], json!([town.node]));
 }
 
+/// A town, its partner, what it published, and an export of its store.
+fn exported(dir: &Path) -> (Town, Town, String, PathBuf) {
+    let town = Town::new(dir, "Stadt Siegburg", SIEGBURG);
+    let bonn = Town::new(dir, "Stadt Bonn", BONN);
+    town.befriend(&bonn);
+    let id = town.publish("service", &["title.de=alt"]);
+    let backup = dir.join("alt.export");
+    town.ok(&["store", "export", backup.to_str().expect("UTF-8")]);
+    (town, bonn, id, backup)
+}
+
 #[test]
 fn an_old_backup_publishes_nothing_before_a_partner_gave_back_what_it_lacks() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
-    let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
-    town.befriend(&bonn);
-    let id = town.publish("service", &["title.de=alt"]);
-    let backup = dir.path().join("alt.export");
-    town.ok(&["store", "export", backup.to_str().expect("UTF-8")]);
+    let (mut town, mut bonn, id, backup) = exported(dir.path());
     town.ok(&["edit", &id, "title.de=neu"]);
     town.publish_entry(&id);
     let newer = town.publish("service", &["title.de=nach der Sicherung"]);
@@ -269,12 +275,7 @@ fn an_old_backup_publishes_nothing_before_a_partner_gave_back_what_it_lacks() {
 #[test]
 fn who_knows_that_nobody_will_answer_goes_on_with_what_there_is() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
-    let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
-    town.befriend(&bonn);
-    let id = town.publish("service", &["title.de=alt"]);
-    let backup = dir.path().join("alt.export");
-    town.ok(&["store", "export", backup.to_str().expect("UTF-8")]);
+    let (mut town, mut bonn, id, backup) = exported(dir.path());
     town.kill();
     bonn.stop();
     fs::remove_dir_all(&town.dir).expect("the data directory");

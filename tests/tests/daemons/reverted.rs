@@ -1,7 +1,7 @@
 //! Machines whose disk was set back without telling them, as a reverted snapshot does, and machines that run twice.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ortsnetz_tests::{Town, eventually, eventually_some};
 use serde_json::json;
@@ -27,18 +27,24 @@ fn kinds(town: &Town, what: &str) -> Vec<String> {
     all.iter().filter_map(|item| item["kind"].as_str().map(str::to_owned)).collect()
 }
 
-#[test]
-fn a_disk_that_was_set_back_is_noticed_and_nothing_published_is_lost() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
-    let bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+/// A town that runs on after its data directory was copied, its partner, what both held then, and the copy.
+fn photographed(dir: &Path) -> (Town, Town, String, PathBuf) {
+    let mut town = Town::new(dir, "Stadt Siegburg", SIEGBURG);
+    let bonn = Town::new(dir, "Stadt Bonn", BONN);
     town.befriend(&bonn);
     let id = town.publish("service", &["title.de=alt"]);
     town.wait_in_sync(&bonn);
     town.kill();
-    let snapshot = dir.path().join("snapshot");
+    let snapshot = dir.join("snapshot");
     copy(&town.dir, &snapshot);
     town.start();
+    (town, bonn, id, snapshot)
+}
+
+#[test]
+fn a_disk_that_was_set_back_is_noticed_and_nothing_published_is_lost() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut town, bonn, id, snapshot) = photographed(dir.path());
     town.ok(&["edit", &id, "title.de=neu"]);
     town.publish_entry(&id);
     let newer = town.publish("service", &["title.de=nach dem Schnappschuss"]);
@@ -69,15 +75,7 @@ fn a_disk_that_was_set_back_is_noticed_and_nothing_published_is_lost() {
 #[test]
 fn who_published_on_a_disk_that_was_set_back_hears_what_does_not_count_any_more() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
-    let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
-    town.befriend(&bonn);
-    let id = town.publish("service", &["title.de=alt"]);
-    town.wait_in_sync(&bonn);
-    town.kill();
-    let snapshot = dir.path().join("snapshot");
-    copy(&town.dir, &snapshot);
-    town.start();
+    let (mut town, mut bonn, id, snapshot) = photographed(dir.path());
     let newer = town.publish("service", &["title.de=nach dem Schnappschuss"]);
     town.ok(&["edit", &id, "title.de=neu"]);
     town.publish_entry(&id);
