@@ -20,8 +20,8 @@ pub fn two_towns(seed: u64) -> (World, usize, usize) {
 pub fn text(
     world: &World,
     machine: usize,
-    feed: ortsnetz_model::FeedId,
-    entry: ortsnetz_model::EntryId,
+    feed: FeedId,
+    entry: EntryId,
 ) -> Option<Vec<u8>> {
     let disk = &world.machines[machine].disk;
     let generation = disk.records.get(&(feed, entry))?.record().generation;
@@ -469,7 +469,7 @@ fn an_entry_with_documents_in_two_collections_counts_once() {
 }
 
 /// The generations of which a machine has anything on disk.
-fn generations(world: &World, machine: usize, entry: ortsnetz_model::EntryId) -> Vec<u32> {
+fn generations(world: &World, machine: usize, entry: EntryId) -> Vec<u32> {
     let held = world.machines[machine]
         .disk
         .chunks
