@@ -17,12 +17,7 @@ pub fn two_towns(seed: u64) -> (World, usize, usize) {
     (world, siegburg, bonn)
 }
 
-pub fn text(
-    world: &World,
-    machine: usize,
-    feed: FeedId,
-    entry: EntryId,
-) -> Option<Vec<u8>> {
+pub fn text(world: &World, machine: usize, feed: FeedId, entry: EntryId) -> Option<Vec<u8>> {
     let disk = &world.machines[machine].disk;
     let generation = disk.records.get(&(feed, entry))?.record().generation;
     disk.chunks.get(&(feed, entry, generation))?.last().map(|stored| stored.bytes.to_vec())
