@@ -98,8 +98,13 @@ pub(crate) fn plan(
             chunks,
         });
     }
-    let draft = matches!(version, Version::Requested(_))
-        && working.heads() != at_publish.iter().map(|at| (at.collection, at.heads.clone())).collect::<Vec<_>>();
+    // Among the heads of the request stand those of the last publication, which it builds on.
+    let published = |collection: CollectionId, head: &Hash| {
+        at_publish.iter().any(|at| at.collection == collection && at.heads.contains(head))
+    };
+    let ahead =
+        |(collection, heads): &(CollectionId, Vec<Hash>)| heads.iter().any(|head| !published(*collection, head));
+    let draft = matches!(version, Version::Requested(_)) && working.heads().iter().any(ahead);
     working.publishes(at_publish, draft);
     rows::put_own_entry(&mut plan.batch, &working.entry, &working.row);
     Ok(plan)
