@@ -172,6 +172,8 @@ pub enum CloseReason {
     Misbehaved,
     /// The partnership ended.
     Removed,
+    /// Its certificate was taken back.
+    Revoked,
     /// It said goodbye.
     Bye,
     /// We stop.

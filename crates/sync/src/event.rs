@@ -59,6 +59,12 @@ pub enum Event {
         /// Whether from now on, or no longer.
         held: bool,
     },
+    /// Write the final record into the draft feed of an own node whose certificate was taken back: what is held of it counts,
+    /// and nothing after that. The caller signs it with the root key.
+    Conclude {
+        /// The draft feed.
+        feed: FeedId,
+    },
     /// Publish into own feeds, all items in one atomic batch (at most [`BATCH_RECORDS_MAX`](crate::limits::BATCH_RECORDS_MAX)
     /// per feed). Answered by [`Effect::Published`](crate::Effect::Published).
     Publish {

@@ -24,6 +24,12 @@ pub trait Organisation: Debug + Send + Sync {
     fn drafts_of(&self, collection: &CollectionId) -> Option<NodeId>;
     /// Whether this node of it reads drafts: a valid certificate with role edit or admin.
     fn reads_drafts(&self, node: &NodeId) -> bool;
+    /// Whether the certificate of this node was taken back.
+    fn is_revoked(&self, node: &NodeId) -> bool;
+    /// Whether the certificate of whoever writes in a collection in this term was taken back.
+    fn is_writer_revoked(&self, collection: &CollectionId, term: u32) -> bool;
+    /// What a node has to hear to know that its certificate was taken back, as signed bytes.
+    fn about_keys(&self) -> Vec<Vec<u8>>;
     /// The statements that both of these organisations may see, as signed bytes, in the order they can be taken in;
     /// without those about collections that are neither public nor `shown`.
     fn chain_for(&self, a: &OrgId, b: &OrgId, shown: &dyn Fn(&CollectionId) -> bool) -> Vec<Vec<u8>>;
@@ -70,6 +76,18 @@ impl Organisation for Identity {
     fn reads_drafts(&self, node: &NodeId) -> bool {
         let roles = self.roles(node);
         roles.edit || roles.admin
+    }
+
+    fn is_revoked(&self, node: &NodeId) -> bool {
+        Identity::is_revoked(self, node)
+    }
+
+    fn is_writer_revoked(&self, collection: &CollectionId, term: u32) -> bool {
+        Identity::is_writer_revoked(self, collection, term)
+    }
+
+    fn about_keys(&self) -> Vec<Vec<u8>> {
+        self.statements_about_keys().iter().map(Signed::to_bytes).collect()
     }
 
     fn chain_for(&self, a: &OrgId, b: &OrgId, shown: &dyn Fn(&CollectionId) -> bool) -> Vec<Vec<u8>> {

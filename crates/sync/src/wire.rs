@@ -351,7 +351,7 @@ pub enum ByeCode {
     /// The receiver sent what it may not.
     #[n(2)]
     Misbehaved,
-    /// The partnership ended.
+    /// The partnership ended, or the receiver's certificate was taken back: the statements that say so came before.
     #[n(3)]
     Removed,
 }

@@ -15,6 +15,9 @@ use crate::limits::{AHEAD_MS, BLOCKED_MS, FEED_ENTRIES_MAX, REQUEST_MS};
 /// Why a record is refused whose changes a peer cannot give although it was asked for them.
 const NOT_NAMED: &str = "the changes handed over are not those the signed record names";
 
+/// Why a record of a node whose certificate was taken back is refused that stands where another one stands.
+const OF_REVOKED: &str = "the certificate of its writer was taken back, and another record stands at its position";
+
 /// What to do with a record before anybody verifies it.
 enum Sight {
     /// Held, or not to be held: nothing to do, the cursor may pass it.
@@ -98,7 +101,13 @@ impl Engine {
             };
             let record = signed.record();
             let feed = self.feeds.get(id)?;
+            let complete = feed.verified() == Some(true) && self.is_of_revoked(id, record.position.term);
             match sight(feed, id, &signed, look.source, last, self.now, fresh) {
+                // The signed totals are there, and a revoked node adds nothing to them, wherever it says that it stood.
+                Sight::Take if complete && record.position < feed.cursor => {
+                    last = record.position;
+                    look.records.push((record.clone(), None));
+                }
                 Sight::Wrong(reason) => {
                     let entry = record.entry;
                     self.invalid(&look.node, id, entry, reason.into());
@@ -182,7 +191,12 @@ impl Engine {
                 }
             }
             let good = matches!(verdict, Verdict::Valid { .. } | Verdict::Incomplete { .. });
-            if good && self.contradicts(&feed, signed) {
+            let contradicts = good && self.contradicts(&feed, signed);
+            if contradicts && self.is_of_revoked(&feed, record.position.term) {
+                // A thief could write that at any time; it must not stop the feed.
+                *verdict = Verdict::Invalid(String::new());
+                self.invalid(&work.node, &feed, entry, OF_REVOKED.into());
+            } else if contradicts {
                 contradiction = Some(signed.clone());
                 // It must not replace what is held.
                 *verdict = Verdict::Unknown;

@@ -64,6 +64,17 @@ impl Engine {
         }
     }
 
+    /// Whether the certificate of this node was taken back. It is told so and gets nothing else.
+    pub(super) fn is_turned_away(&self, peer: &Peer) -> bool {
+        self.organisations.get(&peer.organisation).is_some_and(|known| known.is_revoked(&peer.node))
+    }
+
+    /// Whether the certificate of whoever wrote this record was taken back.
+    pub(super) fn is_of_revoked(&self, feed: &FeedId, term: u32) -> bool {
+        let owner = self.organisations.get(&feed.organisation);
+        owner.is_some_and(|owner| owner.is_writer_revoked(&feed.collection, term))
+    }
+
     /// Whether this node may hold a feed.
     pub(super) fn may_read(&self, feed: &FeedId) -> bool {
         let me = Peer { node: self.config.node, organisation: self.config.organisation };
@@ -73,7 +84,7 @@ impl Engine {
     /// Whether anything about a feed may be said to a peer.
     pub(super) fn may_serve(&self, feed: &FeedId, peer: &Peer) -> bool {
         let Some(owner) = self.organisations.get(&feed.organisation) else { return false };
-        if !Self::is_reader(owner, feed, peer) || self.has_parted(&peer.organisation) {
+        if !Self::is_reader(owner, feed, peer) || self.has_parted(&peer.organisation) || self.is_turned_away(peer) {
             return false;
         }
         let own = self.config.organisation;

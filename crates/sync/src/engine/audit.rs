@@ -9,11 +9,11 @@ use super::offer::half;
 use super::pipe::Source;
 use super::timer::Timer;
 use crate::alarm::Alarm;
-use crate::effect::Lane;
+use crate::effect::{Lane, StoreBatch};
 use crate::event::OpId;
 use crate::feed::START;
 use crate::index::{FAN, LEAVES};
-use crate::limits::{AUDIT_ANEW_MS, BLOCKED_MS, OWN_LOSS_MS, REQUEST_MS};
+use crate::limits::{AUDIT_ANEW_MS, BLOCKED_MS, OWN_LOSS_MS, REQUEST_MS, SET_ASIDE_MAX};
 use crate::wire::{AuditItem, Bucket, Message};
 
 /// Items in one `AuditItems` frame.
@@ -319,6 +319,9 @@ impl Engine {
             // Our own, all that we signed and more: it came back late.
             return self.count_anew(id);
         }
+        if signed && self.drop_of_revoked(id, wrong, extra) {
+            return;
+        }
         if !extra.is_empty() {
             self.alarm(Alarm::Extra { feed: *id, entries: extra.to_vec() });
         }
@@ -326,6 +329,23 @@ impl Engine {
             self.want(id, Some(*entry), &node, Vec::new(), Source::Want { repair: true });
         }
         self.check_tree(id);
+    }
+
+    /// What a node whose certificate was taken back wrote beside the signed totals does not count, wherever it says that it
+    /// stood: it is set aside. Whether there is such a thing; then the trees are compared again without it.
+    fn drop_of_revoked(&mut self, id: &FeedId, wrong: &[EntryId], extra: &[EntryId]) -> bool {
+        let Some(feed) = self.feeds.get(id) else { return false };
+        let held = wrong.iter().chain(extra).filter_map(|entry| Some((*entry, feed.index.row(entry)?.position)));
+        let mut void: Vec<_> = held.filter(|(_, position)| self.is_of_revoked(id, position.term)).collect();
+        void.truncate(SET_ASIDE_MAX.saturating_sub(feed.aside.len()));
+        if void.is_empty() {
+            return false;
+        }
+        let pipe = self.pipes.entry(*id).or_default();
+        pipe.audited.clear();
+        pipe.tidy.get_or_insert_with(StoreBatch::default).set_aside.extend(void);
+        self.advance(id);
+        true
     }
 
     fn audit_failed(&mut self, node: NodeId, id: FeedId) {

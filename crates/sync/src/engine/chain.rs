@@ -203,6 +203,10 @@ impl Engine {
                 self.removed(&peer);
             }
         }
+        let away: Vec<_> = self.sessions.values().filter(|s| s.open() && self.is_turned_away(&s.peer)).collect();
+        for node in away.into_iter().map(|s| s.peer.node).collect::<Vec<_>>() {
+            self.turn_away(&node);
+        }
         let feeds: Vec<_> = self.feeds.keys().filter(|feed| feed.organisation == id).copied().collect();
         let nodes: Vec<_> = self.sessions.keys().copied().collect();
         for node in &nodes {

@@ -177,6 +177,7 @@ impl Engine {
             Event::Damaged { feed, entry } => self.damaged(feed, entry),
             Event::Compare { op, node } => self.compare(op, node),
             Event::Hold { held } => self.hold(held),
+            Event::Conclude { feed } => self.conclude(feed),
             Event::Wake => {}
             Event::Stopping => self.stop(),
         }

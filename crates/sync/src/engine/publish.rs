@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ortsnetz_model::{FeedId, NodeId, Position};
+use ortsnetz_trust::identity::FINAL_TERM;
 use ortsnetz_trust::record::{Checkpoint, Cut, Totals};
 use ortsnetz_trust::{Body, Record};
 
@@ -32,6 +33,8 @@ pub(super) struct Publisher {
     committing: Option<Commit>,
     /// Feeds that need a checkpoint.
     due: BTreeSet<FeedId>,
+    /// Draft feeds of lost nodes that need a final record.
+    concluding: BTreeSet<FeedId>,
     /// Feeds whose own data comes back first.
     fetching: BTreeMap<FeedId, Fetching>,
     /// Who said to have more of an own feed and did not give it, and until when that is not believed again.
@@ -82,6 +85,7 @@ impl Publisher {
             waiting: VecDeque::new(),
             committing: None,
             due: BTreeSet::new(),
+            concluding: BTreeSet::new(),
             fetching: BTreeMap::new(),
             unkept: BTreeMap::new(),
             held: false,
@@ -261,10 +265,14 @@ impl Engine {
                 feeds.entry(feed).or_default();
             }
         }
-        if feeds.is_empty() {
+        let (mut batches, mut origins) = (Vec::new(), Vec::new());
+        for feed in std::mem::take(&mut self.publisher.concluding) {
+            batches.push(vec![self.final_record(&feed)]);
+            origins.push(None);
+        }
+        if feeds.is_empty() && batches.is_empty() {
             return;
         }
-        let (mut batches, mut origins) = (Vec::new(), Vec::new());
         for (id, items) in feeds {
             self.make_batches(&id, items, &mut batches, &mut origins);
         }
@@ -306,9 +314,7 @@ impl Engine {
         let due = self.publisher.due.remove(id);
         if opened.is_none() || due {
             next.sequence += 1;
-            let (root, count) = (feed.index.root(), feed.index.live());
-            let body = Body::Checkpoint(Checkpoint { root, count, cuts: cuts(feed, &next) });
-            batches.push(vec![Record { body, totals: Some(Totals { count, root }), ..record(next) }]);
+            batches.push(vec![checkpoint(feed, record(next))]);
             origins.push(None);
         }
         let mut batch = Vec::new();
@@ -346,6 +352,35 @@ impl Engine {
             batches.push(batch);
         }
         self.publisher.opened.insert(*id, next);
+    }
+
+    /// A draft feed of ours gets a final record, if its node was revoked. Nothing is under way for a feed nobody writes.
+    pub(super) fn conclude(&mut self, feed: FeedId) {
+        let own = feed.organisation == self.config.organisation;
+        let drafts = self.organisations.get(&feed.organisation).and_then(|owner| owner.drafts_of(&feed.collection));
+        if own && drafts.is_some() && self.is_of_revoked(&feed, 0) {
+            self.publisher.concluding.insert(feed);
+        }
+    }
+
+    fn final_record(&mut self, id: &FeedId) -> Record {
+        let feed = self.feeds.entry(*id).or_default();
+        let last = feed.last().max(feed.cursor);
+        let after = if last.term == FINAL_TERM { last.epoch + 1 } else { 0 };
+        let position = Position { term: FINAL_TERM, epoch: self.publisher.base.max(after), sequence: 1 };
+        let record = Record {
+            feed: *id,
+            entry: None,
+            generation: 0,
+            position,
+            previous: None,
+            list_serial: 0,
+            at: self.now,
+            instance: self.instance,
+            body: Body::Withdrawal { moved_to: None },
+            totals: None,
+        };
+        checkpoint(feed, record)
     }
 
     pub(super) fn committed(&mut self, op: OpId, items: Option<Vec<Item>>) {
@@ -503,6 +538,13 @@ impl Engine {
             }
         }
     }
+}
+
+/// The record as a checkpoint of what is held of the feed.
+fn checkpoint(feed: &Feed, record: Record) -> Record {
+    let (root, count) = (feed.index.root(), feed.index.live());
+    let body = Body::Checkpoint(Checkpoint { root, count, cuts: cuts(feed, &record.position) });
+    Record { body, totals: Some(Totals { count, root }), ..record }
 }
 
 /// For each epoch before `next` with records that still count: the last position that counts.

@@ -262,6 +262,9 @@ impl Engine {
         if self.has_parted(&organisation) {
             return self.removed(&organisation);
         }
+        if self.sessions.get(&node).is_some_and(|session| self.is_turned_away(&session.peer)) {
+            return self.turn_away(&node);
+        }
         let (last, before) = self.instances.get(&node).copied().unwrap_or((instance, instance));
         if last != instance {
             self.instances.insert(node, (instance, last));
@@ -305,6 +308,15 @@ impl Engine {
             self.send_chain(&node, organisation);
             self.close(&node, CloseReason::Removed, Some(ByeCode::Removed));
         }
+    }
+
+    /// A node whose certificate was taken back hears that from whoever knows it, and nothing more.
+    pub(super) fn turn_away(&mut self, node: &NodeId) {
+        let Some(organisation) = self.sessions.get(node).map(|session| session.peer.organisation) else { return };
+        let Some(known) = self.organisations.get(&organisation) else { return };
+        let statements = known.about_keys().into_iter().map(Into::into).collect();
+        self.send(node, &Message::Chain { organisation, statements, last: true }, Lane::Control);
+        self.close(node, CloseReason::Revoked, Some(ByeCode::Removed));
     }
 
     pub(super) fn stop(&mut self) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use ortsnetz_model::{EntryId, FeedId, Hash, NodeId, OrgId};
 use ortsnetz_sync::{Alarm, Config, Effect, Engine, Event, Item, OfferHash, OpId, Query, StoreBatch, Verdict};
+use ortsnetz_trust::identity::FINAL_TERM;
 use ortsnetz_trust::record::sign_batch;
-use ortsnetz_trust::{Identity, NodeKey, Record, RecordError, Signed, SignedRecord};
+use ortsnetz_trust::{Identity, NodeKey, Record, RecordError, RootKey, Signed, SignedRecord};
 
 use crate::disk::{Disk, Outcome, Stored, chunk_hash, closure, heads, parents};
 
@@ -61,6 +62,8 @@ pub enum Lie {
 pub struct Machine {
     pub name: String,
     pub key: NodeKey,
+    /// The root key of its town, where it is kept.
+    pub root: Option<RootKey>,
     pub organisation: OrgId,
     pub engine: Option<Engine>,
     pub disk: Disk,
@@ -144,10 +147,7 @@ impl Machine {
     }
 
     fn commit(&mut self, batches: Vec<Vec<Record>>, origins: &[Option<(OpId, usize)>]) -> Vec<Item> {
-        let signed: Vec<_> = batches
-            .into_iter()
-            .flat_map(|batch| sign_batch(batch, &self.key).expect("the engine makes batches"))
-            .collect();
+        let signed: Vec<_> = batches.into_iter().flat_map(|batch| self.sign(batch)).collect();
         let mut items = Vec::new();
         for (signed, origin) in signed.into_iter().zip(origins) {
             let chunks = origin.and_then(|(op, index)| self.requests.get(&op)?.get(index).cloned()).unwrap_or_default();
@@ -156,6 +156,17 @@ impl Machine {
             self.disk.keep(signed, chunks);
         }
         items
+    }
+
+    /// Signs what the engine made. Who asks it to conclude a draft feed has the root key, which signs that.
+    fn sign(&self, mut batch: Vec<Record>) -> Vec<SignedRecord> {
+        let feed = batch[0].feed;
+        let drafts = self.disk.identities.get(&feed.organisation).and_then(|own| own.draft_node(&feed.collection));
+        if drafts.is_some() && batch[0].position.term == FINAL_TERM {
+            let root = self.root.as_ref().expect("the root key is here");
+            return vec![SignedRecord::sign_by_root(batch.remove(0), root).expect("a record")];
+        }
+        sign_batch(batch, &self.key).expect("the engine makes batches")
     }
 
     fn take_in(&mut self, op: OpId, organisation: OrgId, statements: &[Vec<u8>]) -> Vec<Event> {

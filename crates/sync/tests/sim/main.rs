@@ -9,5 +9,6 @@ mod machine;
 mod readers;
 mod restored;
 mod seeds;
+mod stolen;
 mod stories;
 mod world;

@@ -153,6 +153,7 @@ impl World {
         self.machines.push(Machine {
             name: name.into(),
             key,
+            root: None,
             organisation: self.towns[town].id,
             engine: None,
             disk: Disk::default(),

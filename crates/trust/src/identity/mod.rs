@@ -22,8 +22,8 @@ use ortsnetz_model::{CollectionId, NodeId, OrgId};
 
 pub use lists::CollectionTerms;
 pub use owner::{CERTIFICATE_MS, Founding};
-pub use queries::{ExpiryWarning, NodeState, PartnershipState, View};
-pub use records::RecordError;
+pub use queries::{EXPIRY_WARNING_DAYS, ExpiryWarning, NodeState, PartnershipState, View};
+pub use records::{FINAL_TERM, RecordError};
 pub use slot::Slot;
 
 use crate::keys::PublicKey;

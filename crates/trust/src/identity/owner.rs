@@ -3,7 +3,7 @@
 use ortsnetz_model::NodeId;
 
 use super::{Identity, Slot};
-use crate::canonical::EncodingError;
+use crate::canonical::{EncodingError, rule};
 use crate::keys::{NodeKey, PublicKey, RootKey, Signer};
 use crate::statement::{
     Genesis, NodeCertificate, NodeRevocation, OrganisationKind, PublisherTerm, Roles, RootRotation, STATEMENT_VERSION,
@@ -48,7 +48,8 @@ impl Identity {
     }
 
     /// The next certificate of a node, valid for [`CERTIFICATE_MS`] from `at`. A renewal keeps the old beginning,
-    /// because records are judged by it; after a revocation it begins anew. Not yet taken in.
+    /// because records are judged by it. Fails for a node whose certificate was taken back: others may have its key, so
+    /// the machine comes back with a new one. Not yet taken in.
     pub fn certify(
         &self,
         node: NodeId,
@@ -58,6 +59,7 @@ impl Identity {
         at: u64,
         root: &RootKey,
     ) -> Result<Signed, EncodingError> {
+        rule(!self.is_revoked(&node), || "the certificate of this node was taken back; it needs a new key".into())?;
         let slots = [Slot::Certificate(node), Slot::Revocation(node)];
         let serial = slots.iter().map(|slot| self.serial(slot)).max().unwrap_or(0) + 1;
         let not_before = self.certificate(&node).map_or(at, |old| old.not_before.min(at));

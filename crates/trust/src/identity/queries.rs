@@ -227,10 +227,42 @@ impl Identity {
         }
     }
 
+    /// Whether a node had a certificate and it was taken back.
+    pub fn is_revoked(&self, node: &NodeId) -> bool {
+        self.last_certificate(node).is_some() && self.certificate(node).is_none()
+    }
+
+    /// Whether whoever writes in a collection in this term had its certificate taken back since: of what it wrote there
+    /// only what a checkpoint counts is valid, and nothing is added to it.
+    pub fn is_writer_revoked(&self, collection: &CollectionId, term: u32) -> bool {
+        let writer = match self.draft_node(collection) {
+            Some(node) => (term == 0).then_some(node),
+            None => self.publisher(term),
+        };
+        writer.is_some_and(|node| self.is_revoked(&node))
+    }
+
+    /// The statements by root about keys, nodes and terms: what a node has to hear to know that its certificate was taken
+    /// back, and nothing that is not public.
+    pub fn statements_about_keys(&self) -> Vec<Signed> {
+        let about_keys = |slot: &Slot| {
+            matches!(slot, Slot::Rotation(_) | Slot::Certificate(_) | Slot::Revocation(_) | Slot::Term(_))
+        };
+        self.held.iter().filter(|(slot, _)| about_keys(slot)).map(|(_, signed)| signed.clone()).collect()
+    }
+
     /// The certificates that were not taken back, sorted by node.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeCertificate> {
         self.held.keys().filter_map(|slot| match slot {
             Slot::Certificate(node) => self.certificate(node),
+            _ => None,
+        })
+    }
+
+    /// The nodes whose certificate was taken back, sorted.
+    pub fn revoked_nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.held.keys().filter_map(|slot| match slot {
+            Slot::Revocation(node) if self.is_revoked(node) => Some(*node),
             _ => None,
         })
     }

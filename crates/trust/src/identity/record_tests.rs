@@ -135,6 +135,48 @@ fn drafts_stand_in_the_feed_of_their_node() {
 }
 
 #[test]
+fn root_ends_the_drafts_of_a_revoked_node_and_nobody_writes_behind_that() {
+    let (mut town, laptop) = two_nodes();
+    let draft = |sequence| {
+        let documents = vec![DraftDocument { collection: CollectionId([1; 16]), generation: 1, heads: vec![] }];
+        let mut record = town.publication(sequence);
+        record.feed = draft_feed(town.identity.id(), &laptop.id());
+        record.position.term = 0;
+        record.body = Body::Draft(Draft { documents, based_on: vec![], publish: None });
+        SignedRecord::sign(record, &laptop).unwrap()
+    };
+    let (known, late) = (draft(3), draft(4));
+    let statements = town.identity.revoke(laptop.id(), NOW + 1, &town.root).unwrap();
+    town.identity.take_in_all(statements);
+    let cuts = vec![Cut { term: 0, epoch: NOW, sequence: 3 }];
+    let content = Checkpoint { root: Hash([0; 32]), count: 1, cuts };
+    let mut record = town.publication(1);
+    record.feed = draft_feed(town.identity.id(), &laptop.id());
+    (record.entry, record.generation, record.body) = (None, 0, Body::Checkpoint(content.clone()));
+    record.position = Position { term: FINAL_TERM, epoch: NOW + 1, sequence: 1 };
+    let position = record.position;
+    let by_root = SignedRecord::sign_by_root(record.clone(), &town.root).unwrap();
+    assert_eq!(town.identity.verify_record(&by_root, NOW), Ok(()));
+    let within = |record| town.identity.verify_record_within(record, NOW, Some((&content, position)));
+    assert_eq!(within(&known), Ok(()));
+    assert_eq!(within(&late), Err(RecordError::Revoked { signer: laptop.id() }));
+    // Neither the node nor another one signs it, and root signs no draft.
+    for key in [&laptop, &town.node] {
+        let forged = SignedRecord::sign(record.clone(), key).unwrap();
+        assert_eq!(town.identity.verify_record(&forged, NOW), Err(RecordError::WrongSigner { signer: key.id() }));
+    }
+    let root = NodeKey::from_secret(&town.root.secret());
+    let mut drafted = known.record().clone();
+    drafted.position.term = FINAL_TERM;
+    let drafted = SignedRecord::sign(drafted, &root).unwrap();
+    assert_eq!(town.identity.verify_record(&drafted, NOW), Err(RecordError::WrongSigner { signer: root.id() }));
+    let mut before = record.clone();
+    before.position.term = 0;
+    let before = SignedRecord::sign_by_root(before, &town.root).unwrap();
+    assert_eq!(town.identity.verify_record(&before, NOW), Err(RecordError::WrongSigner { signer: root.id() }));
+}
+
+#[test]
 fn two_records_at_one_position_are_evidence_whoever_brings_it() {
     let town = Town::siegburg();
     let a = SignedRecord::sign(town.publication(1), &town.node).unwrap();

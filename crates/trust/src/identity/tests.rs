@@ -140,12 +140,30 @@ fn a_revoked_node_counts_no_more_and_what_only_it_signed_is_signed_again() {
     assert!(!slowly.can_read(&collection_id(&town, "partners"), &bonn));
     slowly.take_in(statements[1].clone()).unwrap();
     assert_eq!(slowly, town.identity);
-    // A new certificate makes it a node again, beginning now.
-    let again =
-        town.identity.certify(laptop.id(), editor_and_admin(), "Laptop".into(), vec![], NOW + DAY, &town.root).unwrap();
-    town.identity.take_in(again).unwrap();
-    let certificate = town.identity.certificate(&laptop.id()).unwrap();
-    assert_eq!((certificate.serial, certificate.not_before), (2, NOW + DAY));
+    // Its key never comes back.
+    let again = town.identity.certify(laptop.id(), editor_and_admin(), "Laptop".into(), vec![], NOW + DAY, &town.root);
+    assert!(again.is_err_and(|error| error.to_string().contains("needs a new key")));
+    // What it is told when it calls suffices to know that, and says nothing about collections.
+    let told = town.identity.statements_about_keys();
+    let mut thief = Identity::new(town.identity.held[&Slot::Genesis].clone()).unwrap();
+    assert_eq!(thief.take_in_all(told.clone()).1, []);
+    assert!(thief.is_revoked(&laptop.id()) && !thief.is_revoked(&town.id()));
+    assert!(told.iter().all(|signed| signed.statement().kind_name() != "collection"));
+}
+
+#[test]
+fn who_wrote_under_a_certificate_that_was_taken_back_is_known_by_feed_and_term() {
+    let (mut town, laptop) = two_nodes();
+    let public = CollectionId::named(&town.identity.id(), "public");
+    let drafts = draft_feed(town.identity.id(), &laptop.id()).collection;
+    let term = town.identity.appoint(laptop.id(), NOW, &town.root).unwrap();
+    town.identity.take_in(term).unwrap();
+    let revoked = |town: &Town, collection| [0, 1, 2, 3].map(|term| town.identity.is_writer_revoked(collection, term));
+    assert_eq!((revoked(&town, &public), revoked(&town, &drafts)), ([false; 4], [false; 4]));
+    let statements = town.identity.revoke(laptop.id(), NOW + 1, &town.root).unwrap();
+    town.identity.take_in_all(statements);
+    assert_eq!(revoked(&town, &public), [false, false, true, false]);
+    assert_eq!(revoked(&town, &drafts), [true, false, false, false], "root writes there in its own term");
 }
 
 fn collection_id(town: &Town, name: &str) -> CollectionId {
