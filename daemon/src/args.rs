@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// Show or change which node publishes
     #[command(subcommand)]
     Publisher(Publisher),
+    /// List the organisation's own nodes, renew their certificates, or take that of a lost one back
+    #[command(subcommand)]
+    Nodes(Nodes),
     /// Import entries from files; what is wrong is rejected line by line
     Import(Import),
     /// Write published entries to a file or to standard output
@@ -239,6 +242,10 @@ mod tests {
             "ortsnetz collections seen-by Bonn",
             "ortsnetz compare Bonn",
             "ortsnetz publisher take",
+            "ortsnetz nodes list",
+            "ortsnetz nodes renew",
+            "ortsnetz nodes renew Laptop",
+            "ortsnetz nodes revoke Laptop",
             "ortsnetz import a.jsonl b.json --format dldb --collection public --valid-for 091620000000 --publish --dry-run",
             "ortsnetz export --format csv --organisation Bonn --companions --out x",
             "ortsnetz search gewerbe anmelden --place Bonn --kind service --on 2027-01-01 --limit 5 --lang en",
@@ -292,6 +299,7 @@ mod tests {
             "ortsnetz invite --node --trust",
             "ortsnetz edit 00ff",
             "ortsnetz recover",
+            "ortsnetz nodes revoke",
             "ortsnetz backup",
             "ortsnetz backup b.age --passphrase words --recipient age1x",
             "ortsnetz restore b.age --passphrase words --identity key.txt",

@@ -7,6 +7,7 @@ use ortsnetz_sync::Alarm;
 use crate::clock;
 use crate::dto::{AlarmInfo, EventInfo};
 use crate::error::NodeError;
+use crate::nodes;
 use crate::rows::{self, AlarmRow};
 use crate::shared::Shared;
 
@@ -58,7 +59,8 @@ pub(crate) fn note(shared: &Shared, kind: &str, about: &str, partner: Option<Org
     }
 }
 
-/// All alarms kept, newest first, and before them that nothing can be written now, which a full disk cannot keep.
+/// All alarms kept, newest first, and before them what can be seen now: that nothing can be written, which a full disk
+/// cannot keep, and what certificates ask for.
 pub(crate) fn all(shared: &Shared) -> Result<Vec<AlarmInfo>, NodeError> {
     let mut now = Vec::new();
     if let Err(error) = shared.store.room() {
@@ -70,6 +72,7 @@ pub(crate) fn all(shared: &Shared) -> Result<Vec<AlarmInfo>, NodeError> {
             count: 1,
         });
     }
+    now.extend(nodes::alarms(shared));
     let mut all = Vec::new();
     for (_, bytes) in shared.store.scan(&Range::Alarms, None, ALARMS_MAX + 1)? {
         all.push(rows::decode::<AlarmRow>("an alarm", &bytes)?);

@@ -91,7 +91,12 @@ pub(crate) fn tasks(shared: &Shared, feeds: impl Iterator<Item = FeedId>) -> Res
         }
         let named = named.join(", ");
         let collection = shared.collection_name(&feed);
-        let message = if own {
+        let revoked = revoked_writer(shared, &feed)?;
+        let message = if let Some(writer) = revoked.filter(|_| own) {
+            format!(
+                "{writer} signed this in {collection}, and its certificate was taken back since; it does not count: {named}. Drafts are kept; read them with `ortsnetz show ID --draft`, and publish what is right."
+            )
+        } else if own {
             format!(
                 "what was published here in {collection} while the disk was set back, or while a copy of this node ran, does not count: {named}. Read it with `ortsnetz show ID --draft`, and publish it again if it is right."
             )
@@ -105,6 +110,15 @@ pub(crate) fn tasks(shared: &Shared, feeds: impl Iterator<Item = FeedId>) -> Res
         tasks.push(TaskInfo { kind: "set_aside".into(), entry, message });
     }
     Ok(tasks)
+}
+
+/// The name of the node whose certificate was taken back, if the newest record set aside in a feed is of such a one.
+fn revoked_writer(shared: &Shared, feed: &FeedId) -> Result<Option<String>, NodeError> {
+    let Some(identity) = shared.identity_of(&feed.organisation) else { return Ok(None) };
+    let rows = shared.store.scan(&Range::SetAside(*feed), None, usize::MAX)?;
+    let signed = rows.iter().rev().find_map(|(_, bytes)| SignedRecord::from_bytes(bytes).ok());
+    let writer = signed.map(|signed| signed.node()).filter(|node| identity.is_revoked(node));
+    Ok(writer.and_then(|node| identity.last_certificate(&node)).map(|certificate| certificate.name.clone()))
 }
 
 /// The entries with a record set aside in a feed, of which nothing newer is here.
@@ -145,14 +159,15 @@ fn settled_elsewhere(
 
 /// How a task names an entry: an own one by its title, too.
 fn name(shared: &Shared, feed: &FeedId, entry: &EntryId) -> Result<String, NodeError> {
-    let own = match rows::own_entry(&shared.store, entry)? {
-        Some(own) if feed.organisation == shared.own.organisation => own,
-        _ => return Ok(entry.to_string()),
-    };
+    let own = feed.organisation == shared.own.organisation;
+    let title = if own { title(shared, entry)? } else { None };
+    Ok(title.map_or_else(|| entry.to_string(), |title| format!("\"{title}\" ({entry})")))
+}
+
+/// The title of an own entry, as its draft has it.
+pub(crate) fn title(shared: &Shared, entry: &EntryId) -> Result<Option<String>, NodeError> {
+    let Some(own) = rows::own_entry(&shared.store, entry)? else { return Ok(None) };
     let row = rows::projection(&shared.store, Side::Working, &own.home, entry)?;
     let read = row.map(|row| catalog::read_entry(entry, &row.json)).transpose()?;
-    Ok(match read.as_ref().and_then(|read| read.title("de")) {
-        Some(title) => format!("\"{title}\" ({entry})"),
-        None => entry.to_string(),
-    })
+    Ok(read.as_ref().and_then(|read| read.title("de")).map(str::to_owned))
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use ortsnetz_store::{Batch, Origin};
 use ortsnetz_sync::{Event, Item, OpId};
-use ortsnetz_trust::record::{Body, Record, sign_batch};
+use ortsnetz_trust::identity::FINAL_TERM;
+use ortsnetz_trust::record::{Body, Record, SignedRecord, sign_batch};
 use rayon::prelude::*;
 
+use crate::catalog;
 use crate::driver::Input;
 use crate::marks::Written;
 use crate::past;
@@ -34,12 +36,11 @@ pub(crate) fn commit(
         planned.push((publish, plan.items));
     }
     batch.origin(Origin::Own);
-    let signed: Result<Vec<_>, _> =
-        batches.into_par_iter().map(|records| sign_batch(records, &shared.own.key)).collect();
+    let signed: Result<Vec<_>, String> = batches.into_par_iter().map(|records| sign(shared, records)).collect();
     let signed = match signed {
         Ok(signed) => signed,
         Err(error) => {
-            tracing::error!(%error, "records could not be signed");
+            tracing::error!(error, "records could not be signed");
             answer(None);
             return;
         }
@@ -88,4 +89,17 @@ pub(crate) fn commit(
             answer(None);
         }
     });
+}
+
+/// Signs a batch with the key of this node; the final record of a lost node's drafts with the root key.
+fn sign(shared: &Shared, mut records: Vec<Record>) -> Result<Vec<SignedRecord>, String> {
+    let is_final = |record: &Record| record.position.term == FINAL_TERM && catalog::is_draft_feed(shared, &record.feed);
+    if let [only] = records.as_slice()
+        && is_final(only)
+    {
+        let root = shared.own.root.as_ref().ok_or("the root key is not on this node")?;
+        let signed = SignedRecord::sign_by_root(records.swap_remove(0), root);
+        return signed.map(|signed| vec![signed]).map_err(|error| error.to_string());
+    }
+    sign_batch(records, &shared.own.key).map_err(|error| error.to_string())
 }

@@ -149,7 +149,15 @@ impl Driver {
         match event {
             NetEvent::Connected { peer, remote, .. } => {
                 let Some(organisation) = self.shared.organisation_of(&peer) else {
-                    self.shared.net.close(peer, "no certificate");
+                    match self.shared.revoked_by(&peer) {
+                        Some(organisation) => {
+                            let (name, organisation) =
+                                (self.shared.node_name(&peer), Peer { node: peer, organisation });
+                            tracing::warn!(%peer, name, remote, "a node whose certificate was taken back called and is told so");
+                            self.handle(Event::Connected { peer: organisation });
+                        }
+                        None => self.shared.net.close(peer, "no certificate"),
+                    }
                     return;
                 };
                 tracing::info!(%peer, organisation = self.shared.organisation_name(&organisation), remote, "connected");
@@ -160,8 +168,8 @@ impl Driver {
             NetEvent::Disconnected { peer, reason } => {
                 tracing::info!(%peer, %reason, "disconnected");
                 self.unsent.remove(&peer);
+                self.handle(Event::Disconnected { node: peer });
                 if let Some(organisation) = self.connected.remove(&peer) {
-                    self.handle(Event::Disconnected { node: peer });
                     self.tell_partner(organisation, false, false);
                 }
             }

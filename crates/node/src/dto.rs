@@ -3,6 +3,7 @@
 
 mod backup;
 mod collections;
+mod nodes;
 mod proof;
 mod recovery;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub use nodes::{CertifiedNode, NamedEntry, PublishedByNode, PublisherInfo, Renewed, RevokedNode};
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
 };
@@ -35,6 +37,9 @@ pub struct OrganisationInfo {
     /// `confirmed`, `introduced` (a partner vouches for it), `unconfirmed` (town not yet confirmed) or `contradicted` (two claims to one place).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place_state: Option<String>,
+    /// RFC 3339; set since its publisher's certificate ended: what is shown of it is the last state that was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_since: Option<String>,
 }
 
 /// This node.
@@ -250,17 +255,6 @@ pub struct Comparison {
     pub identical: bool,
     /// One row per shared collection.
     pub collections: Vec<ComparedCollection>,
-}
-
-/// `publisher show`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct PublisherInfo {
-    /// The publishing node.
-    pub node: String,
-    /// Number of its term.
-    pub term: u32,
-    /// Whether that is this node.
-    pub here: bool,
 }
 
 /// What `import` needs beside the bytes.

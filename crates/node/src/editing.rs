@@ -7,6 +7,7 @@ use crate::catalog;
 use crate::clock;
 use crate::dto::{FindingInfo, Published, PublishedEntry, Refusal, Written};
 use crate::error::NodeError;
+use crate::nodes;
 use crate::plan::Plan;
 use crate::publishing::{self, Version};
 use crate::rows::{self, Request};
@@ -224,7 +225,10 @@ pub(crate) fn require_editor(shared: &Shared) -> Result<(), NodeError> {
     if roles.is_some_and(|roles| roles.edit || roles.admin) {
         return Ok(());
     }
-    Err(NodeError::Forbidden("this node may not edit: its certificate has neither the role edit nor admin".into()))
+    Err(NodeError::Forbidden(
+        nodes::revoked_here(shared)
+            .unwrap_or_else(|| "this node may not edit: its certificate has neither the role edit nor admin".into()),
+    ))
 }
 
 /// `resolve ID PATH N`

@@ -72,6 +72,16 @@ pub(crate) fn take_over(shared: &Arc<Shared>, op: OpId, node: NodeId, feed: Feed
     for item in items {
         let Ok(signed) = SignedRecord::from_bytes(&item.record) else { continue };
         // Of a node whose certificate was taken back nothing comes in this way.
+        let identity = shared.identity();
+        if identity.is_revoked(&signed.node()) && signed.signature_holds() {
+            let (writer, from) = (shared.node_name(&signed.node()), shared.node_name(&node));
+            let entry = signed.record().entry.map_or_else(String::new, |entry| format!(", the last of entry {entry}"));
+            let message = format!(
+                "{from} gave back records that {writer} signed and that were not here when its certificate was taken back{entry}: they do not count, and nothing of them was taken over. If {writer} published something right in its last hours, write it again."
+            );
+            alarms::note(shared, "of_revoked_node", &signed.node().to_string(), None, message);
+            continue;
+        }
         let verified = shared.identity().verify_record(&signed, clock::now()).is_ok();
         let Some(entry) = signed.record().entry.filter(|_| verified) else { continue };
         match become_draft(shared, &feed, entry, signed.record(), item) {

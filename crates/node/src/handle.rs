@@ -14,8 +14,8 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    backups, collections, editing, exporting, importing, joining, maintenance, metrics, partners, reading, receipts,
-    recovering, redacting, searching, sheets, start, status,
+    backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, partners, reading,
+    receipts, recovering, redacting, searching, sheets, start, status,
 };
 
 /// How a node is started.
@@ -214,6 +214,23 @@ impl Handle {
     /// `publisher take`: needs the root key on this node.
     pub async fn take_publisher(&self) -> Result<PublisherInfo, NodeError> {
         self.blocking(move |shared| status::take_publisher(shared)).await
+    }
+
+    /// `nodes list`: the nodes of the own organisation and their certificates.
+    pub async fn nodes(&self) -> Result<Vec<CertifiedNode>, NodeError> {
+        self.blocking(move |shared| Ok(nodes::list(shared))).await
+    }
+
+    /// `nodes renew`: one node, or all whose certificates end soon; needs the root key on this node.
+    pub async fn renew_nodes(&self, node: Option<&str>) -> Result<Renewed, NodeError> {
+        let node = node.map(str::to_owned);
+        self.blocking(move |shared| nodes::renew(shared, node.as_deref())).await
+    }
+
+    /// `nodes revoke`: takes the certificate of a lost node back; needs the root key on this node.
+    pub async fn revoke_node(&self, node: &str) -> Result<RevokedNode, NodeError> {
+        let node = node.to_owned();
+        self.blocking(move |shared| nodes::revoke(shared, &node)).await
     }
 
     /// `identity sheet` read back: proves that the sheet and its passphrase open.

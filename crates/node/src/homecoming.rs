@@ -17,6 +17,7 @@ use crate::driver::Input;
 use crate::dto::TaskInfo;
 use crate::error::NodeError;
 use crate::identities;
+use crate::nodes;
 use crate::partners::{self, look};
 use crate::rows;
 use crate::shared::{Shared, lock, read};
@@ -158,6 +159,7 @@ fn finish(shared: &Shared, homecoming: &Homecoming, patience: Duration) -> Resul
         }
     }
     if !homecoming.lost.is_empty() {
+        nodes::conclude(shared);
         partners::apply_allow_list(shared)?;
     }
     let mut batch = Batch::new(Origin::Own);
@@ -169,7 +171,7 @@ fn finish(shared: &Shared, homecoming: &Homecoming, patience: Duration) -> Resul
 }
 
 /// Whether every feed that this node publishes begins with a record of its own term.
-fn all_in_own_term(shared: &Shared) -> Result<bool, NodeError> {
+pub(crate) fn all_in_own_term(shared: &Shared) -> Result<bool, NodeError> {
     let Some((term, node)) = shared.identity().current_term() else { return Ok(true) };
     if node != shared.own.node {
         return Ok(true);

@@ -12,6 +12,7 @@ use ortsnetz_trust::statement::{Readers, Signed, Statement};
 use crate::clock;
 use crate::driver::Input;
 use crate::error::NodeError;
+use crate::nodes;
 use crate::partners;
 use crate::rows::{self, INTRODUCED};
 use crate::shared::{Shared, lock, read, write};
@@ -138,7 +139,11 @@ pub(crate) fn publish(shared: &Shared, identity: Identity) -> Result<(), NodeErr
     let own = id == shared.own.organisation || read(&shared.partners).contains_key(&id);
     put_chain(&shared.store, &mut batch, &identity, own)?;
     shared.store.commit(batch)?;
+    let revoked = id == shared.own.organisation && identity.is_revoked(&shared.own.node);
     write(&shared.identities).insert(id, Arc::new(identity));
+    if revoked && let Some(sentence) = nodes::revoked_here(shared) {
+        tracing::error!(reason = sentence, "the certificate of this node was taken back");
+    }
     let _ = shared.driver.send(Input::Organisation(id));
     Ok(())
 }

@@ -29,6 +29,7 @@ mod joining;
 mod maintenance;
 mod marks;
 mod metrics;
+mod nodes;
 mod partners;
 mod past;
 mod plan;

@@ -109,7 +109,14 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
                 let dial = !ended && !waits && !addresses.is_empty() && (own || publisher == Some(certificate.node));
                 peers.insert(certificate.node, Peer { node: certificate.node, addresses, dial });
             }
+            // Let in only to hear that its certificate was taken back.
+            for node in identity.revoked_nodes().filter(|node| *node != shared.own.node) {
+                peers.insert(node, Peer { node, addresses: Vec::new(), dial: false });
+            }
         }
+    }
+    if shared.identity().is_revoked(&shared.own.node) {
+        peers.clear();
     }
     shared.net.set_peers(peers.into_values().collect());
     let others = shared.identity().nodes().count() > 1 || read(&shared.partners).values().any(|row| !row.ended);

@@ -17,6 +17,7 @@ use crate::driver::Input;
 use crate::dto::{EventInfo, OrganisationInfo};
 use crate::error::NodeError;
 use crate::marks::{Marks, Written};
+use crate::nodes;
 use crate::plan::{Pending, Plan};
 use crate::rows::{IntroducedRow, PartnerRow};
 use crate::searching::Search;
@@ -211,6 +212,7 @@ impl Shared {
         if let Some(identity) = self.identity_of(organisation) {
             info.name = identity.name().to_owned();
             info.ars = identity.ars().to_owned();
+            info.expired_since = nodes::expired_since(&identity, clock::now()).map(clock::rfc3339);
         }
         if *organisation == self.own.organisation {
             info.standing = Some("own".into());
@@ -241,10 +243,10 @@ impl Shared {
 
     /// Name of the organisation a node belongs to, or its own name within ours.
     pub fn node_name(&self, node: &NodeId) -> String {
-        match self.organisation_of(node) {
+        match self.organisation_of(node).or_else(|| self.revoked_by(node)) {
             Some(organisation) if organisation == self.own.organisation => self
                 .identity()
-                .certificate(node)
+                .last_certificate(node)
                 .map_or_else(|| node.to_string(), |certificate| certificate.name.clone()),
             Some(organisation) => self.organisation_name(&organisation),
             None => node.to_string(),
@@ -255,6 +257,12 @@ impl Shared {
     pub fn organisation_of(&self, node: &NodeId) -> Option<OrgId> {
         let identities = read(&self.identities);
         identities.iter().find(|(_, identity)| identity.certificate(node).is_some()).map(|(id, _)| *id)
+    }
+
+    /// The organisation that took the certificate of a node back, if nobody certifies it.
+    pub fn revoked_by(&self, node: &NodeId) -> Option<OrgId> {
+        let identities = read(&self.identities);
+        identities.iter().find(|(_, identity)| identity.is_revoked(node)).map(|(id, _)| *id)
     }
 
     /// Sends a plan through the engine and waits until it is durable. Blocks: never on a task of the runtime. A plan without
@@ -274,6 +282,9 @@ impl Shared {
         &self,
         plan: Plan,
     ) -> Result<oneshot::Receiver<Result<Vec<ortsnetz_sync::Published>, NodeError>>, NodeError> {
+        if let Some(sentence) = nodes::revoked_here(self) {
+            return Err(NodeError::Forbidden(sentence));
+        }
         let (reply, answer) = oneshot::channel();
         self.driver.send(Input::Publish(Pending { plan, reply })).map_err(|_| stopping())?;
         Ok(answer)

@@ -25,6 +25,7 @@ use crate::error::NodeError;
 use crate::handle::{NewOrganisation, NodeConfig};
 use crate::homecoming::{self, Homecoming};
 use crate::identities;
+use crate::nodes;
 use crate::partners;
 use crate::purging;
 use crate::rows::{self, INTRODUCED};
@@ -307,6 +308,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         partners::keep_chains(&starting)?;
         partners::apply_allow_list(&starting)?;
         vouching::weigh(&starting);
+        nodes::conclude(&starting);
         Search::run(&starting);
         Ok(())
     })
@@ -322,6 +324,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let purging = shared.clone();
     let _ = std::thread::Builder::new().name("purge".into()).spawn(move || purging::purge_surely(&purging));
     tokio::spawn(crate::recovering::ask_again(shared.clone()));
+    tokio::spawn(nodes::watch(shared.clone()));
     let coming = shared.clone();
     let _ = std::thread::Builder::new().name("homecoming".into()).spawn(move || homecoming::come_home(&coming));
     let answering = shared.clone();

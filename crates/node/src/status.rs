@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use ortsnetz_model::OrgId;
+use ortsnetz_trust::RootKey;
 
 use crate::alarms;
 use crate::aside;
@@ -12,6 +13,7 @@ use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Statu
 use crate::error::NodeError;
 use crate::homecoming;
 use crate::identities;
+use crate::nodes;
 use crate::partners::{self, look};
 use crate::shared::{Shared, read};
 use crate::sheets;
@@ -31,6 +33,7 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
     let (drafts, mut tasks) = own_tasks(shared);
     tasks.extend(homecoming::task(shared));
     tasks.extend(sheets::task(shared)?);
+    tasks.extend(nodes::tasks(shared)?);
     let entries = EntryCounts { own: published, drafts, replicated };
     tasks.extend(aside::tasks(shared, feeds.iter().filter(|feed| feed.aside > 0).map(|feed| feed.feed))?);
     if tasks.len() > TASKS_MAX {
@@ -89,14 +92,19 @@ pub(crate) fn take_publisher(shared: &Shared) -> Result<PublisherInfo, NodeError
             "the root key is not on this node, and only root appoints the publisher; run this where the organisation was founded".into(),
         ));
     };
+    appoint_here(shared, root)?;
+    homecoming::give_up_waiting(shared)?;
+    publisher(shared)
+}
+
+/// States a new term for this node.
+pub(crate) fn appoint_here(shared: &Shared, root: &RootKey) -> Result<(), NodeError> {
     identities::extend(shared, |identity| {
         identity
             .appoint(shared.own.node, clock::now(), root)
             .map(|signed| vec![signed])
             .map_err(|error| NodeError::Invalid(error.to_string()))
-    })?;
-    homecoming::give_up_waiting(shared)?;
-    publisher(shared)
+    })
 }
 
 /// `doctor`
@@ -136,17 +144,12 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
     } else {
         line("listening", "ok", listening.join(", "));
     }
+    if let Some(sentence) = nodes::revoked_here(shared) {
+        line("certificate", "failed", sentence);
+    }
     for warning in shared.identity().expiry_warnings(clock::now()) {
         let result = if warning.days == 0 { "failed" } else { "warning" };
-        let until = clock::rfc3339(warning.not_after);
-        line(
-            "certificate",
-            result,
-            format!(
-                "the certificate of {} ends {until}; a node with the root key renews it when it starts",
-                warning.name
-            ),
-        );
+        line("certificate", result, nodes::own_warning(&warning));
     }
     for partner in partners::list(shared)? {
         let name = format!("partner {}", partner.name);

@@ -145,6 +145,23 @@ pub(crate) enum Publisher {
     Take,
 }
 
+/// Own nodes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Nodes {
+    /// All own nodes: what each may do, and until when
+    List,
+    /// Renew the certificates that end within 90 days or have ended, or that of one node; needs the root key here
+    Renew {
+        /// Name, or id or its beginning or end
+        node: Option<String>,
+    },
+    /// Take the certificate of a lost node back: nothing it writes counts any more; needs the root key here
+    Revoke {
+        /// Name, or id or its beginning or end
+        node: String,
+    },
+}
+
 /// Reading files in.
 #[derive(Debug, Group)]
 #[command(after_help = "\

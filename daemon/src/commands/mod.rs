@@ -5,6 +5,7 @@ mod collections;
 mod entries;
 mod identity;
 mod network;
+mod nodes;
 mod receipt;
 mod search;
 mod show;
@@ -61,6 +62,7 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Collections(args) => collections::collections(&context, args),
         Command::Compare { partner } => network::compare(&context, &partner),
         Command::Publisher(args) => status::publisher(&context, &args),
+        Command::Nodes(args) => nodes::nodes(&context, args),
         Command::Import(args) => transfer::import(&context, &args),
         Command::Export(args) => transfer::export(&context, args),
         Command::Search(args) => search::search(&context, args),

@@ -35,6 +35,7 @@ fn lines(result: &SearchResult) -> String {
         if let Some(by) = &organisation.introduced_by {
             facts.push(format!("introduced by {by}"));
         }
+        facts.extend(organisation.expired_since.as_ref().map(|since| format!("certificate ended {since}")));
         facts.extend(hit.remark.clone());
         facts.push(hit.kind.clone());
         if hit.collection != "public" {

@@ -79,6 +79,10 @@ fn provenance(meta: &EntryMeta) -> String {
             if meta.draft && !is_draft { format!("{}, with a draft ahead", meta.state) } else { meta.state.clone() },
         ),
     ];
+    if let Some(since) = &organisation.expired_since {
+        facts
+            .push(("ATTENTION", format!("its certificate ended at {since}: this is the last state that was verified")));
+    }
     if meta.request != "none" && !meta.request.is_empty() {
         facts.push(("request", format!("publication is {}", meta.request)));
     }

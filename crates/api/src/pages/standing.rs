@@ -21,6 +21,13 @@ pub(crate) fn owner(organisation: &OrganisationInfo, lang: Lang) -> Markup {
             Some("contradicted") => (badge("bad", lang.pick("Ort wird doppelt beansprucht", "place claimed twice"))),
             _ => {}
         }
+        @if let Some(since) = &organisation.expired_since {
+            @let day = since.get(..10).unwrap_or(since);
+            (badge("warn", &lang.pick(
+                format!("Zertifikat seit {day} abgelaufen: letzter geprüfter Stand"),
+                format!("certificate ended {day}: last verified state"),
+            )))
+        }
     }
 }
 
@@ -97,6 +104,10 @@ mod tests {
         let text = owner(&stranger, Lang::De).into_string();
         assert!(text.contains("vorgestellt von Stadt Bonn"), "{text}");
         assert!(text.contains("doppelt beansprucht"), "{text}");
+        let since = Some("2028-11-22T10:00:00Z".to_owned());
+        let ended = OrganisationInfo { expired_since: since, ..stranger.clone() };
+        let text = owner(&ended, Lang::De).into_string();
+        assert!(text.contains("seit 2028-11-22 abgelaufen: letzter geprüfter Stand"), "{text}");
         let own = OrganisationInfo { name: "Stadt Köln".into(), standing: Some("own".into()), ..stranger };
         let own = OrganisationInfo { place_state: Some("confirmed".into()), ..own };
         assert_eq!(owner(&own, Lang::De).into_string(), "<strong>Stadt Köln</strong>");

@@ -4,6 +4,7 @@ mod collections;
 mod entries;
 mod entry;
 mod events;
+mod nodes;
 mod partners;
 mod search;
 mod status;
@@ -23,6 +24,9 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(status::doctor))
         .routes(routes!(status::publisher))
         .routes(routes!(status::take_publisher))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::renew))
+        .routes(routes!(nodes::revoke))
         .routes(routes!(status::write_sheet))
         .routes(routes!(status::check_sheet))
         .routes(routes!(status::store_check))

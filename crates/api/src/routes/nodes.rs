@@ -1,0 +1,49 @@
+//! The nodes of the own organisation: their certificates, renewed and taken back.
+
+use axum::Json;
+use axum::extract::State;
+use ortsnetz_node::dto::{CertifiedNode, Renewed, RevokedNode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::extract::{Json as Body, Path};
+use crate::problem::Problem;
+
+/// All nodes of the own organisation with their certificates, those taken back included.
+#[utoipa::path(get, path = "/nodes", responses((status = 200, body = Vec<CertifiedNode>)))]
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<CertifiedNode>>, Problem> {
+    Ok(Json(app.handle.nodes().await?))
+}
+
+/// Which certificates to renew.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(crate) struct Renewal {
+    /// Name, or id or its beginning or end; absent: all whose certificates end within 90 days or have ended.
+    node: Option<String>,
+}
+
+/// Makes new certificates; needs the root key here.
+#[utoipa::path(
+    post,
+    path = "/nodes/renew",
+    request_body = Renewal,
+    responses((status = 200, body = Renewed), (status = 403, body = Problem), (status = 404, body = Problem)),
+)]
+pub(crate) async fn renew(State(app): State<App>, body: Body<Renewal>) -> Result<Json<Renewed>, Problem> {
+    Ok(Json(app.handle.renew_nodes(body.value.node.as_deref()).await?))
+}
+
+/// Takes the certificate of a lost node back. If it was the publisher, this node publishes from now on. Needs the root key
+/// here.
+#[utoipa::path(
+    post,
+    path = "/nodes/{node}/revoke",
+    params(("node" = String, Path, description = "Name, or id or its beginning or end")),
+    responses((status = 200, body = RevokedNode), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)),
+)]
+pub(crate) async fn revoke(State(app): State<App>, Path(node): Path<String>) -> Result<Json<RevokedNode>, Problem> {
+    Ok(Json(app.handle.revoke_node(&node).await?))
+}
