@@ -1,6 +1,6 @@
 //! The loop around the engine: what happened goes in, what the engine wants is done. Dull on purpose.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,6 +48,14 @@ pub(crate) enum Input {
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(200);
 
+/// What waits for room in the send queues of one connection, by priority.
+#[derive(Default)]
+struct Unsent {
+    frames: [VecDeque<Vec<u8>>; 2],
+    /// The network said that there is no room, and has not said yet that there is again.
+    full: [bool; 2],
+}
+
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     engine: Engine,
@@ -56,7 +64,9 @@ pub(crate) struct Driver {
     compares: BTreeMap<OpId, oneshot::Sender<Result<Vec<Comparison>, CompareError>>>,
     accepted: BTreeMap<OpId, (NodeId, Vec<Option<Outcome>>)>,
     accepting: BTreeMap<OpId, NodeId>,
-    unsent: BTreeMap<NodeId, VecDeque<(Vec<u8>, Priority)>>,
+    unsent: BTreeMap<NodeId, Unsent>,
+    /// Nodes the engine waits for until what it sent to them has left.
+    draining: BTreeSet<NodeId>,
     connected: BTreeMap<NodeId, OrgId>,
     wake_at: Option<u64>,
 }
@@ -72,6 +82,7 @@ impl Driver {
             accepted: BTreeMap::new(),
             accepting: BTreeMap::new(),
             unsent: BTreeMap::new(),
+            draining: BTreeSet::new(),
             connected: BTreeMap::new(),
             wake_at: None,
         }
@@ -169,12 +180,18 @@ impl Driver {
                 tracing::info!(%peer, %reason, "disconnected");
                 self.unsent.remove(&peer);
                 self.handle(Event::Disconnected { node: peer });
+                self.draining.remove(&peer);
                 if let Some(organisation) = self.connected.remove(&peer) {
                     self.tell_partner(organisation, false, false);
                 }
             }
             NetEvent::Frame { peer, bytes } => self.handle(Event::Frame { node: peer, bytes }),
-            NetEvent::Writable { peer } => self.send_waiting(peer),
+            NetEvent::Writable { peer } => {
+                if let Some(unsent) = self.unsent.get_mut(&peer) {
+                    unsent.full = [false; 2];
+                }
+                self.send_waiting(peer);
+            }
             NetEvent::Refused { node, address, reason } => {
                 self.shared.refused.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(%node, address, reason, "a node was turned away");
@@ -216,11 +233,12 @@ impl Driver {
         match effect {
             Effect::Send { node, frame, lane } => {
                 let priority = if lane == Lane::Bulk { Priority::Bulk } else { Priority::Control };
-                let waiting = self.unsent.entry(node).or_default();
-                waiting.push_back((frame, priority));
-                if waiting.len() == 1 || priority == Priority::Control {
-                    self.send_waiting(node);
-                }
+                self.unsent.entry(node).or_default().frames[usize::from(priority == Priority::Bulk)].push_back(frame);
+                self.send_waiting(node);
+            }
+            Effect::Drain { node } => {
+                self.draining.insert(node);
+                self.send_waiting(node);
             }
             Effect::Close { node, reason } => self.shared.net.close(node, format!("{reason:?}")),
             Effect::Commit { op, batches, origins } => {
@@ -326,33 +344,31 @@ impl Driver {
 
     /// Sends what waits for a peer, as far as there is room; small frames overtake pages.
     fn send_waiting(&mut self, node: NodeId) {
-        let Some(waiting) = self.unsent.get_mut(&node) else { return };
-        let mut kept = VecDeque::new();
-        let mut full = [false; 2];
-        while let Some((frame, priority)) = waiting.pop_front() {
-            let lane = usize::from(priority == Priority::Bulk);
-            if full[lane] {
-                kept.push_back((frame, priority));
-                continue;
-            }
-            match self.shared.net.send(node, frame, priority) {
-                Ok(()) => {}
-                Err(SendError::Full(frame)) => {
-                    full[lane] = true;
-                    kept.push_back((frame, priority));
-                }
-                Err(SendError::NotConnected) => {
-                    kept.clear();
-                    waiting.clear();
-                }
-                Err(error @ SendError::TooLong { .. }) => {
-                    tracing::error!(%node, %error, "a frame could not be sent");
+        if let Some(Unsent { frames, full }) = self.unsent.get_mut(&node) {
+            for (lane, priority) in [Priority::Control, Priority::Bulk].into_iter().enumerate() {
+                while !full[lane]
+                    && let Some(frame) = frames[lane].pop_front()
+                {
+                    match self.shared.net.send(node, frame, priority) {
+                        Ok(()) => {}
+                        Err(SendError::Full(frame)) => {
+                            full[lane] = true;
+                            frames[lane].push_front(frame);
+                        }
+                        Err(SendError::NotConnected) => frames.iter_mut().for_each(VecDeque::clear),
+                        Err(error @ SendError::TooLong { .. }) => {
+                            tracing::error!(%node, %error, "a frame could not be sent");
+                        }
+                    }
                 }
             }
-        }
-        *waiting = kept;
-        if waiting.is_empty() {
+            if frames.iter().any(|frames| !frames.is_empty()) {
+                return;
+            }
             self.unsent.remove(&node);
+        }
+        if self.draining.remove(&node) {
+            self.handle(Event::Drained { node });
         }
     }
 

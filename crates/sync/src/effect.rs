@@ -10,7 +10,8 @@ use crate::alarm::Alarm;
 use crate::event::{OpId, Published};
 
 /// What the engine wants done. Effects of one `handle` call are done in order; the questions among them (`Commit`,
-/// `Accept`, `Store`, `Load`, `TakeIn`, `Returned`) are each answered by exactly one event, in any order.
+/// `Accept`, `Store`, `Load`, `TakeIn`, `Returned`) are each answered by exactly one event, in any order, and `Drain` by
+/// one unless the connection ends before.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Send a frame. For one peer, frames of one lane keep their order and lower lanes go first.
@@ -21,6 +22,12 @@ pub enum Effect {
         frame: Vec<u8>,
         /// How urgent.
         lane: Lane,
+    },
+    /// Answer with `Drained` once every frame sent to this node so far has left for the line, as far as the network's own
+    /// bounded queue takes it. At most one per node at a time; none after `Disconnected`.
+    Drain {
+        /// Which node.
+        node: NodeId,
     },
     /// Close the connection after everything queued was sent. `Disconnected` follows.
     Close {

@@ -42,6 +42,11 @@ pub enum Event {
         /// What it sent.
         bytes: Vec<u8>,
     },
+    /// Answer to [`Effect::Drain`](crate::Effect::Drain).
+    Drained {
+        /// Which node.
+        node: NodeId,
+    },
     /// The verified statements of an organisation changed, or are known for the first time.
     Organisation {
         /// All that is known of it now.

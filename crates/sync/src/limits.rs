@@ -31,17 +31,38 @@ pub const BATCH_RECORDS_MAX: usize = 64;
 /// Publish requests waiting for the commit under way.
 pub const PUBLISH_QUEUE_MAX: usize = 4096;
 
-/// Entries asked for at one time from one peer with `Want`.
+/// Entries asked for at one time from one peer with `Want`; halved each time its answers are more than we hold at once.
 pub const WANTS_MAX: usize = 64;
+
+/// Heads one `Want` names.
+pub const WANT_HEADS_MAX: usize = 256;
+
+/// Raw bytes of answers to `Want` of one peer that are not stored yet. What is above is asked for again, less at a time.
+pub const WANTED_BYTES_PER_PEER_MAX: usize = 16 * 1024 * 1024;
 
 /// Feeds one `Have` names; more follow in the next.
 pub const HAVE_FEEDS_MAX: usize = 4096;
 
+/// Chains one `Have` names; more follow in the next.
+pub const HAVE_CHAINS_MAX: usize = 4096;
+
 /// Feeds a peer may tell us about.
 pub const FEEDS_PER_PEER_MAX: usize = 16_384;
 
+/// Organisations whose statements a peer may tell us about.
+pub const CHAINS_PER_PEER_MAX: usize = 16_384;
+
+/// Chains asked for at one time from one peer.
+pub const CHAINS_ASKED_MAX: usize = 16;
+
 /// Feeds read at the same time from all peers.
-pub const READING_FEEDS_MAX: usize = 8;
+pub const READING_FEEDS_MAX: usize = 64;
+
+/// Of these, from one peer: who answers slowly holds up its own.
+pub const READING_PER_PEER_MAX: usize = 8;
+
+/// Catch-ups in a row that brought nothing although the peer said to have more; then it is not asked for a while.
+pub const UNKEPT_MAX: u32 = 3;
 
 /// Streams of pages one peer may have open with us.
 pub const STREAMS_PER_PEER_MAX: usize = 8;
@@ -49,14 +70,35 @@ pub const STREAMS_PER_PEER_MAX: usize = 8;
 /// Loads for pages under way at one time; live edits and wants do not count.
 pub const BULK_LOADS_MAX: usize = 4;
 
-/// Answers to `Want` and `Audit` under way for one peer.
-pub const SERVING_PER_PEER_MAX: usize = 64;
+/// Entries on their way from disk for one peer. More requests wait.
+pub const SERVING_PER_PEER_MAX: usize = 4;
+
+/// Requests of one peer (`Want`, `Audit`, `AuditLeaves`, `AskChain`) that wait for their answer. One more and it is closed.
+pub const REQUESTS_PER_PEER_MAX: usize = 256;
+
+/// Bytes on their way to one peer. Beyond, nothing more is read from disk for it until they have left.
+pub const OUTGOING_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes that wait because a peer does not read them. One more and it is closed.
+pub const UNREAD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a piece (a frame, a change) counts beside its bytes, so that many empty ones are not for nothing.
+pub const PIECE_BYTES: usize = 64;
+
+/// Changes in one page or one wanted entry.
+pub const PIECES_MAX: usize = 20_000;
 
 /// Pages and pushes of one peer waiting to be accepted or stored. One more and the rest of the stream is asked again.
 pub const INBOX_PER_PEER_MAX: usize = 128;
 
-/// Raw bytes of the same.
+/// Raw bytes of the same, and of those being accepted and stored.
 pub const INBOX_BYTES_PER_PEER_MAX: usize = 16 * 1024 * 1024;
+
+/// Trees compared with one peer at one time in order to repair ours.
+pub const AUDITS_PER_PEER_MAX: usize = 4;
+
+/// Records given back in one `Yours`.
+pub const YOURS_RECORDS_MAX: usize = 16;
 
 /// Most live entries of one feed. A feed that grows beyond is held and shown.
 pub const FEED_ENTRIES_MAX: usize = 500_000;
@@ -69,6 +111,9 @@ pub const PUSH_RECORDS_PER_MINUTE: u64 = 4096;
 
 /// Statements of one organisation that a peer may send: more than all its kinds together can have.
 pub const CHAIN_STATEMENTS_MAX: usize = 16 * 1024;
+
+/// Bytes of statements of one peer that were not taken in yet.
+pub const CHAIN_BYTES_PER_PEER_MAX: usize = 16 * 1024 * 1024;
 
 /// Records set aside that are kept for one feed.
 pub const SET_ASIDE_MAX: usize = 1024;

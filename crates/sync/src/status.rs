@@ -16,6 +16,10 @@ pub struct PeerStatus {
     pub behind: u64,
     /// Records it still has to get from us, counted alike.
     pub ahead: u64,
+    /// Bytes received from it that are not stored yet.
+    pub waiting: u64,
+    /// Bytes handed over to be sent to it that have not left for the line yet, as far as we know.
+    pub unread: u64,
     /// When both were last known to be in sync on this connection, milliseconds since 1970: the peer's last word, if they
     /// are now.
     pub last_sync_at: Option<u64>,

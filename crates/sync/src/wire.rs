@@ -389,6 +389,11 @@ impl WireItem {
         }
     }
 
+    /// Bytes of record and changes.
+    pub fn bytes(&self) -> usize {
+        self.record.len() + self.chunks.iter().map(|chunk| chunk.len()).sum::<usize>()
+    }
+
     /// The item; `None` if the place of the hash makes no sense.
     pub fn item(self) -> Option<Item> {
         let chunks: Vec<Vec<u8>> = self.chunks.into_iter().map(Vec::from).collect();

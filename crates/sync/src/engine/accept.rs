@@ -48,7 +48,8 @@ impl Engine {
             // A record of the same entry on its way to disk has to arrive there first.
             let storing = pipe.storing.as_ref().map(super::pipe::Storing::entries).unwrap_or_default();
             if work.entries().intersection(&storing).next().is_some() {
-                pipe.live.push_front(Inbound { node: work.node, source: work.source, bytes: 0, items: work.items });
+                let Look { node, source, items, bytes, .. } = work;
+                pipe.live.push_front(Inbound { node, source, items, bytes });
                 return;
             }
             self.start_accepting(feed, work);
@@ -56,8 +57,8 @@ impl Engine {
     }
 
     fn start_accepting(&mut self, feed: &FeedId, look: Look) {
-        let Look { node, source, items, records, accepting, places, cut_off } = look;
-        let mut work = Work { node, source, records, accepting, accept: None, verdicts: Vec::new(), cut_off };
+        let Look { node, source, items, records, accepting, places, cut_off, bytes } = look;
+        let mut work = Work { node, source, records, accepting, accept: None, verdicts: Vec::new(), cut_off, bytes };
         let mut items: Vec<_> = items.into_iter().map(Some).collect();
         let items: Vec<_> = places.into_iter().filter_map(|place| items.get_mut(place)?.take()).collect();
         if items.is_empty() {
@@ -84,6 +85,7 @@ impl Engine {
             accepting: Vec::new(),
             places: Vec::new(),
             cut_off: false,
+            bytes: inbound.bytes,
         };
         self.feeds.entry(*id).or_default();
         let mut last = match look.source {
@@ -262,6 +264,7 @@ struct Look {
     /// Places of those to accept among the items.
     places: Vec<usize>,
     cut_off: bool,
+    bytes: usize,
 }
 
 impl Look {

@@ -13,7 +13,7 @@ use crate::effect::{Lane, StoreBatch};
 use crate::event::OpId;
 use crate::feed::START;
 use crate::index::{FAN, LEAVES};
-use crate::limits::{AUDIT_ANEW_MS, BLOCKED_MS, OWN_LOSS_MS, REQUEST_MS, SET_ASIDE_MAX};
+use crate::limits::{AUDIT_ANEW_MS, AUDITS_PER_PEER_MAX, BLOCKED_MS, OWN_LOSS_MS, REQUEST_MS, SET_ASIDE_MAX};
 use crate::wire::{AuditItem, Bucket, Message};
 
 /// Items in one `AuditItems` frame.
@@ -22,6 +22,13 @@ const ITEMS_PER_FRAME: usize = 8192;
 /// Trees being compared, by peer and feed.
 #[derive(Debug, Default)]
 pub(super) struct Audits(BTreeMap<(NodeId, FeedId), Audit>);
+
+impl Audits {
+    /// Repairs under way with a peer.
+    fn repairs(&self, node: &NodeId) -> usize {
+        self.0.iter().filter(|((peer, _), audit)| peer == node && audit.repair).count()
+    }
+}
 
 #[derive(Debug)]
 struct Audit {
@@ -117,6 +124,8 @@ impl Engine {
             .sessions
             .values()
             .filter(|s| !tried.contains(&s.peer.node) && s.may_be_asked(id, self.now) && self.may_serve(id, &s.peer))
+            // Others first; then this feed is looked at again.
+            .filter(|s| self.audits.repairs(&s.peer.node) < AUDITS_PER_PEER_MAX)
             .max_by_key(|s| (self.is_owner_node(id, &s.peer), s.peer.organisation == id.organisation, s.peer.node))
             .map(|s| s.peer.node);
         let Some(node) = node else { return self.audit_later(id) };
@@ -163,7 +172,7 @@ impl Engine {
     }
 
     /// A peer compares its tree with ours.
-    pub(super) fn audited(&mut self, node: NodeId, id: FeedId, middles: &[u8]) {
+    pub(super) fn serve_tree(&mut self, node: NodeId, id: FeedId, middles: &[u8]) {
         let Some(peer) = self.sessions.get(&node).map(|session| session.peer) else { return };
         if middles.len() != FAN * 16 {
             return self.misbehaved(&node, "an audit of a wrong size".into());
@@ -212,6 +221,9 @@ impl Engine {
             // Another state than ours: nothing to learn here about what is missing.
             return self.audit_failed(node, id);
         }
+        if buckets.len() > FAN {
+            return self.misbehaved(&node, "an audit answer of a wrong size".into());
+        }
         let mut leaves = Vec::new();
         for bucket in &buckets {
             let number = usize::from(bucket.number);
@@ -236,15 +248,23 @@ impl Engine {
         self.send(&node, &Message::AuditLeaves { feed: id, leaves }, Lane::Control);
     }
 
-    /// A peer wants to know what we hold in some leaves.
-    pub(super) fn audited_leaves(&mut self, node: NodeId, id: FeedId, leaves: Vec<u16>) {
-        let Some(peer) = self.sessions.get(&node).map(|session| session.peer) else { return };
-        let leaves: BTreeSet<_> = leaves.into_iter().filter(|leaf| usize::from(*leaf) < LEAVES).collect();
+    /// A peer wants to know what we hold in some leaves. Answers for as many as fit a frame; returns the others.
+    pub(super) fn serve_leaves(&mut self, node: NodeId, id: FeedId, mut leaves: BTreeSet<u16>) -> BTreeSet<u16> {
+        let Some(peer) = self.sessions.get(&node).map(|session| session.peer) else { return BTreeSet::new() };
         let mut items = Vec::new();
-        if let Some(feed) = self.feeds.get(&id).filter(|_| self.may_serve(&id, &peer)) {
-            for leaf in leaves {
-                items.extend(feed.index.leaf(leaf).map(|(entry, row)| AuditItem { entry, item: half(&row.item) }));
+        match self.feeds.get(&id).filter(|_| self.may_serve(&id, &peer)) {
+            Some(feed) => {
+                while items.len() < ITEMS_PER_FRAME
+                    && let Some(leaf) = leaves.pop_first()
+                {
+                    if usize::from(leaf) < LEAVES {
+                        items.extend(
+                            feed.index.leaf(leaf).map(|(entry, row)| AuditItem { entry, item: half(&row.item) }),
+                        );
+                    }
+                }
             }
+            None => leaves.clear(),
         }
         let mut parts: Vec<_> = items.chunks(ITEMS_PER_FRAME).map(<[AuditItem]>::to_vec).collect();
         if parts.is_empty() {
@@ -252,8 +272,10 @@ impl Engine {
         }
         let count = parts.len();
         for (at, items) in parts.into_iter().enumerate() {
-            self.send(&node, &Message::AuditItems { feed: id, items, last: at + 1 == count }, Lane::Control);
+            let last = leaves.is_empty() && at + 1 == count;
+            self.send(&node, &Message::AuditItems { feed: id, items, last }, Lane::Control);
         }
+        leaves
     }
 
     pub(super) fn audit_items(&mut self, node: NodeId, id: FeedId, items: Vec<AuditItem>, last: bool) {
@@ -293,6 +315,7 @@ impl Engine {
             differing.sort_unstable();
             self.compared(op, id, audit.live, differing);
         }
+        self.recheck_suspicious();
     }
 
     fn repair(&mut self, node: NodeId, id: &FeedId, audit: &Audit, wrong: &[EntryId], extra: &[EntryId]) {
@@ -355,6 +378,7 @@ impl Engine {
             self.compare_unanswered(op);
         }
         self.check_tree(&id);
+        self.recheck_suspicious();
     }
 
     pub(super) fn audit_peer_gone(&mut self, node: &NodeId) {

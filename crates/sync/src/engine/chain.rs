@@ -10,7 +10,10 @@ use super::timer::Timer;
 use super::{Engine, Op};
 use crate::alarm::Alarm;
 use crate::effect::{Effect, Lane};
-use crate::limits::{CHAIN_STATEMENTS_MAX, CHANGES_BYTES, DOCUMENT_BYTES_MAX, REQUEST_MS};
+use crate::limits::{
+    BLOCKED_MS, CHAIN_BYTES_PER_PEER_MAX, CHAIN_STATEMENTS_MAX, CHAINS_ASKED_MAX, CHAINS_PER_PEER_MAX, CHANGES_BYTES,
+    DOCUMENT_BYTES_MAX, REQUEST_MS,
+};
 use crate::organisation::Organisation;
 use crate::wire::{HeldChain, Message};
 
@@ -37,14 +40,35 @@ impl Engine {
             if asked.hash == hash && hash != [0; 16] {
                 return;
             }
+        } else if session.asked.len() >= CHAINS_PER_PEER_MAX {
+            return;
         }
-        session.asked.insert(*organisation, Asked { hash, until: self.now + REQUEST_MS, ..Asked::default() });
-        self.send(node, &Message::AskChain { organisation: *organisation }, Lane::Control);
-        self.timers.set(self.now + REQUEST_MS, Timer::Chains);
+        session.asked.insert(*organisation, Asked { hash, ..Asked::default() });
+        session.to_ask.push_back(*organisation);
+        self.ask_chains(node);
     }
 
-    /// A peer asks for statements.
-    pub(super) fn ask_chain(&mut self, node: NodeId, organisation: OrgId) {
+    /// Asks for chains, a few at a time: a whole one may be large.
+    fn ask_chains(&mut self, node: &NodeId) {
+        let until = self.now + REQUEST_MS;
+        loop {
+            let Some(session) = self.sessions.get_mut(node).filter(|session| session.open()) else { return };
+            if session.asking.len() >= CHAINS_ASKED_MAX {
+                return;
+            }
+            let Some(organisation) = session.to_ask.pop_front() else { return };
+            let Some(asked) = session.asked.get_mut(&organisation).filter(|asked| !asked.sent && !asked.done) else {
+                continue;
+            };
+            (asked.sent, asked.until) = (true, until);
+            session.asking.insert(organisation);
+            self.send(node, &Message::AskChain { organisation }, Lane::Control);
+            self.timers.set(until, Timer::Chains);
+        }
+    }
+
+    /// A peer asked for statements.
+    pub(super) fn serve_chain(&mut self, node: NodeId, organisation: OrgId) {
         if self.sessions.get(&node).is_some_and(|session| session.chains.contains_key(&organisation)) {
             self.send_chain(&node, &organisation);
         } else {
@@ -90,15 +114,21 @@ impl Engine {
             return;
         }
         let asked = session.asked.entry(organisation).or_default();
-        if asked.done {
-            // Unasked again: the news before a goodbye.
-            *asked = Asked { hash: asked.hash, until: self.now + REQUEST_MS, ..Asked::default() };
+        if asked.done || !asked.sent {
+            // Unasked: the news before a goodbye.
+            let until = self.now + REQUEST_MS;
+            *asked = Asked { hash: asked.hash, newer: asked.newer, sent: true, until, ..Asked::default() };
         }
+        session.asking.insert(organisation);
         asked.bytes += statements.iter().map(|statement| statement.len()).sum::<usize>();
-        asked.statements.extend(statements.into_iter().map(Vec::from));
-        if asked.statements.len() > CHAIN_STATEMENTS_MAX || asked.bytes > DOCUMENT_BYTES_MAX {
+        let many = asked.statements.len() + statements.len() > CHAIN_STATEMENTS_MAX;
+        let large = asked.bytes > DOCUMENT_BYTES_MAX;
+        let waiting = session.asking.iter().filter_map(|id| session.asked.get(id)).map(|asked| asked.bytes);
+        if many || large || waiting.sum::<usize>() > CHAIN_BYTES_PER_PEER_MAX {
             return self.misbehaved(&node, "a chain of more statements than allowed".into());
         }
+        let Some(asked) = session.asked.get_mut(&organisation) else { return };
+        asked.statements.extend(statements.into_iter().map(Vec::from));
         if !last {
             return;
         }
@@ -114,7 +144,7 @@ impl Engine {
     pub(super) fn taken_in(&mut self, op: crate::OpId, ok: bool) {
         let Some(Op::TakeIn(node, organisation)) = self.ops.remove(&op.0) else { return };
         if let Some(asked) = self.sessions.get_mut(&node).and_then(|session| session.asked.get_mut(&organisation)) {
-            asked.done = true;
+            (asked.done, asked.bytes) = (true, 0);
             if !ok {
                 // Not valid, or the disk is full: the same question again, later.
                 asked.again_at = Some(self.now + CHAIN_AGAIN_MS);
@@ -123,16 +153,21 @@ impl Engine {
         }
         if !ok {
             self.alarm(Alarm::Statements { node, organisation });
+            self.unanswering.insert(node, self.now + BLOCKED_MS);
         }
         self.chains_moved(&node, &organisation);
     }
 
     /// What waited for the statements of an organisation goes on; or the peer has told of newer ones meanwhile.
     fn chains_moved(&mut self, node: &NodeId, organisation: &OrgId) {
+        if let Some(session) = self.sessions.get_mut(node) {
+            session.asking.remove(organisation);
+        }
         let asked = self.sessions.get_mut(node).and_then(|session| session.asked.get_mut(organisation));
         if let Some(hash) = asked.and_then(|asked| asked.newer.take()) {
             self.compare_chain(node, &HeldChain { organisation: *organisation, hash });
         }
+        self.ask_chains(node);
         let feeds: Vec<_> = self.pipes.keys().filter(|feed| feed.organisation == *organisation).copied().collect();
         for feed in feeds {
             self.advance(&feed);
@@ -147,8 +182,9 @@ impl Engine {
         let (mut late, mut again) = (Vec::new(), Vec::new());
         for session in self.sessions.values_mut() {
             for (organisation, asked) in &mut session.asked {
-                if !asked.done && asked.until <= self.now {
+                if asked.sent && !asked.done && asked.until <= self.now {
                     asked.done = true;
+                    (asked.statements, asked.bytes) = (Vec::new(), 0);
                     asked.again_at = Some(self.now + CHAIN_AGAIN_MS);
                     self.timers.set(self.now + CHAIN_AGAIN_MS, Timer::Chains);
                     late.push((session.peer.node, *organisation));
@@ -161,13 +197,21 @@ impl Engine {
             self.ask_for_chain(&node, &organisation, [0; 16]);
         }
         for (node, organisation) in late {
+            self.unanswering.insert(node, self.now + BLOCKED_MS);
             self.chains_moved(&node, &organisation);
         }
+        self.unanswering.retain(|_, until| *until > self.now);
     }
 
-    /// Whether statements of an organisation are on their way, so that its records wait.
+    /// Whether statements of an organisation are on their way, so that its records wait. Who left such a question without
+    /// a good answer keeps nobody's records waiting but its own.
     pub(super) fn waits_for_chain(&self, organisation: &OrgId) -> bool {
-        self.sessions.values().any(|s| s.asked.get(organisation).is_some_and(|asked| !asked.done))
+        let waits = |s: &super::session::Session| s.asked.get(organisation).is_some_and(|asked| !asked.done);
+        let heeded = |s: &super::session::Session| {
+            s.peer.organisation == *organisation
+                || self.unanswering.get(&s.peer.node).is_none_or(|until| *until <= self.now)
+        };
+        self.sessions.values().any(|s| waits(s) && heeded(s))
     }
 
     /// Whether there are statements of an organisation that we do not have, as far as we heard.

@@ -15,6 +15,8 @@ mod report;
 mod serve;
 mod session;
 mod store;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod want;
 mod yours;
@@ -29,6 +31,7 @@ use crate::alarm::Alarm;
 use crate::effect::{Effect, Lane, OfferHash};
 use crate::event::{Event, OpId};
 use crate::feed::Feed;
+use crate::limits::{OUTGOING_BYTES, PIECE_BYTES, UNREAD_BYTES_MAX};
 use crate::organisation::Organisation;
 use crate::snapshot::Snapshot;
 use crate::status::Counters;
@@ -72,6 +75,12 @@ pub struct Engine {
     instances: BTreeMap<NodeId, (u64, u64)>,
     /// Feeds some connected peer has more of.
     wishes: BTreeSet<FeedId>,
+    /// Feeds with entries to ask for, as soon as their peers have answered what else was asked.
+    hungry: BTreeSet<FeedId>,
+    /// Who sent something invalid in which feed, and until when it is not asked for it, whether connected or not.
+    mistrusted: BTreeMap<NodeId, BTreeMap<FeedId, u64>>,
+    /// Who did not answer questions for statements, and until when nobody waits for its answers.
+    unanswering: BTreeMap<NodeId, u64>,
     /// How far each organisation confirmed own feeds.
     confirmed: BTreeMap<(FeedId, OrgId), Position>,
     ops: BTreeMap<u64, Op>,
@@ -131,6 +140,9 @@ impl Engine {
             bases: BTreeMap::new(),
             instances: BTreeMap::new(),
             wishes: BTreeSet::new(),
+            hungry: BTreeSet::new(),
+            mistrusted: BTreeMap::new(),
+            unanswering: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             ops: BTreeMap::new(),
             next_op: 0,
@@ -166,6 +178,7 @@ impl Engine {
             Event::Connected { peer } => self.connected(peer),
             Event::Disconnected { node } => self.disconnected(&node),
             Event::Frame { node, bytes } => self.frame(node, &bytes),
+            Event::Drained { node } => self.drained(&node),
             Event::Organisation { organisation } => self.organisation_changed(organisation),
             Event::Removed { organisation } => self.removed(&organisation),
             Event::Publish { op, items } => self.publish(op, items),
@@ -194,6 +207,9 @@ impl Engine {
 
     /// What is left to do after every event.
     fn finish(&mut self) {
+        for feed in std::mem::take(&mut self.hungry) {
+            self.send_wants(&feed);
+        }
         self.schedule_reading();
         self.pump();
         self.try_commit();
@@ -240,11 +256,23 @@ impl Engine {
     fn send_frame(&mut self, node: &NodeId, frame: Vec<u8>, lane: Lane) -> usize {
         // Behind a goodbye nothing is said, whatever was under way.
         let Some(session) = self.sessions.get_mut(node).filter(|session| !session.closing) else { return 0 };
+        let bytes = frame.len();
+        session.outgoing += bytes + PIECE_BYTES;
+        if session.outgoing > UNREAD_BYTES_MAX {
+            self.unread(node);
+            return 0;
+        }
+        let drain = session.outgoing >= OUTGOING_BYTES / 2 && session.draining.is_none();
+        if drain {
+            session.draining = Some(session.outgoing);
+        }
         session.last_out = self.now;
         self.counters.frames_out += 1;
-        self.counters.bytes_out += frame.len() as u64;
-        let bytes = frame.len();
+        self.counters.bytes_out += bytes as u64;
         self.out.push_back(Effect::Send { node: *node, frame, lane });
+        if drain {
+            self.out.push_back(Effect::Drain { node: *node });
+        }
         bytes
     }
 

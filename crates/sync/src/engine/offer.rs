@@ -10,7 +10,7 @@ use super::timer::Timer;
 use crate::alarm::Alarm;
 use crate::effect::{Lane, OfferHash};
 use crate::feed::START;
-use crate::limits::{ANNOUNCE_MS, HAVE_FEEDS_MAX};
+use crate::limits::{ANNOUNCE_MS, HAVE_CHAINS_MAX, HAVE_FEEDS_MAX};
 use crate::wire::{Held, HeldChain, Message};
 
 /// Offers remembered for one peer, to tell only the difference next time.
@@ -152,6 +152,10 @@ impl Engine {
         if !session.open() {
             return;
         }
+        if !session.has_room() {
+            session.tell_later = true;
+            return;
+        }
         let untold = std::mem::take(&mut session.untold);
         let chains: Vec<_> = std::mem::take(&mut session.untold_chains)
             .into_iter()
@@ -169,18 +173,19 @@ impl Engine {
                 Some(Held { feed, cursor: held.cursor, serial: held.list.0 })
             })
             .collect();
-        let mut parts: Vec<Vec<Held>> = feeds.chunks(HAVE_FEEDS_MAX).map(<[Held]>::to_vec).collect();
-        if parts.is_empty() {
-            parts.push(Vec::new());
-        }
-        let last = parts.len() - 1;
         // All of it is known there by now: nobody will answer.
-        let known =
-            parts.iter().flatten().all(|told| session.has.get(&told.feed).is_some_and(|has| *has >= told.cursor));
-        for (at, feeds) in parts.into_iter().enumerate() {
-            let chains = if at == 0 { chains.clone() } else { Vec::new() };
-            let offer = (at == last).then_some(offer);
-            self.send(node, &Message::Have { feeds, chains, offer }, Lane::Control);
+        let known = feeds.iter().all(|told| session.has.get(&told.feed).is_some_and(|has| *has >= told.cursor));
+        let (mut feeds, mut chains) = (feeds.as_slice(), chains.as_slice());
+        loop {
+            let (feeds_now, feeds_later) = feeds.split_at(feeds.len().min(HAVE_FEEDS_MAX));
+            let (chains_now, chains_later) = chains.split_at(chains.len().min(HAVE_CHAINS_MAX));
+            (feeds, chains) = (feeds_later, chains_later);
+            let last = feeds.is_empty() && chains.is_empty();
+            let (feeds, chains) = (feeds_now.to_vec(), chains_now.to_vec());
+            self.send(node, &Message::Have { feeds, chains, offer: last.then_some(offer) }, Lane::Control);
+            if last {
+                break;
+            }
         }
         self.note_base(node, (offer, self.stamp));
         if known {
@@ -201,6 +206,9 @@ impl Engine {
 
     /// A peer says what it has.
     pub(super) fn have(&mut self, node: NodeId, feeds: Vec<Held>, chains: Vec<HeldChain>, offer: Option<OfferHash>) {
+        if feeds.len() > HAVE_FEEDS_MAX || chains.len() > HAVE_CHAINS_MAX {
+            return self.misbehaved(&node, "more told at a time than allowed".into());
+        }
         for chain in chains {
             self.compare_chain(&node, &chain);
         }
@@ -245,7 +253,7 @@ impl Engine {
             session.untold.insert(*feed);
             self.tell.insert(*node);
         }
-        self.review_wish(feed);
+        self.review_wish_of(node, feed);
     }
 
     /// Cursor or list of a feed changed: every offer with it changes, and peers are told, unless `pushed` to just now.

@@ -94,7 +94,7 @@ impl Engine {
                     && stream.flying_bytes + PAGE_BYTES <= WINDOW_BYTES.max(stream.stored_bytes / 20)
             };
             let pick = |(node, session): (&NodeId, &super::session::Session)| {
-                let (feed, _) = session.streams.iter().find(|(_, stream)| ready(stream))?;
+                let (feed, _) = session.streams.iter().find(|(_, stream)| session.has_room() && ready(stream))?;
                 Some((*node, *feed))
             };
             let last = self.served_last.unwrap_or(NodeId([0; 32]));

@@ -52,6 +52,8 @@ pub(super) struct Work {
     pub(super) verdicts: Vec<Verdict>,
     /// Records from here on were cut off: held back or too many.
     pub(super) cut_off: bool,
+    /// What it counted while it waited.
+    pub(super) bytes: usize,
 }
 
 impl Work {
@@ -94,6 +96,8 @@ pub(super) struct Wanted {
     pub(super) asked_at: u64,
     /// The request went out.
     pub(super) sent: bool,
+    /// What came was too much at once and was dropped; the rest of it, still to come, is passed over.
+    pub(super) passing: bool,
     /// All of it arrived and is being accepted.
     pub(super) arrived: bool,
     pub(super) record: Option<Vec<u8>>,
@@ -101,6 +105,20 @@ pub(super) struct Wanted {
     pub(super) bytes: usize,
     /// Peers that could not help.
     pub(super) tried: BTreeSet<NodeId>,
+}
+
+impl Wanted {
+    /// Whether the answer is still to come.
+    pub(super) fn is_open(&self) -> bool {
+        self.sent && !self.arrived
+    }
+
+    /// Nothing will come from the peer that was asked: another one is.
+    pub(super) fn start_again(&mut self) {
+        self.tried.insert(self.node);
+        (self.sent, self.passing, self.arrived) = (false, false, false);
+        (self.record, self.chunks, self.bytes) = (None, Vec::new(), 0);
+    }
 }
 
 /// The pipeline of a feed.
@@ -136,6 +154,12 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
+    /// What is being accepted or stored.
+    pub(super) fn works(&self) -> impl Iterator<Item = &Work> {
+        let storing = self.storing.as_ref().and_then(|storing| storing.work.as_ref());
+        self.accepting.iter().chain(&self.accepted).chain(storing)
+    }
+
     pub(super) fn idle(&self) -> bool {
         self.live.is_empty()
             && self.bulk.is_empty()

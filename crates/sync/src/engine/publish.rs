@@ -15,7 +15,8 @@ use crate::event::{OpId, PublishItem, Published};
 use crate::feed::{Feed, START};
 use crate::index::Row;
 use crate::limits::{
-    BATCH_RECORDS_MAX, BLOCKED_MS, CHECKPOINT_MS, FEED_ENTRIES_MAX, FETCH_BACK_MS, PUBLISH_QUEUE_MAX, WINDOW_BYTES,
+    BATCH_RECORDS_MAX, BLOCKED_MS, CHECKPOINT_MS, FEED_ENTRIES_MAX, FETCH_BACK_MS, INFLATED_BYTES_MAX,
+    PUBLISH_QUEUE_MAX, WINDOW_BYTES,
 };
 use crate::wire::{Message, PageKind, WireItem};
 
@@ -447,10 +448,14 @@ impl Engine {
     /// Gives new records to every connected reader at once.
     fn push(&mut self, id: &FeedId, after: Position, items: Vec<Item>) {
         let upto = self.feeds.get(id).map_or(START, |feed| feed.cursor);
+        // What inflates to more than a frame may is not pushed, however small it is on the way.
+        let raw = items.iter().map(|item| item.record.len() + item.chunks.iter().map(Vec::len).sum::<usize>());
+        let large = raw.sum::<usize>() > INFLATED_BYTES_MAX / 2;
         let items: Vec<_> = items.iter().map(WireItem::new).collect();
         let mut readers = Vec::new();
-        let nodes: Vec<_> = self.sessions.values().filter(|s| s.open()).map(|s| (s.peer, s.live_bytes)).collect();
-        for (peer, waiting) in nodes {
+        let open = self.sessions.values().filter(|s| s.open() && s.has_room());
+        let nodes: Vec<_> = open.map(|s| (s.peer, s.live_bytes)).collect();
+        for (peer, waiting) in nodes.into_iter().filter(|_| !large) {
             if waiting < WINDOW_BYTES && self.may_serve(id, &peer) {
                 readers.push(peer.node);
             }
@@ -512,6 +517,10 @@ impl Engine {
         for session in self.sessions.values_mut() {
             session.blocked.retain(|_, until| *until > blocked);
         }
+        for feeds in self.mistrusted.values_mut() {
+            feeds.retain(|_, until| *until > blocked);
+        }
+        self.mistrusted.retain(|_, feeds| !feeds.is_empty());
         self.recheck_suspicious();
         self.timers.set(self.now + DAILY_MS, Timer::Daily);
     }

@@ -1,15 +1,17 @@
 //! Getting what others have more of: whom to ask, and what arrives.
 
+use std::collections::BTreeMap;
+
 use ortsnetz_model::{FeedId, NodeId};
 
 use super::Engine;
 use super::pipe::{Inbound, Page, Reading, Source};
 use super::timer::Timer;
-use crate::effect::{Lane, OfferHash};
+use crate::effect::{Item, Lane, OfferHash};
 use crate::feed::START;
 use crate::limits::{
-    INBOX_BYTES_PER_PEER_MAX, INBOX_PER_PEER_MAX, PUSH_BYTES_PER_MINUTE, PUSH_RECORDS_PER_MINUTE, READING_FEEDS_MAX,
-    REQUEST_MS,
+    BLOCKED_MS, INBOX_BYTES_PER_PEER_MAX, INBOX_PER_PEER_MAX, PAGE_RECORDS_MAX, PIECE_BYTES, PIECES_MAX,
+    PUSH_BYTES_PER_MINUTE, PUSH_RECORDS_PER_MINUTE, READING_FEEDS_MAX, READING_PER_PEER_MAX, REQUEST_MS,
 };
 use crate::wire::{Message, PageKind};
 
@@ -19,6 +21,21 @@ impl Engine {
         let held = self.feeds.get(feed);
         let frozen = held.and_then(|held| held.frozen).is_some_and(|frozen| theirs.term <= frozen.term);
         theirs > held.map_or(START, |held| held.cursor) && !frozen
+    }
+
+    /// Looks whether one peer has more of a feed than we; the others only where that may have changed the wish.
+    pub(super) fn review_wish_of(&mut self, node: &NodeId, feed: &FeedId) {
+        let Some(session) = self.sessions.get(node) else { return };
+        let theirs = session.has.get(feed).copied();
+        let behind = !session.closing && theirs.is_some_and(|theirs| self.is_news(feed, theirs));
+        if behind && self.may_read(feed) {
+            self.wishes.insert(*feed);
+            if let Some(session) = self.sessions.get_mut(node) {
+                session.behind.insert(*feed);
+            }
+        } else if behind || session.behind.contains(feed) || self.wishes.contains(feed) {
+            self.review_wish(feed);
+        }
     }
 
     /// Looks who has more of a feed than we.
@@ -61,10 +78,13 @@ impl Engine {
         if self.wishes.is_empty() {
             return;
         }
-        let mut reading = self.pipes.values().filter(|pipe| pipe.reading.is_some()).count();
+        let mut reading = BTreeMap::<NodeId, usize>::new();
+        for node in self.pipes.values().filter_map(|pipe| pipe.reading.as_ref()).map(|reading| reading.node) {
+            *reading.entry(node).or_default() += 1;
+        }
         let feeds: Vec<_> = self.wishes.iter().copied().collect();
         for feed in feeds {
-            if reading >= READING_FEEDS_MAX {
+            if reading.values().sum::<usize>() >= READING_FEEDS_MAX {
                 return;
             }
             let busy = self.pipes.get(&feed).is_some_and(|pipe| {
@@ -73,13 +93,14 @@ impl Engine {
             if busy || self.waits_for_chain(&feed.organisation) {
                 continue;
             }
-            let Some(node) = self.source_of(&feed) else { continue };
+            let busy = |node: &NodeId| reading.get(node).is_some_and(|feeds| *feeds >= READING_PER_PEER_MAX);
+            let Some(node) = self.source_of(&feed).filter(|node| !busy(node)) else { continue };
             let after = self.feeds.get(&feed).map_or(START, |held| held.cursor);
             let pipe = self.pipes.entry(feed).or_default();
             pipe.reading = Some(Reading { node, progress_at: self.now, next: after, all_here: false });
             self.send(&node, &Message::Get { feed, after }, Lane::Control);
             self.timers.set(self.now + REQUEST_MS, Timer::Feed(feed));
-            reading += 1;
+            *reading.entry(node).or_default() += 1;
         }
     }
 
@@ -115,6 +136,10 @@ impl Engine {
         if page.kind != PageKind::Live && !asked {
             return;
         }
+        let pieces = page.items.iter().map(|item| item.chunks.len()).sum::<usize>();
+        if page.items.len() > PAGE_RECORDS_MAX || pieces > PIECES_MAX {
+            return self.misbehaved(&node, "a page of more records or changes than allowed".into());
+        }
         let within_quota = page.kind != PageKind::Live || self.count_push(&node, &page);
         if let Some(session) = self.sessions.get_mut(&node) {
             session.offer = offer.or(session.offer);
@@ -124,9 +149,10 @@ impl Engine {
                 session.note(&feed, page.upto);
             }
         }
-        let (count, bytes) = self.inbox(&node);
+        let (count, waiting) = self.inbox(&node);
+        let bytes = weight(&page.items);
         let pipe = self.pipes.entry(feed).or_default();
-        if !within_quota || count >= INBOX_PER_PEER_MAX || bytes + page.bytes > INBOX_BYTES_PER_PEER_MAX {
+        if !within_quota || count >= INBOX_PER_PEER_MAX || waiting + bytes > INBOX_BYTES_PER_PEER_MAX {
             // What is dropped here is asked for later, as a catch-up at our own pace.
             if page.kind != PageKind::Live {
                 pipe.reading = None;
@@ -141,8 +167,6 @@ impl Engine {
             reading.next = reading.next.max(page.upto);
             reading.all_here = matches!(page.kind, PageKind::Last | PageKind::Large);
         }
-        let bytes = page.items.iter().map(|item| item.record.len() + item.chunks.iter().map(Vec::len).sum::<usize>());
-        let bytes = bytes.sum();
         let source = Source::Page { after: page.after, upto: page.upto, kind: page.kind };
         let inbound = Inbound { node, source, items: page.items, bytes };
         if page.kind == PageKind::Live {
@@ -155,7 +179,7 @@ impl Engine {
     }
 
     /// Counts a push against the quota of its minute.
-    fn count_push(&mut self, node: &NodeId, page: &Page) -> bool {
+    pub(super) fn count_push(&mut self, node: &NodeId, page: &Page) -> bool {
         let Some(session) = self.sessions.get_mut(node) else { return false };
         let minute = self.now / 60_000;
         if session.pushed.0 != minute {
@@ -166,12 +190,28 @@ impl Engine {
         session.pushed.1 <= PUSH_BYTES_PER_MINUTE && session.pushed.2 <= PUSH_RECORDS_PER_MINUTE
     }
 
-    fn inbox(&self, node: &NodeId) -> (usize, usize) {
-        self.pipes
-            .values()
-            .flat_map(|pipe| pipe.live.iter().chain(&pipe.bulk))
-            .filter(|inbound| inbound.node == *node)
-            .fold((0, 0), |(count, bytes), inbound| (count + 1, bytes + inbound.bytes))
+    /// Pages and pushes of a peer that wait, and the bytes of these and of those being accepted and stored.
+    pub(super) fn inbox(&self, node: &NodeId) -> (usize, usize) {
+        let page = |source: &Source| matches!(source, Source::Page { .. });
+        let mut sum = (0, 0);
+        for pipe in self.pipes.values() {
+            let waiting = pipe.live.iter().chain(&pipe.bulk).filter(|i| i.node == *node && page(&i.source));
+            sum = waiting.fold(sum, |(count, bytes), inbound| (count + 1, bytes + inbound.bytes));
+            sum.1 += pipe.works().filter(|w| w.node == *node && page(&w.source)).map(|w| w.bytes).sum::<usize>();
+        }
+        sum
+    }
+
+    /// Bytes of answers to `Want` of a peer that are not stored yet.
+    pub(super) fn wanted_bytes(&self, node: &NodeId) -> usize {
+        let want = |source: &Source| matches!(source, Source::Want { .. });
+        let of = |pipe: &super::pipe::Pipe| {
+            let coming = pipe.wants.values().filter(|w| w.node == *node && !w.arrived).map(|w| w.bytes);
+            let waiting = pipe.live.iter().filter(|i| i.node == *node && want(&i.source)).map(|i| i.bytes);
+            let works = pipe.works().filter(|w| w.node == *node && want(&w.source)).map(|w| w.bytes);
+            coming.chain(waiting).chain(works).sum::<usize>()
+        };
+        self.pipes.values().map(of).sum()
     }
 
     /// A peer went away in the middle of something.
@@ -200,6 +240,10 @@ impl Engine {
         let until = self.now + time;
         if let Some(session) = self.sessions.get_mut(node) {
             session.blocked.insert(*feed, until);
+        }
+        if time >= BLOCKED_MS {
+            // Hanging up does not make it forgotten.
+            self.mistrusted.entry(*node).or_default().insert(*feed, until);
         }
         if let Some(pipe) = self.pipes.get_mut(feed) {
             pipe.bulk.retain(|inbound| inbound.node != *node);
@@ -239,4 +283,11 @@ impl Engine {
             self.pipes.remove(feed);
         }
     }
+}
+
+/// What records and changes count while they wait.
+pub(super) fn weight(items: &[Item]) -> usize {
+    let one =
+        |item: &Item| item.record.len() + item.chunks.iter().map(|chunk| chunk.len() + PIECE_BYTES).sum::<usize>();
+    items.iter().map(one).sum()
 }

@@ -33,8 +33,17 @@ impl Engine {
             in_sync,
             behind,
             ahead,
+            waiting: self.waiting_bytes(session) as u64,
+            unread: session.outgoing as u64,
             last_sync_at: if in_sync { Some(session.last_in) } else { session.last_sync_at },
         }
+    }
+
+    /// Bytes held for a peer: pages and answers that wait, being accepted or stored, statements and trees coming in.
+    fn waiting_bytes(&self, session: &Session) -> usize {
+        let node = &session.peer.node;
+        let chains = session.asking.iter().filter_map(|id| session.asked.get(id)).map(|asked| asked.bytes);
+        self.inbox(node).1 + self.wanted_bytes(node) + chains.sum::<usize>()
     }
 
     /// Whether both sides hold everything the other may give, as far as we know.

@@ -6,11 +6,15 @@ use ortsnetz_model::{FeedId, NodeId, OrgId, Position};
 
 use super::Engine;
 use super::page::Stream;
+use super::serve::Request;
 use super::timer::Timer;
 use crate::alarm::Alarm;
 use crate::effect::{CloseReason, Effect, Lane, OfferHash};
 use crate::event::Peer;
-use crate::limits::{BEAT_MS, DEAD_MS, FEEDS_PER_PEER_MAX, IN_SYNC_MS, REMEMBER_MS};
+use crate::limits::{
+    BEAT_MS, BLOCKED_MS, DEAD_MS, FEEDS_PER_PEER_MAX, IN_SYNC_MS, OUTGOING_BYTES, REMEMBER_MS, UNKEPT_MAX,
+    UNREAD_BYTES_MAX, WANTS_MAX,
+};
 use crate::wire::{ByeCode, Message, VERSION};
 
 /// What is known of a connected peer. Gone with the connection.
@@ -45,15 +49,31 @@ pub(super) struct Session {
     /// What was last written down about it.
     pub(super) remembered: Option<OfferHash>,
     pub(super) remember_set: bool,
-    /// Chains asked for, with the statements that came so far.
+    /// Chains to ask for, with the statements that came so far.
     pub(super) asked: BTreeMap<OrgId, Asked>,
+    /// Of these, asked for and not taken in yet.
+    pub(super) asking: BTreeSet<OrgId>,
+    /// Of these, not asked for yet.
+    pub(super) to_ask: VecDeque<OrgId>,
+    /// What it asks for and was not answered yet.
+    pub(super) requests: VecDeque<Request>,
+    /// Bytes on their way to it.
+    pub(super) outgoing: usize,
+    /// How many these were when it was last asked whether they have left.
+    pub(super) draining: Option<usize>,
+    /// It is told what is new when they have.
+    pub(super) tell_later: bool,
+    /// Entries it may be asked for at one time.
+    pub(super) wants_max: usize,
     /// What we send it on request.
     pub(super) streams: BTreeMap<FeedId, Stream>,
     /// Pushed and not yet confirmed.
     pub(super) live: VecDeque<(FeedId, Position, usize)>,
     pub(super) live_bytes: usize,
-    /// Answers under way.
+    /// Entries on their way from disk for it.
     pub(super) serving: usize,
+    /// How often in a row a catch-up of these feeds brought nothing although there should be more.
+    pub(super) unkept: BTreeMap<FeedId, u32>,
     /// Not to be asked for these feeds until then.
     pub(super) blocked: BTreeMap<FeedId, u64>,
     /// Minute, bytes and records of pushes in it.
@@ -72,7 +92,9 @@ pub(super) struct Asked {
     pub(super) newer: Option<[u8; 16]>,
     pub(super) statements: Vec<Vec<u8>>,
     pub(super) bytes: usize,
-    /// Waited for until then.
+    /// The question went out, or the answer came unasked.
+    pub(super) sent: bool,
+    /// Waited for until then, once the question went out.
     pub(super) until: u64,
     /// Could not be taken in: asked for again then.
     pub(super) again_at: Option<u64>,
@@ -101,10 +123,18 @@ impl Session {
             remembered: None,
             remember_set: false,
             asked: BTreeMap::new(),
+            asking: BTreeSet::new(),
+            to_ask: VecDeque::new(),
+            requests: VecDeque::new(),
+            outgoing: 0,
+            draining: None,
+            tell_later: false,
+            wants_max: WANTS_MAX,
             streams: BTreeMap::new(),
             live: VecDeque::new(),
             live_bytes: 0,
             serving: 0,
+            unkept: BTreeMap::new(),
             blocked: BTreeMap::new(),
             pushed: (0, 0, 0),
             returned: BTreeSet::new(),
@@ -130,6 +160,23 @@ impl Session {
         self.live_bytes -= freed;
     }
 
+    /// Whether something may be read from disk for it.
+    pub(super) fn has_room(&self) -> bool {
+        self.outgoing < OUTGOING_BYTES
+    }
+
+    /// Notes how a catch-up ended. True if it brought nothing once more although the peer says to have more: it does not
+    /// keep its word, and is not asked for a while.
+    pub(super) fn kept(&mut self, feed: &FeedId, changed: bool, cursor: Position) -> bool {
+        if changed || self.has.get(feed).is_none_or(|has| *has <= cursor) {
+            self.unkept.remove(feed);
+            return false;
+        }
+        let times = self.unkept.entry(*feed).or_default();
+        *times += 1;
+        *times >= UNKEPT_MAX
+    }
+
     /// Whether something may be said to it.
     pub(super) fn open(&self) -> bool {
         self.ready && !self.closing
@@ -148,6 +195,7 @@ impl Engine {
         }
         let mut session = Session::new(peer, self.now);
         session.remembered = self.taken.get(&peer.node).copied();
+        session.blocked = self.mistrusted.get(&peer.node).cloned().unwrap_or_default();
         self.sessions.insert(peer.node, session);
         self.build_offer(&peer.node);
         let organisation = self.config.organisation;
@@ -172,12 +220,16 @@ impl Engine {
 
     pub(super) fn disconnected(&mut self, node: &NodeId) {
         self.note_end(node);
-        if self.sessions.remove(node).is_none() {
-            return;
+        let Some(session) = self.sessions.remove(node) else { return };
+        if !session.asking.is_empty() {
+            // Hanging up is no answer either.
+            self.unanswering.insert(*node, self.now + BLOCKED_MS);
         }
         let feeds: Vec<_> = self.pipes.keys().copied().collect();
         for feed in feeds {
             self.peer_gone(&feed, node);
+            // It may have waited for statements from there.
+            self.advance(&feed);
         }
         self.audit_peer_gone(node);
         self.compare_peer_gone(node);
@@ -206,7 +258,7 @@ impl Engine {
     fn message(&mut self, node: NodeId, message: Message, bytes: usize) {
         match message {
             Message::Have { feeds, chains, offer } => self.have(node, feeds, chains, offer),
-            Message::AskChain { organisation } => self.ask_chain(node, organisation),
+            Message::AskChain { organisation } => self.asked(node, Request::Chain(organisation)),
             Message::Chain { organisation, statements, last } => self.chain(node, organisation, statements, last),
             Message::Get { feed, after } => self.get(node, feed, after),
             Message::Page { feed, after, upto, items, kind, offer } => {
@@ -217,7 +269,7 @@ impl Engine {
                 }
             }
             Message::Ack { feed, cursor, stored, offer } => self.ack(node, feed, cursor, stored, offer),
-            Message::Want { feed, entry, have } => self.wanted(node, feed, entry, have),
+            Message::Want { feed, entry, have } => self.asked(node, Request::Entry { feed, entry, have }),
             Message::Changes { feed, entry, record, chunks, last } => {
                 self.changes(
                     node,
@@ -229,17 +281,19 @@ impl Engine {
                 );
             }
             Message::Gone { feed, entry } => self.gone(&node, feed, entry),
-            Message::Audit { feed, middles } => self.audited(node, feed, &middles),
+            Message::Audit { feed, middles } => self.asked(node, Request::Tree { feed, middles }),
             Message::AuditBuckets { feed, cursor, root, live, buckets } => {
                 self.audit_buckets(node, feed, cursor, root, live, buckets);
             }
-            Message::AuditLeaves { feed, leaves } => self.audited_leaves(node, feed, leaves),
+            Message::AuditLeaves { feed, leaves } => {
+                self.asked(node, Request::Leaves { feed, leaves: leaves.into_iter().collect() });
+            }
             Message::AuditItems { feed, items, last } => self.audit_items(node, feed, items, last),
             Message::Yours { feed, items } => self.yours(node, feed, items),
             Message::Settled { feed, records } => self.settled(node, feed, records),
             Message::Evidence { feed, items } => self.evidence(node, feed, items),
             Message::Beat { question } => {
-                if question {
+                if question && self.sessions.get(&node).is_some_and(Session::has_room) {
                     self.send(&node, &Message::Beat { question: false }, Lane::Control);
                 }
             }
@@ -282,6 +336,13 @@ impl Engine {
         self.close(node, CloseReason::Misbehaved, Some(ByeCode::Misbehaved));
     }
 
+    /// More waits for a peer than it reads. It would not read a goodbye either.
+    pub(super) fn unread(&mut self, node: &NodeId) {
+        let reason = format!("it does not read what is sent to it, {UNREAD_BYTES_MAX} bytes wait");
+        self.alarm(Alarm::Misbehaved { node: *node, reason });
+        self.close(node, CloseReason::Misbehaved, None);
+    }
+
     pub(super) fn close(&mut self, node: &NodeId, reason: CloseReason, bye: Option<ByeCode>) {
         if self.sessions.get(node).is_none_or(|session| session.closing) {
             return;
@@ -294,6 +355,7 @@ impl Engine {
             session.closing = true;
             session.behind.clear();
             session.streams.clear();
+            session.requests.clear();
         }
         self.out.push_back(Effect::Close { node: *node, reason });
         self.review_wishes();
@@ -340,7 +402,8 @@ impl Engine {
 
     pub(super) fn check_alive(&mut self, node: &NodeId) {
         let Some(session) = self.sessions.get(node) else { return };
-        if session.last_in + DEAD_MS <= self.now {
+        // Who never greets is not alive either, whatever else it sends.
+        if session.last_in + DEAD_MS <= self.now || !session.ready {
             self.close(node, CloseReason::Silent, None);
         } else {
             self.timers.set(session.last_in + DEAD_MS, Timer::Dead(*node));

@@ -13,7 +13,7 @@ use crate::alarm::Alarm;
 use crate::effect::{Effect, Item, Lane, StoreBatch};
 use crate::event::Verdict;
 use crate::feed::{Feed, Marker, START};
-use crate::limits::SET_ASIDE_MAX;
+use crate::limits::{REQUEST_MS, SET_ASIDE_MAX};
 use crate::wire::{Message, PageKind, WireItem};
 
 /// After a failed write the feed rests for so long.
@@ -156,6 +156,10 @@ impl Engine {
         let ends = matches!(kind, PageKind::Last | PageKind::Large);
         if ends && pipe.reading.as_ref().is_some_and(|reading| reading.node == node) {
             pipe.reading = None;
+            let unkept = self.sessions.get_mut(&node).is_some_and(|session| session.kept(id, changed, cursor));
+            if unkept {
+                self.block(&node, id, REQUEST_MS);
+            }
             if let Some(session) = self.sessions.get_mut(&node)
                 && kind == PageKind::Last
                 && !self.pipes.get(id).is_some_and(|pipe| pipe.has_gap())

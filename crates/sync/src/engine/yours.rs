@@ -5,11 +5,8 @@ use ortsnetz_trust::SignedRecord;
 
 use super::{Engine, Op};
 use crate::effect::{Effect, Item, Lane, Query, StoreBatch};
-use crate::limits::{FRAME_BYTES_MAX, PAGE_RAW_BYTES_MAX};
+use crate::limits::{FRAME_BYTES_MAX, INFLATED_BYTES_MAX, PAGE_RAW_BYTES_MAX, YOURS_RECORDS_MAX};
 use crate::wire::{Message, Settled, WireItem};
-
-/// Records given back at one time.
-const ASIDE_PER_LOAD: usize = 16;
 
 /// Records kept beside on their way from disk.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ impl Engine {
             return;
         }
         let Some(feed) = self.feeds.get(id) else { return };
-        let records: Vec<_> = feed.aside.iter().take(ASIDE_PER_LOAD).copied().collect();
+        let records: Vec<_> = feed.aside.iter().take(YOURS_RECORDS_MAX).copied().collect();
         let Some(session) = self.sessions.get_mut(node) else { return };
         if records.is_empty() || !session.returned.insert(*id) {
             return;
@@ -79,6 +76,8 @@ impl Engine {
                 part.push(WireItem::new(&item));
             }
         }
+        // A record with more changes than a frame may inflate to stays here.
+        parts.retain(|part| part.iter().map(WireItem::bytes).sum::<usize>() <= INFLATED_BYTES_MAX / 2);
         for items in parts.into_iter().filter(|items| !items.is_empty()) {
             let frame = Message::Yours { feed, items }.frame(3);
             if frame.len() <= FRAME_BYTES_MAX {
@@ -90,7 +89,10 @@ impl Engine {
 
     /// Somebody gives own records back.
     pub(super) fn yours(&mut self, node: NodeId, feed: FeedId, items: Vec<WireItem>) {
-        if self.own_term(&feed).is_none() {
+        if items.len() > YOURS_RECORDS_MAX {
+            return self.misbehaved(&node, "more records given back at a time than allowed".into());
+        }
+        if self.own_term(&feed).is_none() || !self.sessions.get(&node).is_some_and(super::session::Session::has_room) {
             return;
         }
         let (mut records, mut news) = (Vec::new(), Vec::new());

@@ -4,6 +4,7 @@
 mod busy;
 mod check;
 mod disk;
+mod hostile;
 mod lie;
 mod machine;
 mod readers;

@@ -48,6 +48,7 @@ enum Happening {
     Connect { a: usize, b: usize },
     Broken { a: usize, b: usize, connection: Option<u64> },
     Notice { machine: usize, peer: usize, life: u64 },
+    Drained { machine: usize, peer: usize, connection: u64 },
     Wake { machine: usize, life: u64, at: u64 },
     Done { machine: usize, life: u64, number: u64 },
 }
@@ -88,6 +89,8 @@ pub struct World {
     pub tap: Option<Vec<(usize, usize, Vec<u8>)>>,
     pub duplicates: bool,
     pub drops: bool,
+    /// Machines that read nothing of what is sent to them.
+    pub deaf: BTreeSet<usize>,
     /// Print everything.
     talk: bool,
 }
@@ -116,6 +119,7 @@ impl World {
             tap: None,
             duplicates: false,
             drops: false,
+            deaf: BTreeSet::new(),
             talk: std::env::var_os("ORTSNETZ_SIM_TALK").is_some(),
         }
     }
@@ -557,6 +561,12 @@ impl World {
                     self.tell(machine, Event::Disconnected { node });
                 }
             }
+            Happening::Drained { machine, peer, connection } => {
+                if line_up(self.lines.get(&(machine.min(peer), machine.max(peer)))) == Some(connection) {
+                    let node = self.machines[peer].node();
+                    self.tell(machine, Event::Drained { node });
+                }
+            }
             Happening::Wake { machine, life, at } => {
                 if self.machines[machine].life == life && self.machines[machine].woken_for == Some(at) {
                     self.tell(machine, Event::Wake);
@@ -643,6 +653,7 @@ impl World {
     fn effect(&mut self, machine: usize, effect: Effect) {
         match effect {
             Effect::Send { node, frame, .. } => self.transmit(machine, node, frame),
+            Effect::Drain { node } => self.drain_line(machine, &node),
             Effect::Close { node, .. } => {
                 if let Some(peer) = self.machine_of(&node) {
                     // What was sent before still arrives.

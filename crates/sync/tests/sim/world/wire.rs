@@ -21,6 +21,9 @@ impl World {
             if let Some(tap) = &mut self.tap {
                 tap.push((from, to, bytes.clone()));
             }
+            if self.deaf.contains(&to) {
+                continue;
+            }
             let delay = self.rng.random_range(1..=self.longest_delay);
             let broken = self.drops && self.rng.random_range(0..200) == 0;
             let Some(line) = self.lines.get_mut(&(from.min(to), from.max(to))) else { return };
@@ -33,6 +36,21 @@ impl World {
                 return self.drop_line(from, to);
             }
         }
+    }
+
+    /// Tells a machine when what it sent so far has arrived; never where nobody reads it.
+    pub(super) fn drain_line(&mut self, from: usize, node: &NodeId) {
+        let Some(to) = self.machine_of(node).filter(|to| !self.deaf.contains(to)) else { return };
+        let Some(line) = self.lines.get(&(from.min(to), from.max(to))) else { return };
+        let Some(connection) = line.up else { return };
+        let delay = line.free_at[usize::from(from > to)].saturating_sub(self.now);
+        self.later(delay, Happening::Drained { machine: from, peer: to, connection });
+    }
+
+    /// A machine sends what its engine did not mean.
+    pub fn inject(&mut self, from: usize, to: usize, message: &Message) {
+        let node = self.machines[from].node();
+        self.tell(to, Event::Frame { node, bytes: message.frame(3) });
     }
 
     /// Whether a machine knows that one side ended the partnership with the town of another machine.

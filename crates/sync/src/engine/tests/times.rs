@@ -1,0 +1,141 @@
+//! How long things may take.
+
+use super::*;
+use crate::limits::*;
+use crate::wire::Held;
+
+#[test]
+fn a_silent_peer_is_closed_and_a_beat_saves_it() {
+    let mut lab = Lab::new(0);
+    lab.wait(DEAD_MS - 1);
+    assert!(lab.is_open());
+    lab.hear(&Message::Beat { question: false });
+    lab.wait(DEAD_MS - 1);
+    assert!(lab.is_open());
+    lab.wait(1);
+    assert_eq!(lab.closed, Some(CloseReason::Silent));
+}
+
+#[test]
+fn who_never_greets_is_closed_whatever_else_it_sends() {
+    let mut lab = Lab::new(0);
+    let peer = Peer { node: lab.node(), organisation: lab.them.identity.id() };
+    lab.tell(Event::Connected { peer });
+    for _ in 0..4 {
+        lab.wait(DEAD_MS / 4 - 1);
+        lab.hear(&Message::Beat { question: false });
+    }
+    assert!(lab.is_open());
+    lab.wait(4);
+    assert_eq!(lab.closed, Some(CloseReason::Silent));
+}
+
+#[test]
+fn a_beat_is_sent_when_nothing_else_was() {
+    let mut lab = Lab::new(0);
+    let beats = |lab: &Lab| lab.count(|message| matches!(message, Message::Beat { .. }));
+    lab.wait(BEAT_MS - 1);
+    assert_eq!(beats(&lab), 0);
+    lab.wait(1);
+    assert_eq!(beats(&lab), 1);
+}
+
+#[test]
+fn an_unanswered_catch_up_is_given_up() {
+    let mut lab = Lab::new(0);
+    let feed = lab.them.feed("public");
+    lab.hear(&Message::Have { feeds: vec![Held { feed, cursor: at(1), serial: 0 }], chains: Vec::new(), offer: None });
+    lab.wait(REQUEST_MS - 1);
+    assert!(lab.session().may_be_asked(&feed, lab.now));
+    lab.wait(1);
+    assert!(!lab.session().may_be_asked(&feed, lab.now), "others are asked now");
+    // It says something, and is asked again after the same time.
+    lab.hear(&Message::Beat { question: false });
+    lab.wait(REQUEST_MS);
+    assert!(lab.session().may_be_asked(&feed, lab.now));
+}
+
+#[test]
+fn who_sent_something_invalid_is_not_asked_for_a_while_even_if_it_hangs_up() {
+    let mut lab = Lab::new(0);
+    let (feed, node) = (lab.them.feed("public"), lab.node());
+    lab.push("public", 1..2, &[]);
+    lab.judge(&Verdict::Invalid("forged".into()));
+    let named = |alarm: &&Alarm| matches!(alarm, Alarm::Invalid { node: who, .. } if *who == node);
+    assert_eq!(lab.alarms.iter().filter(named).count(), 1);
+    let begin = lab.now;
+    lab.tell(Event::Disconnected { node });
+    lab.connect();
+    let asked = |lab: &Lab| lab.session().may_be_asked(&feed, lab.now);
+    while lab.now < begin + BLOCKED_MS - 1 {
+        assert!(!asked(&lab), "{} ms later", lab.now - begin);
+        lab.hear(&Message::Beat { question: false });
+        lab.wait((DEAD_MS / 2).min(begin + BLOCKED_MS - 1 - lab.now));
+    }
+    assert!(!asked(&lab));
+    lab.wait(1);
+    assert!(asked(&lab));
+}
+
+#[test]
+fn who_says_again_what_it_has_is_audited_again_but_seldom() {
+    let mut lab = Lab::with(0, |snapshot, _, them| {
+        them.damage(snapshot, them.feed("public"));
+    });
+    let feed = lab.them.feed("public");
+    let again = Message::Have {
+        feeds: vec![Held { feed, cursor: at(2), serial: 0 }],
+        chains: Vec::new(),
+        offer: Some([1; 16]),
+    };
+    let audits = |lab: &Lab| lab.count(|message| matches!(message, Message::Audit { .. }));
+    // Another state than ours: nothing to learn there.
+    let nothing = Message::AuditBuckets { feed, cursor: at(7), root: Hash([1; 32]), live: 0, buckets: Vec::new() };
+    let round = |lab: &mut Lab, wait: u64| {
+        lab.wait(wait);
+        let before = audits(lab);
+        lab.hear(&again);
+        let news = audits(lab) - before;
+        lab.hear(&nothing);
+        news
+    };
+    round(&mut lab, 0);
+    assert_eq!(round(&mut lab, 0), 1, "the first time at once");
+    assert_eq!(round(&mut lab, AUDIT_ANEW_MS - 1), 0);
+    assert_eq!(round(&mut lab, 1), 1);
+    assert_eq!((0..50).map(|_| round(&mut lab, 0)).sum::<usize>(), 0, "however often it says so");
+}
+
+#[test]
+fn records_ahead_of_our_clock_are_held_back_and_the_alarm_says_so() {
+    for (ahead, taken) in [(AHEAD_MS, true), (AHEAD_MS + 1, false)] {
+        let mut lab = Lab::new(0);
+        let feed = lab.them.feed("public");
+        let position = Position { epoch: NOW + ahead, ..at(1) };
+        let record = Record { position, ..lab.them.record(feed, 1) };
+        let items = vec![WireItem::new(&lab.them.item(record, Vec::new()))];
+        let (after, kind) = (Position::default(), PageKind::Live);
+        lab.hear(&Message::Page { feed, after, upto: position, items, kind, offer: None });
+        lab.judge(&Verdict::Valid { covers: true });
+        assert_eq!(lab.engine.row(&feed, &entry(1)).is_some(), taken);
+        assert_eq!(lab.alarms.contains(&Alarm::Ahead { feed, position }), !taken);
+        assert!(lab.is_open());
+    }
+}
+
+#[test]
+fn a_feed_without_a_checkpoint_for_so_long_is_stale() {
+    let mut lab = Lab::with(0, |snapshot, _, them| {
+        let feed = them.feed("public");
+        snapshot.record(&them.checkpoint(feed, 1));
+        snapshot.cursor(feed, at(1));
+    });
+    let feed = lab.them.feed("public");
+    lab.now = NOW + STALE_MS - 1;
+    lab.tell(Event::Wake);
+    assert!(!lab.engine.feed(&feed).is_some_and(|feed| feed.stale) && !lab.alarms.contains(&Alarm::Stale { feed }));
+    lab.wait(1);
+    assert!(lab.engine.feed(&feed).is_some_and(|feed| feed.stale));
+    lab.wait(10 * 60_000);
+    assert!(lab.alarms.contains(&Alarm::Stale { feed }));
+}
