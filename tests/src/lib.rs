@@ -17,10 +17,12 @@
 
 mod binary;
 mod bytes;
+mod hostile;
 mod patience;
 mod town;
 
 pub use binary::{binary, test_data};
 pub use bytes::Bytes;
+pub use hostile::Hostile;
 pub use patience::{PATIENCE, eventually, eventually_some, eventually_within};
 pub use town::{Answer, Output, Town};

@@ -199,6 +199,19 @@ impl Town {
         self.child.as_ref().map(Child::id).unwrap_or_else(|| panic!("{} does not run", self.name))
     }
 
+    /// Where partners reach it, as a multiaddr.
+    pub fn peer_address(&self) -> String {
+        format!("/ip4/127.0.0.1/tcp/{}", self.port)
+    }
+
+    /// The most memory its daemon ever had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells the peak");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
+        kib * 1024
+    }
+
     /// Whether it was started and not stopped.
     pub fn runs(&self) -> bool {
         self.child.is_some()

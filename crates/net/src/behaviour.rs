@@ -1,13 +1,14 @@
 //! The gate: which connections live, and what may be done on them.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::behaviour::{ConnectionClosed, DialFailure};
+use libp2p::swarm::behaviour::{ConnectionClosed, DialFailure, ListenFailure};
 use libp2p::swarm::{
     CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, StreamProtocol, THandler,
     THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -48,6 +49,15 @@ fn place(address: &Multiaddr) -> String {
     address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect::<Multiaddr>().to_string()
 }
 
+/// The IP address something comes from.
+fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+    address.iter().find_map(|part| match part {
+        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+        Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
+        _ => None,
+    })
+}
+
 /// Decides about connections and makes their handlers.
 pub(crate) struct Gate {
     registry: Arc<Registry>,
@@ -55,12 +65,21 @@ pub(crate) struct Gate {
     /// Dials we made to join, with where the stream goes.
     joins: HashMap<ConnectionId, Expected>,
     closing: VecDeque<(PeerId, ConnectionId)>,
+    /// Connections from outside whose handshake is not done, with where they come from.
+    pending: HashMap<ConnectionId, IpAddr>,
     waker: Option<Waker>,
 }
 
 impl Gate {
     pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, links: HashMap::new(), joins: HashMap::new(), closing: VecDeque::new(), waker: None }
+        Self {
+            registry,
+            links: HashMap::new(),
+            joins: HashMap::new(),
+            closing: VecDeque::new(),
+            pending: HashMap::new(),
+            waker: None,
+        }
     }
 
     /// The connection of this dial will carry a stream of this protocol.
@@ -95,6 +114,21 @@ impl NetworkBehaviour for Gate {
     type ConnectionHandler = Handler;
     type ToSwarm = std::convert::Infallible;
 
+    fn handle_pending_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        let Some(from) = ip_of(remote) else { return Ok(()) };
+        let pending = self.pending.values().filter(|address| **address == from).count();
+        if pending >= self.registry.limits.pending_per_address_max as usize {
+            return Err(ConnectionDenied::new(Refusal::TooManyPending));
+        }
+        self.pending.insert(id, from);
+        Ok(())
+    }
+
     fn handle_established_inbound_connection(
         &mut self,
         id: ConnectionId,
@@ -102,6 +136,7 @@ impl NetworkBehaviour for Gate {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.pending.remove(&id);
         let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Refusal::NotAllowed))?;
         match self.registry.admit(node, false, place(remote)) {
             Ok(link) => Ok(self.handler(id, link, Role::Listener)),
@@ -140,6 +175,9 @@ impl NetworkBehaviour for Gate {
                     let reason = cause.map_or(Reason::ClosedByPeer, |cause| Reason::Lost(cause.to_string()));
                     self.registry.ended(&link, reason);
                 }
+            }
+            FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) => {
+                self.pending.remove(&connection_id);
             }
             FromSwarm::DialFailure(DialFailure { connection_id, error, .. }) => {
                 if let Some(Expected { node, reply, .. }) = self.joins.remove(&connection_id) {

@@ -80,6 +80,8 @@ pub struct Limits {
     pub bulk_bytes_max: usize,
     /// Connections from outside whose handshake is not done.
     pub pending_incoming_max: u32,
+    /// Of these, from one IP address: who opens connections and says nothing does not keep others out.
+    pub pending_per_address_max: u32,
     /// Established connections altogether.
     pub connections_max: u32,
     /// Resident memory of the process, in bytes, above which no new connection is taken.
@@ -96,6 +98,7 @@ impl Default for Limits {
             bulk_frames_max: 256,
             bulk_bytes_max: 2 * 1024 * 1024,
             pending_incoming_max: 128,
+            pending_per_address_max: 64,
             connections_max: 2048,
             memory_bytes_max: 2 * 1024 * 1024 * 1024,
         }
@@ -123,6 +126,12 @@ pub struct Timing {
     pub join_timeout: Duration,
     /// How long a closing connection may still send what is queued.
     pub drain_timeout: Duration,
+    /// How long a peer may read nothing of what waits for it.
+    pub unread_timeout: Duration,
+    /// How long a peer that misbehaved is kept out; doubled each time it does so again.
+    pub bar_min: Duration,
+    /// Longest time it is kept out, and how long afterwards it must behave until the count begins anew.
+    pub bar_max: Duration,
 }
 
 impl Default for Timing {
@@ -137,6 +146,9 @@ impl Default for Timing {
             fresh: Duration::from_secs(5),
             join_timeout: Duration::from_secs(15),
             drain_timeout: Duration::from_secs(1),
+            unread_timeout: Duration::from_secs(120),
+            bar_min: Duration::from_secs(60),
+            bar_max: Duration::from_secs(3600),
         }
     }
 }

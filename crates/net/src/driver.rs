@@ -160,7 +160,7 @@ impl Driver {
         let now = Instant::now();
         let mut rng = rand::rng();
         let mut state = self.registry.lock();
-        let Changes { peers, removed, touched, nudged, failed } = std::mem::take(&mut state.changes);
+        let Changes { peers, removed, touched, nudged, barred, failed } = std::mem::take(&mut state.changes);
         let connected = |node: &NodeId| state.peers.get(node).is_some_and(|peer| peer.active.is_some());
         removed.iter().for_each(|node| self.supervisor.forget(node));
         if peers {
@@ -174,6 +174,9 @@ impl Driver {
             } else {
                 self.supervisor.disconnected(node, now, &mut rng);
             }
+        }
+        for (node, until) in &barred {
+            self.supervisor.bar(node, *until);
         }
         for node in &nudged {
             self.supervisor.nudge(node, now);

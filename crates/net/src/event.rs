@@ -116,6 +116,15 @@ pub enum Reason {
         /// Their bytes.
         bytes: usize,
     },
+    /// The peer reads nothing of what is sent to it.
+    #[error("the peer has read nothing of what waits for it for {seconds} s")]
+    Unread {
+        /// How long that lasted.
+        seconds: u64,
+    },
+    /// The owner found that the peer misbehaved, and why.
+    #[error("the peer misbehaved: {0}")]
+    Misbehaved(String),
     /// The peer did not greet in time.
     #[error("no greeting within {seconds} s")]
     NoGreeting {

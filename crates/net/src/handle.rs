@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use libp2p::Multiaddr;
 use libp2p::swarm::StreamProtocol;
@@ -100,6 +101,8 @@ pub struct PeerStatus {
     pub connections: u64,
     /// Why the last dial failed, if it did.
     pub dial_error: Option<String>,
+    /// For how long it is still kept out, and what it did, if it misbehaved.
+    pub barred: Option<(Duration, String)>,
 }
 
 impl Handle {
@@ -159,6 +162,17 @@ impl Handle {
     /// again after the usual wait. `Disconnected` with this reason follows at once if it was connected.
     pub fn close(&self, peer: NodeId, reason: impl Into<String>) {
         self.registry.close(&peer, Reason::Asked(reason.into()));
+    }
+
+    /// Closes the connection as [`close`](Self::close) does and keeps the peer out, in both directions, for a time that
+    /// doubles each time: it misbehaved.
+    pub fn bar(&self, peer: NodeId, reason: impl Into<String>) {
+        self.registry.bar(&peer, Reason::Misbehaved(reason.into()));
+    }
+
+    /// Says that handling an event of this peer took the owner so long: others come first until they had as much.
+    pub fn charge(&self, peer: NodeId, time: Duration) {
+        self.registry.lock().inbox.charge(peer, time);
     }
 
     /// Dials the peer now instead of later, at most once a minute.
@@ -244,11 +258,13 @@ impl PeerStatus {
             received_bytes: load(&counters.received_bytes),
             connections: load(&counters.connections),
             dial_error: peer.dial_error.clone(),
+            barred: peer.barred_for(Instant::now()),
         }
     }
 }
 
-/// What happens, in order for each peer; between peers one event in turn, so that nobody waits for another's flood.
+/// What happens, in order for each peer; between peers in turn, by the time their events took ([`Handle::charge`]), so that
+/// nobody waits for another's flood.
 /// Dropping it stops the network.
 pub struct Events {
     registry: Arc<Registry>,

@@ -12,7 +12,7 @@ use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::swarm::handler::{ConnectionEvent, FullyNegotiatedInbound, FullyNegotiatedOutbound};
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, SubstreamProtocol};
 use tokio::sync::oneshot;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::event::{NetEvent, Reason};
 use crate::join::{JoinError, JoinStream};
@@ -45,6 +45,8 @@ pub(crate) struct Handler {
     role: Role,
     phase: Phase,
     pump: Pump,
+    /// Something waits and does not go out: since this progress, and until when that is borne.
+    unread: Option<(u64, Pin<Box<Sleep>>)>,
     finished: VecDeque<Finished>,
 }
 
@@ -74,7 +76,7 @@ enum Phase {
 impl Handler {
     pub(crate) fn new(registry: Arc<Registry>, link: Arc<Link>, role: Role) -> Self {
         let pump = Pump::new(registry.clone(), link.clone());
-        Self { registry, link, role, phase: Phase::New, pump, finished: VecDeque::new() }
+        Self { registry, link, role, phase: Phase::New, pump, unread: None, finished: VecDeque::new() }
     }
 
     fn timer(duration: Duration) -> Pin<Box<Sleep>> {
@@ -139,7 +141,8 @@ impl Handler {
                     self.phase = Phase::Draining { stream, half_closed: false, timer };
                     return true;
                 }
-                let result = self.pump.send(&mut stream, cx).and_then(|_| self.pump.receive(&mut stream, cx));
+                let sent = self.pump.send(&mut stream, cx).and_then(|all| self.check_read(all, cx));
+                let result = sent.and_then(|()| self.pump.receive(&mut stream, cx));
                 self.phase = Phase::Open(stream);
                 match result {
                     Ok(true) => cx.waker().wake_by_ref(),
@@ -206,6 +209,24 @@ impl Handler {
                 }
                 false
             }
+        }
+    }
+
+    /// A peer that reads nothing for too long although something waits for it is of no use.
+    fn check_read(&mut self, all_out: bool, cx: &mut Context<'_>) -> Result<(), Reason> {
+        if all_out {
+            self.unread = None;
+            return Ok(());
+        }
+        let (limit, progress) = (self.registry.timing.unread_timeout, self.pump.progress());
+        let (seen, timer) = self.unread.get_or_insert_with(|| (progress, Self::timer(limit)));
+        if *seen != progress {
+            *seen = progress;
+            timer.as_mut().reset(Instant::now() + limit);
+        }
+        match timer.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(Reason::Unread { seconds: limit.as_secs() }),
+            Poll::Pending => Ok(()),
         }
     }
 

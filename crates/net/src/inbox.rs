@@ -1,6 +1,8 @@
-//! What the owner has not taken yet: one bounded queue per peer, taken in turn, so that nobody waits for another's flood.
+//! What the owner has not taken yet: one bounded queue per peer. Whose events cost the owner least time so far comes first,
+//! so that nobody waits for another's flood, nor for another's costly frames.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 
 use ortsnetz_model::NodeId;
 
@@ -18,8 +20,13 @@ const PEER_NOTICES_MAX: usize = 64;
 pub(crate) struct Inbox {
     general: VecDeque<NetEvent>,
     peers: HashMap<NodeId, PeerQueue>,
-    /// Peers with events, each once, in the order of their turn.
-    turns: VecDeque<NodeId>,
+    /// Peers with events, each once, in the order of their turn: by the time spent on them, then by who waits longer.
+    turns: BTreeSet<(u64, u64, NodeId)>,
+    /// Microseconds spent on peers, where that is more than on who has its turn now.
+    spent: HashMap<NodeId, u64>,
+    /// What was spent on the peer that had its turn last: who comes anew begins here, so nobody saves up time.
+    level: u64,
+    count: u64,
 }
 
 #[derive(Default)]
@@ -27,6 +34,8 @@ struct PeerQueue {
     events: VecDeque<NetEvent>,
     frames: usize,
     bytes: usize,
+    /// Its place among the turns.
+    turn: (u64, u64),
 }
 
 impl Inbox {
@@ -74,7 +83,8 @@ impl Inbox {
         if let Some(event) = self.general.pop_front() {
             return Some(event);
         }
-        let peer = self.turns.pop_front()?;
+        let (level, _, peer) = self.turns.pop_first()?;
+        self.level = self.level.max(level);
         let queue = self.peers.get_mut(&peer)?;
         let event = queue.events.pop_front()?;
         if let NetEvent::Frame { bytes, .. } = &event {
@@ -84,17 +94,45 @@ impl Inbox {
         if queue.events.is_empty() {
             self.peers.remove(&peer);
         } else {
-            self.turns.push_back(peer);
+            self.take_place(peer);
         }
         Some(event)
     }
 
+    /// The owner spent so much time on an event of this peer.
+    pub(crate) fn charge(&mut self, peer: NodeId, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let level = self.level;
+        let spent = self.spent.entry(peer).or_default();
+        *spent = level.max(*spent).saturating_add(micros);
+        self.spent.retain(|_, spent| *spent > level);
+        if let Some(queue) = self.peers.get(&peer) {
+            self.turns.remove(&(queue.turn.0, queue.turn.1, peer));
+            self.take_place(peer);
+        }
+    }
+
     /// The queue of a peer that is about to get an event.
     fn queue(&mut self, peer: NodeId) -> &mut PeerQueue {
+        let next = self.next_turn(&peer);
         self.peers.entry(peer).or_insert_with(|| {
-            self.turns.push_back(peer);
-            PeerQueue::default()
+            self.turns.insert((next.0, next.1, peer));
+            PeerQueue { turn: next, ..PeerQueue::default() }
         })
+    }
+
+    /// Gives a peer with events its next turn.
+    fn take_place(&mut self, peer: NodeId) {
+        let next = self.next_turn(&peer);
+        if let Some(queue) = self.peers.get_mut(&peer) {
+            queue.turn = next;
+            self.turns.insert((next.0, next.1, peer));
+        }
+    }
+
+    fn next_turn(&mut self, peer: &NodeId) -> (u64, u64) {
+        self.count += 1;
+        (self.level.max(self.spent.get(peer).copied().unwrap_or(0)), self.count)
     }
 }
 
@@ -126,6 +164,48 @@ mod tests {
         }
         inbox.push_frame(B, vec![9], &limits).unwrap();
         assert_eq!(frames(&mut inbox), [(A, 0), (B, 9), (A, 1), (A, 2)]);
+    }
+
+    #[test]
+    fn whose_frames_cost_much_waits_for_those_whose_frames_cost_little() {
+        let (mut inbox, limits) = (Inbox::default(), limits(100, 1000));
+        for n in 0..4 {
+            inbox.push_frame(A, vec![n], &limits).unwrap();
+            inbox.push_frame(B, vec![n], &limits).unwrap();
+        }
+        let mut order = Vec::new();
+        while let Some(NetEvent::Frame { peer, bytes }) = inbox.pop() {
+            order.push((peer, bytes[0]));
+            inbox.charge(peer, Duration::from_micros(if peer == A { 10_000 } else { 10 }));
+        }
+        assert_eq!(order[..5], [(A, 0), (B, 0), (B, 1), (B, 2), (B, 3)]);
+        // Who comes later does not get the time back that it did not use.
+        inbox.push_frame(A, vec![4], &limits).unwrap();
+        inbox.push_frame(B, vec![4], &limits).unwrap();
+        assert_eq!(frames(&mut inbox), [(B, 4), (A, 4)]);
+        assert!(inbox.spent.len() <= 2 && inbox.turns.is_empty());
+    }
+
+    #[test]
+    fn a_peer_that_was_alone_for_long_gives_way_at_once_and_is_not_shut_out() {
+        let (mut inbox, limits) = (Inbox::default(), limits(100, 1000));
+        for n in 0..50 {
+            inbox.push_frame(A, vec![n], &limits).unwrap();
+        }
+        for _ in 0..20 {
+            inbox.pop();
+            inbox.charge(A, Duration::from_secs(1));
+        }
+        for n in 0..3 {
+            inbox.push_frame(B, vec![n], &limits).unwrap();
+        }
+        let mut order = Vec::new();
+        for _ in 0..6 {
+            let Some(NetEvent::Frame { peer, .. }) = inbox.pop() else { panic!("there are frames") };
+            order.push(peer);
+            inbox.charge(peer, Duration::from_secs(1));
+        }
+        assert_eq!(order, [B, A, B, A, B, A], "in turn again, from the first frame on");
     }
 
     #[test]

@@ -25,13 +25,15 @@ pub(crate) struct Pump {
     writer: FrameWriter,
     /// The stream has bytes that it was not told to send on.
     unflushed: bool,
+    /// How often something went out.
+    progress: u64,
 }
 
 impl Pump {
     /// A pump that takes nothing longer than a greeting yet.
     pub(crate) fn new(registry: Arc<Registry>, link: Arc<Link>) -> Self {
         let reader = FrameReader::new(GREETING_BYTES_MAX);
-        Self { registry, link, reader, writer: FrameWriter::default(), unflushed: false }
+        Self { registry, link, reader, writer: FrameWriter::default(), unflushed: false, progress: 0 }
     }
 
     /// Puts our greeting in front.
@@ -58,6 +60,11 @@ impl Pump {
         }
     }
 
+    /// Grows whenever something went out.
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress
+    }
+
     /// Sends what is queued; true when all of it is out.
     pub(crate) fn send(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Result<bool, Reason> {
         loop {
@@ -81,14 +88,18 @@ impl Pump {
     /// Hands the writer's bytes to the stream and flushes it; true when all of them are out.
     fn write_out(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Result<bool, Reason> {
         let lost = |error: std::io::Error| Reason::Lost(error.to_string());
-        if self.writer.pending() > 0 {
+        let before = self.writer.pending();
+        if before > 0 {
             self.unflushed = true;
-            if self.writer.poll_write_out(stream, cx).map_err(lost)?.is_pending() {
+            let waits = self.writer.poll_write_out(stream, cx).map_err(lost)?.is_pending();
+            self.progress += u64::from(self.writer.pending() < before);
+            if waits {
                 return Ok(false);
             }
         }
         if self.unflushed && Pin::new(stream).poll_flush(cx).map_err(lost)?.is_ready() {
             self.unflushed = false;
+            self.progress += 1;
         }
         Ok(!self.unflushed)
     }

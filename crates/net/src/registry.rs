@@ -35,6 +35,10 @@ pub(crate) enum Refusal {
     TooMany,
     #[error("there is a better connection to it already")]
     Redundant,
+    #[error("too many connections from its address wait for their handshake")]
+    TooManyPending,
+    #[error("it misbehaved and is kept out for a while")]
+    Barred,
     #[error("this node is stopping")]
     Stopping,
 }
@@ -80,6 +84,8 @@ pub(crate) struct Changes {
     pub(crate) touched: BTreeSet<NodeId>,
     /// Peers to dial now.
     pub(crate) nudged: BTreeSet<NodeId>,
+    /// Peers that are kept out, and until when.
+    pub(crate) barred: BTreeMap<NodeId, Instant>,
     /// Connections we dialled that ended; where the dial still counts as under way, it has failed.
     pub(crate) failed: BTreeMap<NodeId, Reason>,
 }
@@ -96,6 +102,16 @@ pub(crate) struct PeerState {
     links: Vec<Arc<Link>>,
     /// When the connection in use brought something last.
     heard: Instant,
+    /// What it did, if it misbehaved.
+    barred: Option<Barred>,
+}
+
+/// A peer that misbehaved.
+struct Barred {
+    until: Instant,
+    /// How often in a row.
+    times: u32,
+    reason: String,
 }
 
 impl PeerState {
@@ -108,7 +124,23 @@ impl PeerState {
             active: None,
             links: Vec::new(),
             heard: Instant::now(),
+            barred: None,
         }
+    }
+
+    /// For how long it is still kept out, and why.
+    pub(crate) fn barred_for(&self, now: Instant) -> Option<(Duration, String)> {
+        let barred = self.barred.as_ref().filter(|barred| barred.until > now)?;
+        Some((barred.until - now, barred.reason.clone()))
+    }
+
+    /// Keeps it out, twice as long each time; returns until when.
+    fn bar(&mut self, timing: &Timing, now: Instant, reason: String) -> Instant {
+        let before = self.barred.take().filter(|barred| now < barred.until + timing.bar_max);
+        let times = before.map_or(0, |barred| barred.times.saturating_add(1));
+        let until = now + timing.bar_min.saturating_mul(1 << times.min(16)).min(timing.bar_max);
+        self.barred = Some(Barred { until, times, reason });
+        until
     }
 
     /// Forgets the connection in use and tells the owner.
@@ -190,6 +222,21 @@ impl Registry {
         self.changed.notify_one();
     }
 
+    /// Ends all connections to a peer that misbehaved and keeps it out for a while.
+    pub(crate) fn bar(&self, node: &NodeId, reason: Reason) {
+        let mut state = self.lock();
+        let State { peers, inbox, changes, .. } = &mut *state;
+        if let Some(peer) = peers.get_mut(node) {
+            tracing::warn!(peer = %node, %reason, "peer closed");
+            changes.barred.insert(*node, peer.bar(&self.timing, Instant::now(), reason.to_string()));
+            peer.close_all(inbox, reason);
+            changes.touched.insert(*node);
+        }
+        drop(state);
+        self.arrived.notify_one();
+        self.changed.notify_one();
+    }
+
     /// Asks the driver to end everything.
     pub(crate) fn stop(&self) {
         self.lock().stopping = true;
@@ -204,6 +251,9 @@ impl Registry {
             return Err(Refusal::Stopping);
         }
         let peer = peers.get_mut(&node).ok_or(Refusal::NotAllowed)?;
+        if peer.barred_for(Instant::now()).is_some() {
+            return Err(Refusal::Barred);
+        }
         if peer.links.iter().filter(|link| !link.is_closing()).count() >= LINKS_PER_PEER_MAX || !inbox.has_room(&node) {
             return Err(Refusal::TooMany);
         }
@@ -336,8 +386,13 @@ impl Registry {
         let Some(peer) = peers.get_mut(&link.node) else { return };
         let Some(index) = peer.links.iter().position(|other| Arc::ptr_eq(other, link)) else { return };
         peer.links.swap_remove(index);
-        if matches!(reason, Reason::Flooded { .. } | Reason::FrameTooLong { .. } | Reason::Version) {
+        let misbehaved = matches!(reason, Reason::Flooded { .. } | Reason::FrameTooLong { .. });
+        if misbehaved || matches!(reason, Reason::Version | Reason::Unread { .. }) {
             tracing::warn!(peer = %link.node, remote = %link.remote, %reason, "peer closed");
+        }
+        if misbehaved {
+            let until = peer.bar(&self.timing, Instant::now(), reason.to_string());
+            changes.barred.insert(link.node, until);
         }
         if link.outbound {
             changes.failed.insert(link.node, reason.clone());

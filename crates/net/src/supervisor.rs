@@ -22,6 +22,8 @@ struct Dialling {
     /// How often in a row it did not work.
     failures: u32,
     nudged: Option<Instant>,
+    /// Kept out until then: not dialled before.
+    not_before: Option<Instant>,
 }
 
 enum Phase {
@@ -43,6 +45,7 @@ impl Supervisor {
                 phase: if connected(node) { Phase::Connected { since: now } } else { Phase::Waiting { until: now } },
                 failures: 0,
                 nudged: None,
+                not_before: None,
             };
             self.peers.insert(*node, old.remove(node).unwrap_or_else(fresh));
         }
@@ -89,9 +92,19 @@ impl Supervisor {
         if let Phase::Waiting { until } = &mut peer.phase
             && *until > now
             && allowed
+            && peer.not_before.is_none_or(|at| at <= now)
         {
             *until = now;
             peer.nudged = Some(now);
+        }
+    }
+
+    /// The peer misbehaved: it is not dialled before.
+    pub(crate) fn bar(&mut self, node: &NodeId, not_before: Instant) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        peer.not_before = Some(not_before);
+        if let Phase::Waiting { until } = &mut peer.phase {
+            *until = not_before.max(*until);
         }
     }
 
@@ -139,7 +152,7 @@ impl Dialling {
         let base = timing.backoff_min.saturating_mul(1 << self.failures.min(16)).min(timing.backoff_max);
         self.failures += 1;
         let spread: Duration = base.mul_f64(rng.random_range(0.5..1.5));
-        self.phase = Phase::Waiting { until: now + spread };
+        self.phase = Phase::Waiting { until: self.not_before.map_or(now + spread, |at| at.max(now + spread)) };
     }
 }
 
@@ -225,6 +238,19 @@ mod tests {
         world.now += Duration::from_secs(1);
         world.supervisor.nudge(&A, world.now);
         assert_eq!(world.supervisor.take_due(world.now), [A]);
+    }
+
+    #[test]
+    fn who_misbehaved_is_not_dialled_before_its_time_not_even_after_a_nudge() {
+        let mut world = World::new(&[A]);
+        world.supervisor.take_due(world.now);
+        world.supervisor.connected(&A, world.now);
+        let until = world.now + Duration::from_secs(60);
+        world.supervisor.disconnected(&A, world.now, &mut world.rng);
+        world.supervisor.bar(&A, until);
+        world.supervisor.nudge(&A, world.now);
+        assert!(world.supervisor.take_due(until - Duration::from_millis(1)).is_empty());
+        assert_eq!(world.supervisor.take_due(until), [A]);
     }
 
     #[test]

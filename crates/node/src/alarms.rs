@@ -1,6 +1,7 @@
 //! Alarms of the engine as sentences a person can act on, kept until they are dealt with.
 
 use ortsnetz_model::{FeedId, NodeId, OrgId};
+use ortsnetz_net::Reason;
 use ortsnetz_store::{Batch, Key, Origin, Range};
 use ortsnetz_sync::Alarm;
 
@@ -16,10 +17,17 @@ const ALARMS_MAX: usize = 500;
 
 /// Keeps an alarm, tells listeners, and logs it.
 pub(crate) fn raise(shared: &Shared, alarm: &Alarm) {
-    let Some((kind, node, message)) = describe(shared, alarm) else { return };
-    let partner = node.and_then(|node| shared.organisation_of(&node));
+    let Some((kind, who, message)) = describe(shared, alarm) else { return };
+    let partner = match who {
+        Who::Node(node) => shared.organisation_of(&node),
+        Who::Owner(organisation) => (organisation != shared.own.organisation).then_some(organisation),
+        Who::Nobody => None,
+    };
     let about = match alarm {
         Alarm::Invalid { feed, entry, .. } => format!("{}/{}/{entry:?}", feed.organisation, feed.collection),
+        // Each time at another position, or with other bytes: it is the same thing.
+        Alarm::Ahead { feed, .. } => format!("{}/{}", feed.organisation, feed.collection),
+        Alarm::Misbehaved { node, .. } => node.to_string(),
         other => format!("{other:?}").chars().take(200).collect(),
     };
     note(shared, kind, &about, partner, message);
@@ -91,7 +99,17 @@ fn info(shared: &Shared, row: &AlarmRow) -> AlarmInfo {
     }
 }
 
-fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<NodeId>, String)> {
+/// Whom an alarm is about.
+enum Who {
+    /// The node that did it.
+    Node(NodeId),
+    /// The organisation whose records they are.
+    Owner(OrgId),
+    /// This node itself, or nobody in particular.
+    Nobody,
+}
+
+fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Who, String)> {
     let owner = |feed: &FeedId| shared.organisation_name(&feed.organisation);
     let who = |node: &NodeId| shared.node_name(node);
     Some(match alarm {
@@ -103,19 +121,15 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
                 owner(feed),
                 who(node)
             );
-            ("invalid_record", Some(*node), text)
+            ("invalid_record", Who::Node(*node), text)
         }
-        Alarm::Misbehaved { node, reason } => {
-            let text =
-                format!("{} sends what this program does not understand ({reason}); the line was closed.", who(node));
-            ("misbehaved", Some(*node), text)
-        }
+        Alarm::Misbehaved { node, reason } => ("misbehaved", Who::Node(*node), misbehaved(shared, node, reason)),
         Alarm::Equivocation { feed, position, .. } => {
             let text = format!(
                 "{} signed two different records for one position ({position}); nothing newer is taken in. Call them: they continue with `ortsnetz publisher take`.",
                 owner(feed)
             );
-            ("equivocation", None, text)
+            ("equivocation", Who::Owner(feed.organisation), text)
         }
         Alarm::RolledBack { feed, node, ours, theirs } => {
             let text = format!(
@@ -123,7 +137,7 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
                 who(node),
                 shared.collection_name(feed)
             );
-            ("rolled_back", Some(*node), text)
+            ("rolled_back", Who::Node(*node), text)
         }
         Alarm::Cloned { feed, node } => {
             let text = format!(
@@ -131,10 +145,10 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
                 shared.collection_name(feed),
                 who(node)
             );
-            ("cloned", Some(*node), text)
+            ("cloned", Who::Node(*node), text)
         }
         Alarm::TwoInstances { node } => {
-            ("cloned", Some(*node), format!("{} runs twice at the same time; call them.", who(node)))
+            ("cloned", Who::Node(*node), format!("{} runs twice at the same time; call them.", who(node)))
         }
         Alarm::Withheld { node, feed } => {
             let text = format!(
@@ -142,11 +156,11 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
                 who(node),
                 owner(feed)
             );
-            ("withheld", Some(*node), text)
+            ("withheld", Who::Node(*node), text)
         }
         Alarm::Repaired { feed, entries } => {
             let text = format!("{entries} entries of {} were missing or altered here and were repaired.", owner(feed));
-            ("repaired", None, text)
+            ("repaired", Who::Nobody, text)
         }
         Alarm::Extra { feed, entries } => {
             let text = format!(
@@ -154,7 +168,7 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
                 entries.len(),
                 owner(feed)
             );
-            ("extra", None, text)
+            ("extra", Who::Nobody, text)
         }
         Alarm::SetAside { feed, entries } => {
             let text = format!(
@@ -162,33 +176,59 @@ fn describe(shared: &Shared, alarm: &Alarm) -> Option<(&'static str, Option<Node
                 entries.len(),
                 owner(feed)
             );
-            ("set_aside", None, text)
+            ("set_aside", Who::Nobody, text)
         }
         Alarm::Stale { feed } => {
             let text =
                 format!("nothing was heard of {} for more than 24 hours; its entries may be out of date.", owner(feed));
-            ("stale", None, text)
+            ("stale", Who::Owner(feed.organisation), text)
         }
         Alarm::Ahead { feed, position } => {
             let text = format!(
                 "a record of {} ({position}) lies in the future and is held back; check the clocks.",
                 owner(feed)
             );
-            ("clock_ahead", None, text)
+            ("clock_ahead", Who::Owner(feed.organisation), text)
         }
-        Alarm::Full { feed } => ("full", None, format!("{} offers more entries than this node takes.", owner(feed))),
+        Alarm::Full { feed } => (
+            "full",
+            Who::Owner(feed.organisation),
+            format!("{} offers more entries than this node takes.", owner(feed)),
+        ),
         Alarm::Statements { node, organisation } => {
             let text = format!(
                 "{} sent statements of {} that are not valid.",
                 who(node),
                 shared.organisation_name(organisation)
             );
-            ("invalid_statements", Some(*node), text)
+            ("invalid_statements", Who::Node(*node), text)
         }
         Alarm::NotStored { feed } => (
             "not_stored",
-            None,
+            Who::Nobody,
             format!("records of {} could not be written to disk; it is tried again. Check the disk.", owner(feed)),
         ),
     })
+}
+
+/// What is said of a node that was cut off for what it sent.
+fn misbehaved(shared: &Shared, node: &NodeId, reason: &str) -> String {
+    let who = shared.node_name(node);
+    format!(
+        "{who} sends what it may not ({reason}); the line was closed, and is refused for a minute, longer each time. Call {who} if it goes on."
+    )
+}
+
+/// The network cut a node off for what it did, or did not do.
+pub(crate) fn cut_off(shared: &Shared, node: &NodeId, reason: &Reason) {
+    let message = match reason {
+        Reason::Flooded { .. } | Reason::FrameTooLong { .. } => misbehaved(shared, node, &reason.to_string()),
+        Reason::Unread { .. } => {
+            let who = shared.node_name(node);
+            format!("{who} does not read what is sent to it ({reason}); the line was closed and is tried again.")
+        }
+        _ => return,
+    };
+    let kind = if matches!(reason, Reason::Unread { .. }) { "unread" } else { "misbehaved" };
+    note(shared, kind, &node.to_string(), shared.organisation_of(node), message);
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ortsnetz_model::{EntryId, FeedId, NodeId, OrgId};
-use ortsnetz_net::{Events, NetEvent, Priority, SendError};
+use ortsnetz_net::{Events, NetEvent, Priority, Reason, SendError};
 use ortsnetz_store::{Batch, Key, Origin};
-use ortsnetz_sync::{CompareError, Comparison, Effect, Engine, Event, Lane, OpId, Peer};
+use ortsnetz_sync::{Alarm, CloseReason, CompareError, Comparison, Effect, Engine, Event, Lane, OpId, Peer};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::accepting::{self, Outcome};
@@ -68,6 +68,8 @@ pub(crate) struct Driver {
     /// Nodes the engine waits for until what it sent to them has left.
     draining: BTreeSet<NodeId>,
     connected: BTreeMap<NodeId, OrgId>,
+    /// What nodes did that are about to be cut off.
+    misdeeds: BTreeMap<NodeId, String>,
     wake_at: Option<u64>,
 }
 
@@ -84,6 +86,7 @@ impl Driver {
             unsent: BTreeMap::new(),
             draining: BTreeSet::new(),
             connected: BTreeMap::new(),
+            misdeeds: BTreeMap::new(),
             wake_at: None,
         }
     }
@@ -112,6 +115,7 @@ impl Driver {
                 },
                 event = net.recv() => match event {
                     None => return,
+                    Some(NetEvent::Frame { peer, bytes }) => self.frame(peer, bytes),
                     Some(event) => self.network(event),
                 },
                 () = tokio::time::sleep(wait) => {
@@ -156,6 +160,16 @@ impl Driver {
         }
     }
 
+    /// Who costs more of the loop's time waits for those who cost less.
+    fn frame(&mut self, peer: NodeId, bytes: Vec<u8>) {
+        let begun = Instant::now();
+        self.handle(Event::Frame { node: peer, bytes });
+        self.perform_all();
+        let time = begun.elapsed();
+        self.shared.net.charge(peer, time);
+        lock(&self.shared.burdens).entry(peer).or_default().busy += time;
+    }
+
     fn network(&mut self, event: NetEvent) {
         match event {
             NetEvent::Connected { peer, remote, .. } => {
@@ -178,6 +192,10 @@ impl Driver {
             }
             NetEvent::Disconnected { peer, reason } => {
                 tracing::info!(%peer, %reason, "disconnected");
+                if matches!(reason, Reason::Flooded { .. } | Reason::FrameTooLong { .. }) {
+                    lock(&self.shared.burdens).entry(peer).or_default().misbehaved += 1;
+                }
+                alarms::cut_off(&self.shared, &peer, &reason);
                 self.unsent.remove(&peer);
                 self.handle(Event::Disconnected { node: peer });
                 self.draining.remove(&peer);
@@ -185,7 +203,7 @@ impl Driver {
                     self.tell_partner(organisation, false, false);
                 }
             }
-            NetEvent::Frame { peer, bytes } => self.handle(Event::Frame { node: peer, bytes }),
+            NetEvent::Frame { peer, bytes } => self.frame(peer, bytes),
             NetEvent::Writable { peer } => {
                 if let Some(unsent) = self.unsent.get_mut(&peer) {
                     unsent.full = [false; 2];
@@ -239,6 +257,10 @@ impl Driver {
             Effect::Drain { node } => {
                 self.draining.insert(node);
                 self.send_waiting(node);
+            }
+            Effect::Close { node, reason: CloseReason::Misbehaved } => {
+                lock(&self.shared.burdens).entry(node).or_default().misbehaved += 1;
+                self.shared.net.bar(node, self.misdeeds.remove(&node).unwrap_or_default());
             }
             Effect::Close { node, reason } => self.shared.net.close(node, format!("{reason:?}")),
             Effect::Commit { op, batches, origins } => {
@@ -299,7 +321,12 @@ impl Driver {
                 }
             }
             Effect::Applied { node, feed, entries } => self.applied(node, feed, entries),
-            Effect::Alarm(alarm) => alarms::raise(&self.shared, &alarm),
+            Effect::Alarm(alarm) => {
+                if let Alarm::Misbehaved { node, reason } = &alarm {
+                    self.misdeeds.insert(*node, reason.clone());
+                }
+                alarms::raise(&self.shared, &alarm);
+            }
             Effect::WakeAt { at } => self.wake_at = Some(at),
         }
     }

@@ -1,6 +1,6 @@
 //! Statements of organisations: kept, taken in, extended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ortsnetz_model::{CollectionId, NodeId, OrgId};
@@ -9,14 +9,18 @@ use ortsnetz_sync::{Event, OpId};
 use ortsnetz_trust::identity::{CollectionTerms, Identity, PartnershipState, StatementError, TakenIn, View};
 use ortsnetz_trust::statement::{Readers, Signed, Statement};
 
+use crate::alarms;
 use crate::clock;
 use crate::driver::Input;
 use crate::error::NodeError;
 use crate::nodes;
 use crate::partners;
-use crate::rows::{self, INTRODUCED};
+use crate::rows::{self, INTRODUCED, IntroducedRow};
 use crate::shared::{Shared, lock, read, write};
 use crate::working::{BILATERAL, PARTNERS};
+
+/// Organisations that are kept because one partner knows them. Germany has about 11,000 municipalities.
+pub(crate) const INTRODUCED_PER_PARTNER_MAX: usize = 16_384;
 
 /// Reads the chain of an organisation from the store.
 pub(crate) fn load(store: &Store, organisation: &OrgId) -> Result<Option<Identity>, NodeError> {
@@ -77,6 +81,16 @@ fn try_take_in(
         }
     }
     let from = shared.organisation_of(&node);
+    if let Some(from) = from.filter(|from| *from != organisation && shared.identity_of(&organisation).is_none())
+        && !may_introduce(&read(&shared.introduced), &from)
+    {
+        let message = format!(
+            "{} introduces more organisations than this node takes ({INTRODUCED_PER_PARTNER_MAX}); no further one is taken from it.",
+            shared.organisation_name(&from)
+        );
+        alarms::note(shared, "full", "introduced", Some(from), message);
+        return Ok(false);
+    }
     let _one = lock(&shared.identity_changes);
     let (mut identity, known) = match shared.identity_of(&organisation) {
         Some(identity) => (Identity::clone(&identity), true),
@@ -105,6 +119,11 @@ fn try_take_in(
     publish(shared, identity)?;
     partners::refresh(shared, &organisation)?;
     Ok(refused.is_empty())
+}
+
+/// Whether a partner may introduce one more organisation.
+fn may_introduce(introduced: &BTreeMap<OrgId, IntroducedRow>, from: &OrgId) -> bool {
+    introduced.values().filter(|row| row.by.contains(from)).count() < INTRODUCED_PER_PARTNER_MAX
 }
 
 /// Whether nobody but nodes whose certificate was taken back signed this. A partner may still hold it.
@@ -222,4 +241,25 @@ pub(crate) fn sharing(
         statements.extend(stated.map_err(|error| NodeError::Invalid(error.to_string()))?);
     }
     Ok(statements)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn organisations_introduced_by_one_partner_are_limited() {
+        let (one, other) = (OrgId([1; 32]), OrgId([2; 32]));
+        let mut introduced = BTreeMap::new();
+        for number in 0..INTRODUCED_PER_PARTNER_MAX {
+            let mut id = [9; 32];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            if number + 1 == INTRODUCED_PER_PARTNER_MAX {
+                assert!(may_introduce(&introduced, &one), "up to the limit");
+            }
+            introduced.insert(OrgId(id), IntroducedRow { by: vec![one], ..IntroducedRow::default() });
+        }
+        assert!(!may_introduce(&introduced, &one));
+        assert!(may_introduce(&introduced, &other), "the limit is each partner's own");
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::dto::Metric;
 use crate::partners::look;
-use crate::shared::{Shared, read};
+use crate::shared::{Burden, Shared, lock, read};
 
 type Values = Vec<(Vec<(&'static str, String)>, f64)>;
 
@@ -32,6 +32,18 @@ pub(crate) fn collect(shared: &Shared) -> Vec<Metric> {
         };
         push("ortsnetz_peer_behind", "Records missing here, by peer.", "gauge", by_name(&|peer| peer.behind as f64));
         push("ortsnetz_peer_ahead", "Records missing there, by peer.", "gauge", by_name(&|peer| peer.ahead as f64));
+        push(
+            "ortsnetz_peer_waiting_bytes",
+            "Bytes received that are not stored yet, by peer.",
+            "gauge",
+            by_name(&|peer| peer.waiting as f64),
+        );
+        push(
+            "ortsnetz_peer_unread_bytes",
+            "Bytes on their way that the peer has not read yet, as far as is known, by peer.",
+            "gauge",
+            by_name(&|peer| peer.unread as f64),
+        );
         for (name, help, value) in [
             ("ortsnetz_sync_frames_received_total", "Frames received.", counters.frames_in),
             ("ortsnetz_sync_bytes_received_total", "Bytes received in frames.", counters.bytes_in),
@@ -50,6 +62,22 @@ pub(crate) fn collect(shared: &Shared) -> Vec<Metric> {
             push(name, help, "counter", one(value as f64));
         }
     }
+    let burdens = lock(&shared.burdens).clone();
+    let by_node = |value: &dyn Fn(&Burden) -> f64| -> Values {
+        burdens.iter().map(|(node, burden)| (vec![("peer", shared.node_name(node))], value(burden))).collect()
+    };
+    push(
+        "ortsnetz_peer_busy_seconds_total",
+        "How long this node worked on the frames of a peer.",
+        "counter",
+        by_node(&|burden| burden.busy.as_secs_f64()),
+    );
+    push(
+        "ortsnetz_peer_misbehaved_total",
+        "How often a peer was cut off because it misbehaved.",
+        "counter",
+        by_node(&|burden| burden.misbehaved as f64),
+    );
     let refused = shared.refused.load(std::sync::atomic::Ordering::Relaxed);
     push(
         "ortsnetz_nodes_refused_total",

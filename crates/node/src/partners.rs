@@ -315,7 +315,12 @@ fn problem(shared: &Shared, nodes: &[NodeId], connected: bool) -> Option<String>
     if connected {
         return None;
     }
-    nodes.iter().find_map(|node| shared.net.peer_status(*node)?.dial_error)
+    let all: Vec<_> = nodes.iter().filter_map(|node| shared.net.peer_status(*node)).collect();
+    let barred = all.iter().find_map(|status| status.barred.as_ref());
+    match barred {
+        Some((left, reason)) => Some(format!("{reason}; it is let in again in {} s", left.as_secs() + 1)),
+        None => all.into_iter().find_map(|status| status.dial_error),
+    }
 }
 
 fn partner_status(shared: &Shared, id: &OrgId, row: &PartnerRow, peers: &[PeerStatus], entries: u64) -> PartnerStatus {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use ortsnetz_model::{Actor, CollectionId, EntryId, FeedId, NodeId, OrgId};
 use ortsnetz_search::Places;
@@ -83,6 +84,15 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// What a node cost us since the start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Burden {
+    /// How long the loop worked on its frames.
+    pub busy: Duration,
+    /// How often it was cut off because it misbehaved.
+    pub misbehaved: u64,
+}
+
 /// Everything the parts of a running node share.
 pub(crate) struct Shared {
     /// Who we are.
@@ -103,6 +113,8 @@ pub(crate) struct Shared {
     pub introduced: RwLock<BTreeMap<OrgId, IntroducedRow>>,
     /// What the claims of organisations weigh.
     pub claims: RwLock<Claims>,
+    /// What nodes cost us, by node.
+    pub burdens: Mutex<BTreeMap<NodeId, Burden>>,
     /// How often a node was turned away.
     pub refused: std::sync::atomic::AtomicU64,
     /// Own entries that need somebody.

@@ -282,6 +282,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         partners: RwLock::new(partners),
         introduced: RwLock::new(introduced),
         claims: RwLock::default(),
+        burdens: Mutex::default(),
         refused: AtomicU64::new(0),
         marks: Arc::default(),
         feeds: RwLock::new(feeds),

@@ -1,6 +1,7 @@
 //! Real daemons, each a process of its own, driven by commands and over HTTP.
 
 mod backup;
+mod hostile;
 mod keys;
 mod munich;
 mod own_nodes;

@@ -77,8 +77,8 @@ pub struct Engine {
     wishes: BTreeSet<FeedId>,
     /// Feeds with entries to ask for, as soon as their peers have answered what else was asked.
     hungry: BTreeSet<FeedId>,
-    /// Who sent something invalid in which feed, and until when it is not asked for it, whether connected or not.
-    mistrusted: BTreeMap<NodeId, BTreeMap<FeedId, u64>>,
+    /// Who sent something invalid in which feed, until when that is not forgotten, and how often in a row.
+    mistrusted: BTreeMap<NodeId, BTreeMap<FeedId, (u64, u32)>>,
     /// Who did not answer questions for statements, and until when nobody waits for its answers.
     unanswering: BTreeMap<NodeId, u64>,
     /// How far each organisation confirmed own feeds.

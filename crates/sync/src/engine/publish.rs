@@ -518,7 +518,7 @@ impl Engine {
             session.blocked.retain(|_, until| *until > blocked);
         }
         for feeds in self.mistrusted.values_mut() {
-            feeds.retain(|_, until| *until > blocked);
+            feeds.retain(|_, (until, _)| *until > blocked);
         }
         self.mistrusted.retain(|_, feeds| !feeds.is_empty());
         self.recheck_suspicious();

@@ -242,8 +242,9 @@ impl Engine {
             session.blocked.insert(*feed, until);
         }
         if time >= BLOCKED_MS {
-            // Hanging up does not make it forgotten.
-            self.mistrusted.entry(*node).or_default().insert(*feed, until);
+            let (before, times) = self.mistrusted.entry(*node).or_default().entry(*feed).or_insert((0, 0));
+            *times = if *before > self.now { *times + 1 } else { 1 };
+            *before = until;
         }
         if let Some(pipe) = self.pipes.get_mut(feed) {
             pipe.bulk.retain(|inbound| inbound.node != *node);

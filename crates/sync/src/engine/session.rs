@@ -195,7 +195,10 @@ impl Engine {
         }
         let mut session = Session::new(peer, self.now);
         session.remembered = self.taken.get(&peer.node).copied();
-        session.blocked = self.mistrusted.get(&peer.node).cloned().unwrap_or_default();
+        // Who comes back may have been repaired; but not twice in so short a time.
+        let mistrusted = self.mistrusted.get(&peer.node).into_iter().flatten();
+        let again = mistrusted.filter(|(_, (until, times))| *times > 1 && *until > self.now);
+        session.blocked = again.map(|(feed, (until, _))| (*feed, *until)).collect();
         self.sessions.insert(peer.node, session);
         self.build_offer(&peer.node);
         let organisation = self.config.organisation;

@@ -56,17 +56,21 @@ fn an_unanswered_catch_up_is_given_up() {
 }
 
 #[test]
-fn who_sent_something_invalid_is_not_asked_for_a_while_even_if_it_hangs_up() {
+fn who_sends_something_invalid_again_is_not_asked_for_a_while_even_if_it_hangs_up() {
     let mut lab = Lab::new(0);
     let (feed, node) = (lab.them.feed("public"), lab.node());
-    lab.push("public", 1..2, &[]);
-    lab.judge(&Verdict::Invalid("forged".into()));
-    let named = |alarm: &&Alarm| matches!(alarm, Alarm::Invalid { node: who, .. } if *who == node);
-    assert_eq!(lab.alarms.iter().filter(named).count(), 1);
-    let begin = lab.now;
-    lab.tell(Event::Disconnected { node });
-    lab.connect();
     let asked = |lab: &Lab| lab.session().may_be_asked(&feed, lab.now);
+    let named = |alarm: &&Alarm| matches!(alarm, Alarm::Invalid { node: who, .. } if *who == node);
+    for times in 1..3 {
+        lab.push("public", 1..2, &[]);
+        lab.judge(&Verdict::Invalid("forged".into()));
+        assert_eq!(lab.alarms.iter().filter(named).count(), times);
+        assert!(!asked(&lab));
+        lab.tell(Event::Disconnected { node });
+        lab.connect();
+        assert_eq!(asked(&lab), times == 1, "it may have been repaired, once");
+    }
+    let begin = lab.now;
     while lab.now < begin + BLOCKED_MS - 1 {
         assert!(!asked(&lab), "{} ms later", lab.now - begin);
         lab.hear(&Message::Beat { question: false });
