@@ -8,7 +8,7 @@ SEEDS ?= 1000
 KILL_ROUNDS ?= 100
 FUZZ_SECONDS ?= 60
 
-.PHONY: help tools build release demo test lint deny audit bench soak fuzz join-drill recover-drill clean
+.PHONY: help tools build release demo test lint deny audit bench bench-hostile soak fuzz join-drill recover-drill clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -45,6 +45,10 @@ audit: ## known vulnerabilities (needs the advisory database)
 
 bench: release ## our figures; beside the other systems' where ORTSNETZ_PEERS leads to their scripts
 	python3 scripts/bench.py
+
+bench-hostile: release ## what others wait, and the memory, while a partner attacks; beside the same in peace
+	ORTSNETZ_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/ortsnetz \
+		cargo bench --locked -p ortsnetz-tests --bench hostile
 
 soak: release ## 20,000 simulator seeds, and 500 rounds of kill -9 against the release binary
 	ORTSNETZ_SIM_SEEDS=20000 scripts/test.sh --release --locked -p ortsnetz-sync --test sim -- --nocapture

@@ -59,6 +59,7 @@ impl Hostile {
             key: NodeKey::from_secret(&secret.try_into().expect("32 bytes")),
             organisation: town.organisation.parse().expect("an id"),
             runtime: tokio::runtime::Builder::new_multi_thread()
+                .on_thread_start(Self::give_way)
                 .worker_threads(1)
                 .enable_all()
                 .build()
@@ -68,6 +69,13 @@ impl Hostile {
         };
         assert!(hostile.connect(), "{} lets its partner in", victim.name);
         hostile
+    }
+
+    /// Lets this thread work only when nobody else wants to: the attacker shares the machine with the victim, which it
+    /// would not.
+    pub fn give_way() {
+        // Where that is not allowed, the attack is only harder.
+        let _ = rustix::process::setpriority_process(None, 19);
     }
 
     /// This node.
@@ -125,16 +133,18 @@ impl Hostile {
         matches!(sent, Ok(Ok(())))
     }
 
+    /// Sends a frame so many times in one go; false if the line is gone.
+    pub fn send_many(&mut self, frame: &[u8], times: usize) -> bool {
+        let length = u32::try_from(frame.len()).expect("shorter than 4 GiB").to_be_bytes();
+        self.send_bytes(&[&length, frame].concat().repeat(times))
+    }
+
     /// Sends this frame without end, as fast as it goes, until the victim ends the line or `stop` is dropped.
     pub fn flood(mut self, frame: Vec<u8>, stop: &Arc<()>) -> std::thread::JoinHandle<Self> {
         let stop = Arc::downgrade(stop);
-        let mut many = Vec::new();
-        while many.len() < 64 * 1024 {
-            many.extend_from_slice(&u32::try_from(frame.len()).expect("short").to_be_bytes());
-            many.extend_from_slice(&frame);
-        }
         std::thread::spawn(move || {
-            while stop.strong_count() > 0 && self.send_bytes(&many) {}
+            Self::give_way();
+            while stop.strong_count() > 0 && self.send_many(&frame, 1000) {}
             self
         })
     }

@@ -257,7 +257,7 @@ mod tests {
             if number + 1 == INTRODUCED_PER_PARTNER_MAX {
                 assert!(may_introduce(&introduced, &one), "up to the limit");
             }
-            introduced.insert(OrgId(id), IntroducedRow { by: vec![one], ..IntroducedRow::default() });
+            introduced.insert(OrgId(id), IntroducedRow { by: vec![one] });
         }
         assert!(!may_introduce(&introduced, &one));
         assert!(may_introduce(&introduced, &other), "the limit is each partner's own");
