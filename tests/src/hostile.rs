@@ -23,7 +23,7 @@ const GREETING: &[u8] = b"\0\0\0\x09ortsnetz\x01";
 /// How long an answer of the victim may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A node of a town whose daemon is gone, in the hands of somebody else. What it is sent it reads only when it is told to.
+/// A node of a town whose daemon is gone, in the hands of somebody else. It reads only when it is told to.
 pub struct Hostile {
     /// Its key, with which it may sign in the town's name.
     pub key: NodeKey,

@@ -38,6 +38,26 @@ impl World {
         }
     }
 
+    pub(super) fn connect(&mut self, a: usize, b: usize) {
+        // Whoever knows that the partnership ended does not dial, but is not deaf.
+        if self.has_parted(a, b) && self.has_parted(b, a) {
+            return;
+        }
+        let Some(line) = self.lines.get_mut(&(a.min(b), a.max(b))) else { return };
+        if line.cut || line.up.is_some() {
+            return;
+        }
+        if self.machines[a].engine.is_none() || self.machines[b].engine.is_none() {
+            return;
+        }
+        self.count += 1;
+        line.up = Some(self.count);
+        for (machine, peer) in [(a, b), (b, a)] {
+            let (node, organisation) = (self.machines[peer].node(), self.machines[peer].organisation);
+            self.tell(machine, Event::Connected { peer: Peer { node, organisation } });
+        }
+    }
+
     /// Tells a machine when what it sent so far has arrived; never where nobody reads it.
     pub(super) fn drain_line(&mut self, from: usize, node: &NodeId) {
         let Some(to) = self.machine_of(node).filter(|to| !self.deaf.contains(to)) else { return };
