@@ -272,6 +272,7 @@ mod tests {
             "ortsnetz identity sheet --check sheet.txt",
             "ortsnetz identity sheet",
             "ortsnetz identity sheet --out sheet.txt",
+            "ortsnetz identity rotate",
             "ortsnetz recover sheet.txt",
             "ortsnetz backup b.age",
             "ortsnetz backup b.age --passphrase words",

@@ -97,8 +97,8 @@ fn sign(shared: &Shared, mut records: Vec<Record>) -> Result<Vec<SignedRecord>, 
     if let [only] = records.as_slice()
         && is_final(only)
     {
-        let root = shared.own.root.as_ref().ok_or("the root key is not on this node")?;
-        let signed = SignedRecord::sign_by_root(records.swap_remove(0), root);
+        let root = shared.root().ok_or("the root key is not on this node")?;
+        let signed = SignedRecord::sign_by_root(records.swap_remove(0), &root);
         return signed.map(|signed| vec![signed]).map_err(|error| error.to_string());
     }
     sign_batch(records, &shared.own.key).map_err(|error| error.to_string())

@@ -17,7 +17,7 @@ pub use nodes::{CertifiedNode, NamedEntry, PublishedByNode, PublisherInfo, Renew
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
 };
-pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, SheetText};
+pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, Rotated, SheetText};
 
 /// An organisation as shown everywhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -15,7 +15,7 @@ use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
     backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, partners, reading,
-    receipts, recovering, redacting, searching, sheets, start, status,
+    receipts, recovering, redacting, rotating, searching, sheets, start, status,
 };
 
 /// How a node is started.
@@ -231,6 +231,11 @@ impl Handle {
     pub async fn revoke_node(&self, node: &str) -> Result<RevokedNode, NodeError> {
         let node = node.to_owned();
         self.blocking(move |shared| nodes::revoke(shared, &node)).await
+    }
+
+    /// `identity rotate`: a new root key, and a new recovery sheet; needs the root key on this node.
+    pub async fn rotate_root(&self) -> Result<Rotated, NodeError> {
+        self.blocking(move |shared| rotating::rotate(shared)).await
     }
 
     /// `identity sheet` read back: proves that the sheet and its passphrase open.

@@ -148,13 +148,13 @@ fn finish(shared: &Shared, homecoming: &Homecoming, patience: Duration) -> Resul
     while !homecoming.lost.is_empty() && begun.elapsed() < patience && !all_in_own_term(shared)? {
         std::thread::park_timeout(LOOK);
     }
-    if let Some(root) = &shared.own.root {
+    if let Some(root) = shared.root() {
         for node in &homecoming.lost {
             identities::extend(shared, |identity| {
                 if identity.certificate(node).is_none() {
                     return Ok(Vec::new());
                 }
-                identity.revoke(*node, clock::now(), root).map_err(|error| NodeError::Invalid(error.to_string()))
+                identity.revoke(*node, clock::now(), &root).map_err(|error| NodeError::Invalid(error.to_string()))
             })?;
         }
     }

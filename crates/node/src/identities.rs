@@ -105,9 +105,9 @@ fn try_take_in(
         partners::ended_by_partner(shared, &organisation)?;
     }
     let (void, refused): (Vec<_>, Vec<_>) =
-        refused.into_iter().partition(|(statement, _)| only_by_revoked(&identity, statement));
+        refused.into_iter().partition(|(statement, _)| only_by_retired(&identity, statement));
     if !void.is_empty() {
-        tracing::debug!(statements = void.len(), "statements of nodes whose certificate was taken back are void");
+        tracing::debug!(statements = void.len(), "statements by keys that were replaced or taken back are void");
     }
     for (statement, error) in &refused {
         tracing::warn!(kind = statement.statement().kind_name(), %error, "a statement was refused");
@@ -126,10 +126,9 @@ fn may_introduce(introduced: &BTreeMap<OrgId, IntroducedRow>, from: &OrgId) -> b
     introduced.values().filter(|row| row.by.contains(from)).count() < INTRODUCED_PER_PARTNER_MAX
 }
 
-/// Whether nobody but nodes whose certificate was taken back signed this. A partner may still hold it.
-fn only_by_revoked(identity: &Identity, statement: &Signed) -> bool {
-    !statement.signatures().is_empty()
-        && statement.signatures().iter().all(|(key, _)| identity.revocation(&NodeId(key.0)).is_some())
+/// Whether nobody but keys that were replaced or taken back signed this. A partner may still hold it.
+fn only_by_retired(identity: &Identity, statement: &Signed) -> bool {
+    !statement.signatures().is_empty() && statement.signatures().iter().all(|(key, _)| identity.is_retired(key))
 }
 
 /// Notes who introduced an organisation that is neither ours nor a partner.

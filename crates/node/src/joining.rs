@@ -36,7 +36,7 @@ pub(crate) fn invite(shared: &Shared, request: &InviteRequest) -> Result<dto::In
             "only a node with role admin invites; run this on the organisation's first node".into(),
         ));
     }
-    if request.node && shared.own.root.is_none() {
+    if request.node && shared.root().is_none() {
         return Err(NodeError::Forbidden(
             "a further node needs a certificate by the root key, which is not on this node; run this where the organisation was founded".into(),
         ));
@@ -364,7 +364,7 @@ fn answer_node(
     request: &ortsnetz_trust::invite::NodeRequest,
     peer: ortsnetz_model::NodeId,
 ) -> Result<JoinMessage, NodeError> {
-    let Some(root) = &shared.own.root else {
+    let Some(root) = shared.root() else {
         return Err(NodeError::Forbidden("the root key is not on this node".into()));
     };
     let roles = Roles { admin: false, edit: true };
@@ -372,7 +372,7 @@ fn answer_node(
     identities::extend(shared, |identity| -> Result<Vec<Signed>, NodeError> {
         let mut identity = Identity::clone(identity);
         let (certificate, message) = with_invitation(shared, &request.token, |invitation| {
-            NodeInviter::answer(request, invitation, &mut identity, peer, roles, root, clock::now())
+            NodeInviter::answer(request, invitation, &mut identity, peer, roles, &root, clock::now())
         })?;
         answer = Some(message);
         Ok(vec![certificate])

@@ -40,6 +40,7 @@ mod receipts;
 mod recovering;
 mod redacting;
 mod returning;
+mod rotating;
 mod rows;
 mod searching;
 mod shared;

@@ -97,8 +97,9 @@ fn find(shared: &Shared, name_or_id: &str) -> Result<NodeId, NodeError> {
     }
 }
 
-fn root<'a>(shared: &'a Shared, what: &str) -> Result<&'a RootKey, NodeError> {
-    shared.own.root.as_ref().ok_or_else(|| {
+/// The root key, or why it is not to be had.
+pub(crate) fn root(shared: &Shared, what: &str) -> Result<RootKey, NodeError> {
+    shared.root().ok_or_else(|| {
         NodeError::Forbidden(format!(
             "the root key is not on this node, and only root {what}; run this where the organisation was founded"
         ))
@@ -124,7 +125,7 @@ pub(crate) fn renew(shared: &Shared, name_or_id: Option<&str>) -> Result<Renewed
                 )
             })?;
             let (name, addresses) = (certificate.name.clone(), certificate.addresses.clone());
-            let renewed = identity.certify(*node, certificate.roles, name, addresses, clock::now(), root);
+            let renewed = identity.certify(*node, certificate.roles, name, addresses, clock::now(), &root);
             renewed.map(|signed| vec![signed]).map_err(invalid)
         })?;
     }
@@ -158,7 +159,7 @@ pub(crate) fn revoke(shared: &Shared, name_or_id: &str) -> Result<RevokedNode, N
         ));
     }
     if identity.current_term().is_none_or(|(_, publisher)| publisher == node) {
-        status::appoint_here(shared, root)?;
+        status::appoint_here(shared, &root)?;
     }
     let begun = Instant::now();
     while !homecoming::all_in_own_term(shared)? {
@@ -169,7 +170,7 @@ pub(crate) fn revoke(shared: &Shared, name_or_id: &str) -> Result<RevokedNode, N
         }
         std::thread::park_timeout(LOOK);
     }
-    identities::extend(shared, |identity| identity.revoke(node, clock::now(), root).map_err(invalid))?;
+    identities::extend(shared, |identity| identity.revoke(node, clock::now(), &root).map_err(invalid))?;
     conclude(shared);
     partners::apply_allow_list(shared)?;
     let identity = shared.identity();
@@ -186,10 +187,10 @@ pub(crate) fn revoke(shared: &Shared, name_or_id: &str) -> Result<RevokedNode, N
 /// Lets the draft feed of every revoked node end with a record by the present root key, unless it does; without the root
 /// key nothing happens.
 pub(crate) fn conclude(shared: &Shared) {
-    let Some(root) = &shared.own.root else { return };
+    let Some(root) = shared.root() else { return };
     for node in shared.identity().revoked_nodes() {
         let feed = draft_feed(shared.own.organisation, &node);
-        if !is_concluded(shared, &feed, root) {
+        if !is_concluded(shared, &feed, &root) {
             let _ = shared.driver.send(Input::Answer(Event::Conclude { feed }));
         }
     }

@@ -127,7 +127,7 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
 
 /// States this node's addresses in its certificate, if they changed and the root key is here.
 pub(crate) fn tell_addresses(shared: &Shared, advertise: &[String]) -> Result<(), NodeError> {
-    let Some(root) = &shared.own.root else { return Ok(()) };
+    let Some(root) = shared.root() else { return Ok(()) };
     let addresses = own_addresses(shared, advertise);
     identities::extend(shared, |identity| {
         let Some(certificate) = identity.certificate(&shared.own.node) else { return Ok(Vec::new()) };
@@ -135,7 +135,7 @@ pub(crate) fn tell_addresses(shared: &Shared, advertise: &[String]) -> Result<()
             return Ok(Vec::new());
         }
         identity
-            .certify(shared.own.node, certificate.roles, certificate.name.clone(), addresses, clock::now(), root)
+            .certify(shared.own.node, certificate.roles, certificate.name.clone(), addresses, clock::now(), &root)
             .map(|signed| vec![signed])
             .map_err(|error| NodeError::Invalid(format!("--advertise: {error}")))
     })

@@ -10,7 +10,7 @@ use ortsnetz_model::{Actor, CollectionId, EntryId, FeedId, NodeId, OrgId};
 use ortsnetz_search::Places;
 use ortsnetz_store::Store;
 use ortsnetz_trust::statement::Readers;
-use ortsnetz_trust::{Identity, NodeKey, RootKey};
+use ortsnetz_trust::{Identity, NodeKey, RootKey, Signer as _};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::clock;
@@ -33,8 +33,8 @@ pub(crate) struct Own {
     pub node: NodeId,
     /// Its key.
     pub key: NodeKey,
-    /// The organisation's root key, if it is kept here.
-    pub root: Option<RootKey>,
+    /// A root key of the organisation, if one is kept here; whether it still counts says [`Shared::root`].
+    pub root: RwLock<Option<RootKey>>,
     /// Milliseconds since 1970 when this process started; later than any process of this node before.
     pub epoch: u64,
     /// Who writes in documents in this process.
@@ -176,6 +176,12 @@ impl Shared {
     /// What is known of an organisation.
     pub fn identity_of(&self, organisation: &OrgId) -> Option<Arc<Identity>> {
         read(&self.identities).get(organisation).cloned()
+    }
+
+    /// The organisation's root key, if it is kept here and was not replaced.
+    pub fn root(&self) -> Option<RootKey> {
+        let root = read(&self.own.root).clone()?;
+        (root.public() == self.identity().root()).then_some(root)
     }
 
     /// Whether this node is the publisher of our organisation.

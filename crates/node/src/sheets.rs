@@ -2,6 +2,7 @@
 
 use ortsnetz_model::NodeId;
 use ortsnetz_store::{Batch, Key, Origin, Store};
+use ortsnetz_trust::Signer as _;
 use ortsnetz_trust::sheet::{self, PartnerContact, Sheet, SheetError};
 
 use crate::clock;
@@ -24,6 +25,11 @@ pub(crate) fn keep_block(batch: &mut Batch, text: &str) -> Result<(), NodeError>
     Ok(())
 }
 
+/// Keeps which partners the sheet written last names.
+pub(crate) fn keep_named(batch: &mut Batch, contacts: &[PartnerContact]) {
+    batch.put(Key::Meta(NAMED.into()), rows::encode(&contacts.to_vec()));
+}
+
 /// Whether the block is kept.
 pub(crate) fn has_block(store: &Store) -> Result<bool, NodeError> {
     Ok(store.meta(BLOCK)?.is_some())
@@ -32,7 +38,7 @@ pub(crate) fn has_block(store: &Store) -> Result<bool, NodeError> {
 /// `identity sheet`: the sheet with the partners of today.
 pub(crate) fn write(shared: &Shared) -> Result<SheetText, NodeError> {
     let Some(block) = shared.store.meta(BLOCK)? else {
-        return Err(NodeError::NotFound(if shared.own.root.is_some() {
+        return Err(NodeError::NotFound(if shared.root().is_some() {
             "the encrypted part of the sheet is not kept on this node; read the sheet back once with `ortsnetz identity sheet --check FILE`, then it can be printed again".into()
         } else {
             "the root key is not on this node, nor is its sheet; run this where the organisation was founded".into()
@@ -43,7 +49,7 @@ pub(crate) fn write(shared: &Shared) -> Result<SheetText, NodeError> {
     let identity = shared.identity();
     let text = sheet::renew(&block, identity.name(), &identity.id(), &contacts).map_err(unreadable)?;
     let mut batch = Batch::new(Origin::Own);
-    batch.put(Key::Meta(NAMED.into()), rows::encode(&contacts));
+    keep_named(&mut batch, &contacts);
     shared.store.commit(batch)?;
     Ok(SheetText { sheet: text, partners: contacts.into_iter().map(|contact| contact.name).collect() })
 }
@@ -54,9 +60,15 @@ pub(crate) fn check(shared: &Shared, text: &str, passphrase: &str) -> Result<(),
     if sheet.identity().map_err(unreadable)?.id() != shared.own.organisation {
         return Err(NodeError::Unreadable("this sheet belongs to another organisation".into()));
     }
+    if sheet.root.public() != shared.identity().root() {
+        return Err(NodeError::Unreadable(
+            "the root key on this sheet was replaced by a newer one; destroy it, and keep the sheet that was made then"
+                .into(),
+        ));
+    }
     let mut batch = Batch::new(Origin::Own);
     batch.put(Key::Meta(RECOVERY_CHECKED.into()), clock::now().to_be_bytes().to_vec());
-    if shared.own.root.is_some() && !has_block(&shared.store)? {
+    if shared.root().is_some() && !has_block(&shared.store)? {
         keep_block(&mut batch, text)?;
     }
     shared.store.commit(batch)?;
@@ -65,7 +77,7 @@ pub(crate) fn check(shared: &Shared, text: &str, passphrase: &str) -> Result<(),
 
 /// The task shown while the sheet written last does not name every partner at an address of today.
 pub(crate) fn task(shared: &Shared) -> Result<Option<TaskInfo>, NodeError> {
-    if shared.own.root.is_none() {
+    if shared.root().is_none() {
         return Ok(None);
     }
     let named: Vec<PartnerContact> = match shared.store.meta(NAMED)? {
@@ -94,7 +106,7 @@ fn still_leads_to(named: &PartnerContact, contact: &PartnerContact) -> bool {
 }
 
 /// Where each partner can be reached, as far as known, by name.
-fn contacts(shared: &Shared) -> Vec<PartnerContact> {
+pub(crate) fn contacts(shared: &Shared) -> Vec<PartnerContact> {
     let mut contacts = Vec::new();
     for (id, row) in read(&shared.partners).iter().filter(|(_, row)| !row.ended) {
         let Some(identity) = shared.identity_of(id) else { continue };

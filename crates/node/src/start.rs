@@ -38,10 +38,10 @@ use crate::vouching;
 /// Below the data directory.
 const STORE_DIR: &str = "store";
 const SEARCH_DIR: &str = "search";
-const SHEET_FILE: &str = "recovery-sheet.txt";
+pub(crate) const SHEET_FILE: &str = "recovery-sheet.txt";
 /// Names of single values in the store.
 const NODE_KEY: &str = "node_key";
-const ROOT_KEY: &str = "root_key";
+pub(crate) const ROOT_KEY: &str = "root_key";
 const ORGANISATION: &str = "organisation";
 const EPOCH: &str = "epoch";
 pub(crate) const PLACES: &str = "places";
@@ -232,7 +232,8 @@ fn restrict(dir: &Path) -> Result<(), NodeError> {
     Ok(())
 }
 
-fn write_private(file: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+/// Writes a file that only its owner reads.
+pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> Result<(), NodeError> {
     use std::io::Write;
     let failed = |error: std::io::Error| NodeError::Unavailable(format!("cannot write {}: {error}", file.display()));
     let mut options = std::fs::OpenOptions::new();
@@ -433,7 +434,7 @@ fn own(store: &Store, data_dir: &Path) -> Result<Own, NodeError> {
         organisation,
         node,
         key,
-        root,
+        root: RwLock::new(root),
         epoch,
         actor: Actor::of_node(&node, epoch),
         drafts: draft_feed(organisation, &node),

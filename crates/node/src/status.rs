@@ -54,7 +54,7 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
         entries,
         alarms: alarms::all(shared)?,
         tasks,
-        recovery_checked: shared.own.root.is_none() || shared.store.meta(RECOVERY_CHECKED)?.is_some(),
+        recovery_checked: shared.root().is_none() || shared.store.meta(RECOVERY_CHECKED)?.is_some(),
         search: if shared.search.is_current() { "current" } else { "rebuilding" }.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         last_change_at: (last_change > 0).then(|| clock::rfc3339(last_change)),
@@ -87,12 +87,12 @@ pub(crate) fn publisher(shared: &Shared) -> Result<PublisherInfo, NodeError> {
 
 /// `publisher take`: a new term for this node.
 pub(crate) fn take_publisher(shared: &Shared) -> Result<PublisherInfo, NodeError> {
-    let Some(root) = &shared.own.root else {
+    let Some(root) = shared.root() else {
         return Err(NodeError::Forbidden(
             "the root key is not on this node, and only root appoints the publisher; run this where the organisation was founded".into(),
         ));
     };
-    appoint_here(shared, root)?;
+    appoint_here(shared, &root)?;
     homecoming::give_up_waiting(shared)?;
     publisher(shared)
 }
@@ -164,7 +164,7 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
     }
     let (young, message) = backups::last(&shared.store)?;
     line("backup", if young { "ok" } else { "warning" }, message);
-    if shared.own.root.is_some() && shared.store.meta(RECOVERY_CHECKED)?.is_none() {
+    if shared.root().is_some() && shared.store.meta(RECOVERY_CHECKED)?.is_none() {
         line(
             "recovery sheet",
             "warning",

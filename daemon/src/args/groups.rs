@@ -435,6 +435,10 @@ pub(crate) enum Identity {
         #[arg(long, env = "ORTSNETZ_PASSPHRASE", hide_env_values = true)]
         passphrase: Option<String>,
     },
+    /// Replace the root key, for example because somebody may have the old one; needs the root key here
+    ///
+    /// Makes a new recovery sheet with a new passphrase; the old sheet opens nothing any more. Partners follow by themselves.
+    Rotate,
 }
 
 /// Coming back.

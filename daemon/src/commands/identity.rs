@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ortsnetz_node::NewOrganisation;
-use ortsnetz_node::dto::{Initialised, RecoverRequest, Recovered, SheetText};
+use ortsnetz_node::dto::{Initialised, RecoverRequest, Recovered, Rotated, SheetText};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -47,9 +47,31 @@ fn lines(context: &Context, made: &Initialised) -> String {
     out
 }
 
-/// `identity sheet`
+/// `identity sheet|rotate`
 pub(crate) fn identity(context: &Context, args: Identity) -> Result<(), Failure> {
-    let Identity::Sheet { out, check, passphrase } = args;
+    match args {
+        Identity::Sheet { out, check, passphrase } => sheet(context, out, check, passphrase),
+        Identity::Rotate => {
+            let document = context.daemon()?.post("/identity/rotate", &json!({}))?;
+            context.output.show(document, |rotated: Rotated| rotated_lines(&rotated))
+        }
+    }
+}
+
+fn rotated_lines(rotated: &Rotated) -> String {
+    let (number, recovery) = (rotated.number, &rotated.recovery);
+    format!(
+        "the root key was replaced ({number}); partners follow by themselves\n\nNew recovery sheet: {}\nPassphrase:         {}\n\nPrint the sheet, write the passphrase down on other paper, and destroy the old sheet: it opens nothing any more.\nThe passphrase is shown only now and kept nowhere. Backups made before hold the old key; make a new one.\n",
+        recovery.file, recovery.passphrase
+    )
+}
+
+fn sheet(
+    context: &Context,
+    out: Option<PathBuf>,
+    check: Option<PathBuf>,
+    passphrase: Option<String>,
+) -> Result<(), Failure> {
     let Some(check) = check else { return print(context, out.as_deref()) };
     let body = json!({"sheet": read(&check)?, "passphrase": secret(passphrase)?});
     context.daemon()?.post("/identity/sheet/check", &body)?;

@@ -174,3 +174,92 @@ fn a_stolen_publisher_loses_its_term_and_its_certificate_in_one_command() {
     new.check_store();
     bonn.check_store();
 }
+
+#[test]
+fn a_new_root_key_is_followed_by_everybody_and_the_old_one_does_nothing_any_more() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut town = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
+    let mut koeln = Town::new(dir.path(), "Stadt Köln", "053150000000");
+    let laptop = town.further_node(dir.path(), "laptop");
+    town.befriend(&bonn);
+    town.befriend(&koeln);
+    let dog = town.publish("service", &["title.de=Hundesteuer", "companions.partners.agent_note.de=Termin nötig"]);
+    for partner in [&bonn, &koeln] {
+        eventually("partners read it", || title(&partner.shown(&dog)) == "Hundesteuer");
+        town.wait_in_sync(partner);
+    }
+    let lost = town.further_node(dir.path(), "lost");
+    let draft = lost.create("service", &["title.de=Jahrmarkt"]);
+    eventually("the draft is known", || title(&town.draft(&draft)) == "Jahrmarkt");
+    town.ok(&["nodes", "revoke", &lost.node]);
+    let old_sheet = dir.path().join("altes-blatt.txt");
+    let old_sheet = old_sheet.to_str().expect("UTF-8");
+    town.ok(&["identity", "sheet", "--out", old_sheet]);
+    town.stop();
+    let mut thief = Town::blank(dir.path(), "thief", SIEGBURG);
+    copy(&town.dir, &thief.dir);
+    (thief.organisation, thief.node) = (town.organisation.clone(), town.node.clone());
+    town.start();
+    for partner in [&bonn, &koeln] {
+        town.wait_in_sync(partner);
+    }
+
+    // One partner is away that day.
+    koeln.stop();
+    let refused = laptop.cli(&["identity", "rotate"]);
+    assert!(refused.code == 1 && refused.stderr.contains("the root key is not on this node"), "{}", refused.stderr);
+    let rotated = town.ok(&["identity", "rotate"]);
+    assert_eq!(rotated["number"], json!(1), "{rotated}");
+    let new_sheet = rotated["recovery"]["file"].as_str().expect("a file").to_owned();
+    let passphrase = rotated["recovery"]["passphrase"].as_str().expect("a passphrase").to_owned();
+    assert_ne!(passphrase, town.passphrase);
+    assert_eq!(town.status()["recovery_checked"], json!(false));
+    let old = town.cli(&["identity", "sheet", "--check", old_sheet, "--passphrase", &town.passphrase]);
+    assert!(old.code == 1 && old.stderr.contains("was replaced by a newer one"), "{}", old.stderr);
+    town.ok(&["identity", "sheet", "--check", &new_sheet, "--passphrase", &passphrase]);
+    assert_eq!(town.status()["recovery_checked"], json!(true));
+
+    // Everybody follows, asked by nobody.
+    town.ok(&["edit", &dog, "title.de=Hundesteuer anmelden"]);
+    town.publish_entry(&dog);
+    koeln.start();
+    for reader in [&bonn, &koeln, &laptop, &town] {
+        eventually("all follow", || title(&reader.shown(&dog)) == "Hundesteuer anmelden");
+        let note = reader.shown(&dog)["entry"]["companions"]["partners"]["agent_note"]["de"].clone();
+        assert_eq!(note, "Termin nötig", "reader lists that nodes signed still count");
+        assert_eq!(sentences(reader, "alarms", "invalid_statements"), "");
+    }
+    let late = Town::new(dir.path(), "Stadt Hürth", "053620028028");
+    town.befriend(&late);
+    eventually("a new partner reads it", || title(&late.shown(&dog)) == "Hundesteuer anmelden");
+    // A new own node reads what the revoked one wrote, which root vouches for with its new key.
+    let another = town.further_node(dir.path(), "another");
+    eventually("the kept draft is there", || title(&another.draft(&draft)) == "Jahrmarkt");
+
+    // Whoever has the old sheet, or a disk with the old key, does nothing with it.
+    let mut stranger = Town::blank(dir.path(), "stranger", SIEGBURG);
+    let refused = stranger.cli(&["recover", old_sheet, "--passphrase", &town.passphrase]);
+    assert!(refused.code == 1, "{}", refused.stdout);
+    town.stop();
+    thief.start();
+    eventually("it hears of the new key", || thief.status()["recovery_checked"] == json!(true));
+    let refused = thief.cli(&["publisher", "take"]);
+    assert!(refused.stderr.contains("the root key is not on this node"), "{}", refused.stderr);
+    thief.kill();
+
+    // The new sheet brings the town back.
+    let kept = dir.path().join("neues-blatt.txt");
+    fs::copy(&new_sheet, &kept).expect("a copy");
+    let recovered = stranger.ok(&["recover", kept.to_str().expect("UTF-8"), "--passphrase", &passphrase]);
+    (stranger.organisation, stranger.node) =
+        (town.organisation.clone(), recovered["node"]["id"].as_str().expect("a node").to_owned());
+    stranger.start();
+    stranger.wait_in_sync(&bonn);
+    assert_eq!(title(&stranger.shown(&dog)), "Hundesteuer anmelden");
+    stranger.ok(&["edit", &dog, "title.de=Hundesteuer zahlen"]);
+    stranger.publish_entry(&dog);
+    eventually("and Bonn reads what it says", || title(&bonn.shown(&dog)) == "Hundesteuer zahlen");
+    bonn.check_store();
+    stranger.check_store();
+}

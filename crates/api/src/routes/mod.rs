@@ -29,6 +29,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(nodes::revoke))
         .routes(routes!(status::write_sheet))
         .routes(routes!(status::check_sheet))
+        .routes(routes!(status::rotate))
         .routes(routes!(status::store_check))
         .routes(routes!(status::store_export))
         .routes(routes!(status::backup))

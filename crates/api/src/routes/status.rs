@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State;
-use ortsnetz_node::dto::{BackedUp, BackupRequest, Doctor, PublisherInfo, SheetText, Status, StoreCheck};
+use ortsnetz_node::dto::{BackedUp, BackupRequest, Doctor, PublisherInfo, Rotated, SheetText, Status, StoreCheck};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -67,6 +67,13 @@ pub(crate) async fn check_sheet(State(app): State<App>, body: Body<Sheet>) -> Re
 #[utoipa::path(post, path = "/identity/sheet", responses((status = 200, body = SheetText), (status = 404, body = Problem)))]
 pub(crate) async fn write_sheet(State(app): State<App>) -> Result<Json<SheetText>, Problem> {
     Ok(Json(app.handle.recovery_sheet().await?))
+}
+
+/// A new root key with a new recovery sheet; partners follow by themselves. Needs the root key here.
+#[utoipa::path(post, path = "/identity/rotate", responses((status = 200, body = Rotated), (status = 403, body = Problem),
+    (status = 409, body = Problem)))]
+pub(crate) async fn rotate(State(app): State<App>) -> Result<Json<Rotated>, Problem> {
+    Ok(Json(app.handle.rotate_root().await?))
 }
 
 /// Reads the whole store and recomputes every checksum.

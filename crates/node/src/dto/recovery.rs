@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{NodeInfo, OrganisationInfo};
+use super::{NodeInfo, OrganisationInfo, Recovery};
 
 /// The recovery sheet, printed again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -12,6 +12,15 @@ pub struct SheetText {
     pub sheet: String,
     /// Names of the partners on it.
     pub partners: Vec<String>,
+}
+
+/// `identity rotate`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct Rotated {
+    /// How often the root key was replaced.
+    pub number: usize,
+    /// The new sheet, and what opens it; the old one opens nothing any more.
+    pub recovery: Recovery,
 }
 
 /// What `recover` needs.

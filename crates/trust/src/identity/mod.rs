@@ -88,6 +88,9 @@ pub enum StatementError {
         /// Its number.
         number: u32,
     },
+    /// A new root key without a certificate of the publisher by it: the rest of the chain is missing.
+    #[error("a new root key without what it certifies")]
+    Alone,
     /// The organisation has as many statements of this kind as we keep.
     #[error("more than {max} statements of this kind")]
     TooMany {
@@ -125,8 +128,9 @@ impl Identity {
         Ok((identity, refused))
     }
 
-    /// Takes in several statements in the order in which they can be verified. Returns what was news, and what was
-    /// refused and why.
+    /// Takes in several statements in the order in which they can be verified; what nobody entitled has signed any more is
+    /// dropped when all are in. A new root key counts only if the publisher is certified by it as well: whoever passes on
+    /// the rotation and keeps the rest back does not silence a town. Returns what was news, and what was refused and why.
     pub fn take_in_all(
         &mut self,
         statements: impl IntoIterator<Item = Signed>,
@@ -139,23 +143,72 @@ impl Identity {
             })
             .collect();
         sorted.sort_by(|a, b| (&a.0, a.1, a.2.payload()).cmp(&(&b.0, b.1, b.2.payload())));
+        let rotates =
+            sorted.iter().any(|(slot, ..)| matches!(slot, Slot::Rotation(_)) && !self.held.contains_key(slot));
+        let before = (rotates && self.publisher_is_certified()).then(|| self.clone());
+        let sorted: Vec<Signed> = sorted.into_iter().map(|(_, _, signed)| signed).collect();
+        let (news, refused) = self.take_in_sorted(sorted.clone());
+        let Some(before) = before.filter(|_| !self.publisher_is_certified()) else { return (news, refused) };
+        *self = before;
+        let (rotations, others): (Vec<_>, Vec<_>) =
+            sorted.into_iter().partition(|signed| matches!(signed.statement(), Statement::RootRotation(_)));
+        let (news, mut refused) = self.take_in_sorted(others);
+        refused.extend(rotations.into_iter().map(|signed| (signed, StatementError::Alone)));
+        (news, refused)
+    }
+
+    fn take_in_sorted(&mut self, sorted: Vec<Signed>) -> (Vec<Signed>, Vec<(Signed, StatementError)>) {
         let (mut news, mut refused) = (Vec::new(), Vec::new());
-        for (_, _, signed) in sorted {
-            match self.take_in(signed.clone()) {
-                Ok(TakenIn::New | TakenIn::Conflict(_)) => news.push(signed),
-                Ok(TakenIn::Known | TakenIn::Superseded) => {}
+        let mut entitles = false;
+        for signed in sorted {
+            match self.take_in_unsettled(signed.clone()) {
+                Ok((taken @ (TakenIn::New | TakenIn::Conflict(_)), entitling)) => {
+                    entitles |= entitling;
+                    if taken == TakenIn::New && matches!(signed.statement(), Statement::RootRotation(_)) {
+                        self.drop_of_old_roots();
+                    }
+                    news.push(signed);
+                }
+                Ok((TakenIn::Known | TakenIn::Superseded, _)) => {}
                 Err(error) => refused.push((signed, error)),
             }
+        }
+        if entitles {
+            self.revalidate();
         }
         (news, refused)
     }
 
+    /// What only an old root key signed gives way at once: a thief of it may have signed a higher serial.
+    fn drop_of_old_roots(&mut self) {
+        let root = self.root();
+        self.held.retain(|slot, signed| {
+            if slot.needs_root() {
+                signed.retain_signatures(|key| *key == root);
+            }
+            !slot.needs_root() || !signed.signatures().is_empty()
+        });
+    }
+
+    fn publisher_is_certified(&self) -> bool {
+        self.current_term().is_some_and(|(_, node)| self.certificate(&node).is_some())
+    }
+
     /// Verifies one statement and takes it in. After a new root key, a revocation or a lost role, statements that
     /// nobody entitled has signed any more are dropped; the owner signs them again in the same step.
-    pub fn take_in(&mut self, mut signed: Signed) -> Result<TakenIn, StatementError> {
+    pub fn take_in(&mut self, signed: Signed) -> Result<TakenIn, StatementError> {
+        let (taken, entitles) = self.take_in_unsettled(signed)?;
+        if entitles {
+            self.revalidate();
+        }
+        Ok(taken)
+    }
+
+    /// The same; also whether others may say something now, or no more.
+    fn take_in_unsettled(&mut self, mut signed: Signed) -> Result<(TakenIn, bool), StatementError> {
         if let Statement::Genesis(_) = signed.statement() {
             let own = signed.genesis_id() == Some(self.id);
-            return if own { Ok(TakenIn::Known) } else { Err(StatementError::NotGenesis) };
+            return if own { Ok((TakenIn::Known, false)) } else { Err(StatementError::NotGenesis) };
         }
         if !signed.statement().organisations().contains(&self.id) {
             return Err(StatementError::OtherOrganisation);
@@ -163,15 +216,13 @@ impl Identity {
         let (slot, serial) = Slot::of(signed.statement(), &self.id);
         // A statement that is already here with these signatures needs no verification.
         if self.held.get(&slot) == Some(&signed) {
-            return Ok(TakenIn::Known);
+            return Ok((TakenIn::Known, false));
         }
         self.verify(&slot, &mut signed)?;
         let entitles = matches!(slot, Slot::Rotation(_) | Slot::Certificate(_) | Slot::Revocation(_));
         let taken = self.place(slot, serial, signed)?;
-        if entitles && taken != TakenIn::Known && taken != TakenIn::Superseded {
-            self.revalidate();
-        }
-        Ok(taken)
+        let news = !matches!(taken, TakenIn::Known | TakenIn::Superseded);
+        Ok((taken, entitles && news))
     }
 
     /// Drops the signatures of whoever may not say this, and fails if none remains.

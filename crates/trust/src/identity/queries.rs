@@ -5,6 +5,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Identity, Slot};
+use crate::keys::PublicKey;
 use crate::statement::{Genesis, NodeCertificate, NodeRevocation, OrganisationKind, Readers, Signed, Statement};
 
 /// Whose view of a chain: statements about a collection that is not public go to its readers only.
@@ -230,6 +231,16 @@ impl Identity {
     /// Whether a node had a certificate and it was taken back.
     pub fn is_revoked(&self, node: &NodeId) -> bool {
         self.last_certificate(node).is_some() && self.certificate(node).is_none()
+    }
+
+    /// Whether this key could once sign for the organisation and cannot any more: a root key that was replaced, or that of
+    /// a node whose certificate was taken back.
+    pub fn is_retired(&self, key: &PublicKey) -> bool {
+        let replaced = self.held.values().any(|signed| match signed.statement() {
+            Statement::RootRotation(rotation) => rotation.old == *key,
+            _ => false,
+        });
+        replaced || self.is_revoked(&NodeId(key.0))
     }
 
     /// Whether whoever writes in a collection in this term had its certificate taken back since: of what it wrote there

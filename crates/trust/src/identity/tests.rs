@@ -181,6 +181,8 @@ fn a_new_root_key_takes_over_and_the_old_one_counts_no_more() {
     assert_eq!(town.identity.root(), new.public());
     assert_eq!(town.identity.current_term(), Some((1, town.id())));
     assert!(town.identity.roles(&laptop.id()).admin);
+    let retired = [town.root.public(), new.public(), laptop.public()].map(|key| town.identity.is_retired(&key));
+    assert_eq!(retired, [true, false, false]);
     let late = before.appoint(laptop.id(), NOW, &town.root).unwrap();
     assert_eq!(town.identity.take_in(late), Err(StatementError::Unauthorised));
     // Another rotation by the old key is evidence, and the first stays.
@@ -199,6 +201,41 @@ fn a_new_root_key_takes_over_and_the_old_one_counts_no_more() {
     let (fresh, refused) = Identity::from_statements(town.identity.statements_for(View::Own)).unwrap();
     assert!(refused.is_empty());
     assert_eq!(fresh.chain_hash(View::Own), town.identity.chain_hash(View::Own));
+}
+
+#[test]
+fn a_new_root_key_loses_nothing_that_nodes_signed_and_comes_only_whole() {
+    let (mut town, laptop) = two_nodes();
+    let bonn = OrgId([1; 32]);
+    let readers = Readers::Organisations(vec![bonn]);
+    for signed in state(&town.identity, "partners", readers, &laptop) {
+        town.identity.take_in(signed).unwrap();
+    }
+    let new = RootKey::from_secret(&[50; 32]);
+    let before = town.identity.clone();
+    let statements = town.identity.rotate(&town.root, &new, NOW + DAY).unwrap();
+    assert_eq!(town.identity.take_in_all(statements.clone()).1, []);
+    assert_eq!(town.identity.root(), new.public());
+    assert!(town.identity.can_read(&collection_id(&town, "partners"), &bonn), "the laptop signed that");
+    assert_eq!(town.identity.statements_for(View::Own).len(), before.statements_for(View::Own).len() + 1);
+    // Where a thief of the old key was quicker, with higher serials and another term, that goes.
+    let mut deceived = before.clone();
+    let plain = Roles::default();
+    let node = town.id();
+    deceived.take_in(before.certify(node, plain, "Falsch".into(), vec![], NOW, &town.root).unwrap()).unwrap();
+    deceived.take_in(before.appoint(laptop.id(), NOW, &town.root).unwrap()).unwrap();
+    deceived.take_in_all(before.revoke(laptop.id(), NOW, &town.root).unwrap());
+    deceived.take_in_all(town.identity.statements_for(View::Own));
+    assert_eq!(deceived, town.identity);
+    // A relay that keeps back what the new key certifies changes nothing.
+    for kept in [1, 2] {
+        let mut part = before.clone();
+        let (news, refused) = part.take_in_all(statements[..kept].to_vec());
+        assert!(news.is_empty() && refused.iter().any(|(_, error)| *error == StatementError::Alone), "{kept}");
+        assert_eq!(part, before);
+        part.take_in_all(statements.clone());
+        assert_eq!(part, town.identity);
+    }
 }
 
 #[test]
