@@ -12,10 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use automerge::transaction::Transactable as _;
 use ortsnetz_model::{CollectionId, EntryId, FeedId, Hash, OrgId, Position};
+use ortsnetz_sync::Item;
 use ortsnetz_sync::limits::{HAVE_FEEDS_MAX, WANTS_MAX};
-use ortsnetz_sync::wire::{Held, Message};
+use ortsnetz_sync::wire::{Held, Message, PageKind, WireItem};
 use ortsnetz_tests::{Hostile, Town};
+use ortsnetz_trust::{Body, Record, SignedRecord};
 use serde_json::json;
 
 /// Entries of the node, each with a text of so many bytes that cannot be packed much.
@@ -60,7 +63,8 @@ fn main() {
     let peace = measure();
     peace.print("in peace", None, 0);
     let mut failed = 0;
-    let attacks: [(&str, Attack); 6] = [
+    let attacks: [(&str, Attack); 7] = [
+        ("signed changes that take long to judge", heavy),
         ("flood of beats that want an answer", beats),
         ("thousands of feeds told again and again", boasts),
         ("requests without pause, all answers read", requests),
@@ -238,6 +242,45 @@ fn audits(hostile: &mut Hostile, world: &World) {
                 None => return,
             }
         }
+    }
+}
+
+/// Pages full of changes that are small, signed, and as much work as one change may be.
+fn heavy(hostile: &mut Hostile, world: &World) {
+    let mut document = automerge::AutoCommit::new();
+    let list = document.put_object(automerge::ROOT, "k", automerge::ObjType::List).expect("a list");
+    for at in 0..40_000 {
+        document.insert(&list, at, ()).expect("an item");
+    }
+    document.commit();
+    let change = document.get_changes(&[]).remove(0);
+    let (chunk, head) = (change.raw_bytes().to_vec(), Hash(change.hash().0));
+    let epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
+    for page in 0.. {
+        let position = |number: u64| Position { term: 1, epoch, sequence: page * 64 + number + 1 };
+        let record = |number: u64| Record {
+            feed: hostile.feed("public"),
+            entry: Some(EntryId(std::array::from_fn(|at| (page * 64 + number).to_be_bytes()[at % 8]))),
+            generation: 1,
+            position: position(number),
+            previous: None,
+            list_serial: 0,
+            at: epoch,
+            instance: 1,
+            body: Body::Publication { heads: vec![head] },
+            totals: None,
+        };
+        let items = (0..64).map(|number| {
+            let signed = SignedRecord::sign(record(number), &hostile.key).expect("it can be signed");
+            WireItem::new(&Item { record: signed.to_bytes().into(), chunks: vec![chunk.clone()] })
+        });
+        let (feed, items) = (hostile.feed("public"), items.collect());
+        let after = Position { sequence: page * 64, ..position(0) };
+        let message = Message::Page { feed, after, upto: position(63), items, kind: PageKind::Live, offer: None };
+        if !world.goes_on() || !hostile.say(&message) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -1,18 +1,22 @@
 //! Judging records and changes of others, outside the engine: signature, hash graph, operation budget, application on a
 //! clone, projection.
 
-use ortsnetz_model::{CollectionId, Document, DocumentId, EntryId, FeedId, Hash, Position};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use ortsnetz_model::{CollectionId, Document, DocumentId, EntryId, FeedId, Hash, NodeId, Position};
 use ortsnetz_store::Side;
 use ortsnetz_sync::{Item, OpId, Verdict};
-use ortsnetz_trust::accept::{AcceptError, Mode, accept_document, part_of};
+use ortsnetz_trust::accept::{AcceptError, Mode, accept_document, operations, part_of};
+use ortsnetz_trust::limits::PAGE_OPERATIONS_MAX;
 use ortsnetz_trust::record::{Body, Checkpoint, Draft, SignedRecord};
-use rayon::prelude::*;
 
 use crate::clock;
 use crate::documents;
 use crate::driver::Input;
+use crate::judges::{Job, Judges};
 use crate::rows;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 use crate::working;
 
 /// A record that was found good, with what must be written for it.
@@ -47,13 +51,72 @@ pub(crate) enum OutcomeContent {
     },
 }
 
-/// Judges all items in parallel and answers the loop. Blocks.
-pub(crate) fn accept(shared: &Shared, op: OpId, feed: FeedId, items: Vec<Item>) {
-    let now = clock::now();
-    let checkpoint = checkpoint(shared, &feed);
-    let judge = |item| accept_one(shared, &feed, item, now, checkpoint.as_ref());
-    let (verdicts, outcomes) = items.into_par_iter().map(judge).unzip();
-    let _ = shared.driver.send(Input::Accepted(op, verdicts, outcomes));
+/// What came out of one item.
+type Judged = (Verdict, Option<Outcome>);
+
+/// Records that arrived together, while they are judged.
+struct Trial {
+    shared: Arc<Shared>,
+    op: OpId,
+    feed: FeedId,
+    now: u64,
+    /// The newest checkpoint held of the feed; read by whoever comes first.
+    checkpoint: OnceLock<Option<(Checkpoint, Position)>>,
+    budget: Budget,
+    results: Mutex<Vec<Option<Judged>>>,
+    left: AtomicUsize,
+}
+
+/// What all changes of a page may expand to.
+#[derive(Default)]
+struct Budget(AtomicU64);
+
+impl Budget {
+    /// Whether there is room for these operations, too.
+    fn takes(&self, operations: u64) -> bool {
+        self.0.fetch_add(operations, Ordering::Relaxed).saturating_add(operations) <= PAGE_OPERATIONS_MAX
+    }
+}
+
+/// Has all items judged, each on its own, and the loop answered when the last is done.
+pub(crate) fn accept(shared: &Arc<Shared>, judges: &Judges, op: OpId, node: NodeId, feed: FeedId, items: Vec<Item>) {
+    let trial = Arc::new(Trial {
+        shared: shared.clone(),
+        op,
+        feed,
+        now: clock::now(),
+        checkpoint: OnceLock::new(),
+        budget: Budget::default(),
+        results: Mutex::new(items.iter().map(|_| None).collect()),
+        left: AtomicUsize::new(items.len()),
+    });
+    let jobs = items.into_iter().enumerate().map(|(place, item)| {
+        let trial = trial.clone();
+        Box::new(move || trial.hear(place, item)) as Job
+    });
+    judges.take(node, jobs);
+}
+
+impl Trial {
+    /// Judges one item; the last one brings all verdicts to the loop.
+    fn hear(&self, place: usize, item: Item) {
+        let checkpoint = self.checkpoint.get_or_init(|| checkpoint(&self.shared, &self.feed));
+        let result = if self.budget.takes(operations(&item.chunks)) {
+            accept_one(&self.shared, &self.feed, item, self.now, checkpoint.as_ref())
+        } else {
+            let reason = format!("the changes of a page have more than {PAGE_OPERATIONS_MAX} operations");
+            (Verdict::Invalid(reason), None)
+        };
+        if let Some(slot) = lock(&self.results).get_mut(place) {
+            *slot = Some(result);
+        }
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let unjudged = || (Verdict::Invalid("not judged".into()), None);
+            let results = std::mem::take(&mut *lock(&self.results)).into_iter().map(|one| one.unwrap_or_else(unjudged));
+            let (verdicts, outcomes) = results.unzip();
+            let _ = self.shared.driver.send(Input::Accepted(self.op, verdicts, outcomes));
+        }
+    }
 }
 
 /// The newest checkpoint held of a feed: of a revoked node it says what counts.
@@ -208,5 +271,18 @@ pub(crate) fn home_of(organisation: &ortsnetz_model::OrgId, collections: &[Colle
                 .or_else(|| several.first())
                 .copied()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_changes_of_a_page_have_one_budget() {
+        let budget = Budget::default();
+        assert!(budget.takes(PAGE_OPERATIONS_MAX - 1) && budget.takes(1), "at the limit");
+        assert!(!budget.takes(1), "over it");
+        assert!(!Budget::default().takes(u64::MAX));
     }
 }

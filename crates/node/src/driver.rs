@@ -20,6 +20,7 @@ use crate::dto::EventInfo;
 use crate::error::NodeError;
 use crate::given_back;
 use crate::identities;
+use crate::judges::Judges;
 use crate::plan::{OpIds, Pending};
 use crate::rows;
 use crate::shared::{Shared, lock, read, stopping, write};
@@ -68,6 +69,7 @@ pub(crate) struct Driver {
     /// Nodes the engine waits for until what it sent to them has left.
     draining: BTreeSet<NodeId>,
     connected: BTreeMap<NodeId, OrgId>,
+    judges: Judges,
     /// What nodes did that are about to be cut off.
     misdeeds: BTreeMap<NodeId, String>,
     wake_at: Option<u64>,
@@ -86,6 +88,7 @@ impl Driver {
             unsent: BTreeMap::new(),
             draining: BTreeSet::new(),
             connected: BTreeMap::new(),
+            judges: Judges::new(std::thread::available_parallelism().map_or(1, usize::from)),
             misdeeds: BTreeMap::new(),
             wake_at: None,
         }
@@ -282,8 +285,7 @@ impl Driver {
             }
             Effect::Accept { op, node, feed, items } => {
                 self.accepting.insert(op, node);
-                let shared = self.shared.clone();
-                rayon::spawn(move || accepting::accept(&shared, op, feed, items));
+                accepting::accept(&self.shared, &self.judges, op, node, feed, items);
             }
             Effect::Store { op, batch } => {
                 let (node, outcomes) = match batch.accept.and_then(|accept| self.accepted.remove(&accept)) {

@@ -26,6 +26,7 @@ mod homecoming;
 mod identities;
 mod importing;
 mod joining;
+mod judges;
 mod maintenance;
 mod marks;
 mod metrics;

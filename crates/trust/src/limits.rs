@@ -60,6 +60,9 @@ pub const CHANGE_OPERATIONS_MAX: u64 = 50_000;
 /// Operations one delivery may expand to.
 pub const DOCUMENT_OPERATIONS_MAX: u64 = 200_000;
 
+/// Operations all changes of one page may expand to. A page has 512 KiB, and an operation several bytes.
+pub const PAGE_OPERATIONS_MAX: u64 = 400_000;
+
 /// Longest time an invitation may be open, in milliseconds (30 days).
 pub const INVITATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Longest invitation as text, in characters.

@@ -67,10 +67,10 @@ impl Siege {
     }
 
     /// It is cut off, kept out, and status and metrics say why.
-    fn it_is_kept_out(&mut self, why: &str) {
+    fn it_is_kept_out(&mut self, why: &[&str]) {
         assert!(self.hostile().is_closed_within(Duration::from_secs(60)), "its line is closed");
         let alarm = self.alarm("misbehaved");
-        assert!(alarm["message"].as_str().is_some_and(|text| text.contains(why)), "{alarm}");
+        assert!(alarm["message"].as_str().is_some_and(|text| why.iter().any(|why| text.contains(why))), "{alarm}");
         assert!(!self.hostile().connect(), "it is not let in again at once");
         let row = eventually_some("its row", || {
             let partners = self.victim.status()["partners"].as_array().cloned().unwrap_or_default();
@@ -115,7 +115,7 @@ fn now() -> u64 {
 fn garbage_is_cut_off_and_kept_out() {
     let mut siege = Siege::new();
     assert!(siege.hostile().send(b"\x00Guten Tag"));
-    siege.it_is_kept_out("no message");
+    siege.it_is_kept_out(&["no message"]);
 }
 
 #[test]
@@ -124,14 +124,14 @@ fn a_bomb_is_cut_off_and_kept_out() {
     let bomb = zstd::bulk::compress(&vec![0; 512 << 20], 19).expect("it can be packed");
     assert!(bomb.len() < FRAME_BYTES_MAX, "{} bytes", bomb.len());
     assert!(siege.hostile().send(&[&[1], bomb.as_slice()].concat()));
-    siege.it_is_kept_out("does not inflate");
+    siege.it_is_kept_out(&["does not inflate"]);
 }
 
 #[test]
 fn a_frame_without_end_is_cut_off_and_kept_out() {
     let mut siege = Siege::new();
     assert!(siege.hostile().send_bytes(&u32::MAX.to_be_bytes()));
-    siege.it_is_kept_out("4294967295 bytes");
+    siege.it_is_kept_out(&["4294967295 bytes"]);
 }
 
 #[test]
@@ -144,7 +144,8 @@ fn requests_without_end_are_cut_off_and_kept_out() {
     let stop = Arc::new(());
     let hostile = siege.hostile.take().expect("it is here");
     siege.hostile = Some(hostile.flood(want, &stop).join().expect("the flood ends"));
-    siege.it_is_kept_out("more requests at a time");
+    // On a busy machine they pile up before anybody looks at them.
+    siege.it_is_kept_out(&["more requests at a time", "flooded us"]);
 }
 
 #[test]

@@ -140,7 +140,9 @@ impl Engine {
         if page.items.len() > PAGE_RECORDS_MAX || pieces > PIECES_MAX {
             return self.misbehaved(&node, "a page of more records or changes than allowed".into());
         }
-        let within_quota = page.kind != PageKind::Live || self.count_push(&node, &page);
+        let mistrusted = self.mistrusted.get(&node).and_then(|feeds| feeds.get(&feed));
+        let mistrusted = mistrusted.is_some_and(|(until, _)| *until > self.now);
+        let within_quota = page.kind != PageKind::Live || !mistrusted && self.count_push(&node, &page);
         if let Some(session) = self.sessions.get_mut(&node) {
             session.offer = offer.or(session.offer);
             // It has at least this; where nothing is known, only what is news to us says something.

@@ -137,6 +137,13 @@ pub fn accept_document(
     Ok(Accepted { document, entry, chunks: new })
 }
 
+/// The operations these changes expand to, without expanding them. What is no change, or more than a change may be, counts
+/// nothing: it is refused anyhow.
+pub fn operations(chunks: &[Vec<u8>]) -> u64 {
+    let of = |bytes: &Vec<u8>| ChunkHead::read(bytes).and_then(|head| budget::operations(&head)).unwrap_or(0);
+    chunks.iter().map(of).sum()
+}
+
 /// The delivered chunks by hash; each once.
 fn read<'a>(chunks: &'a [Vec<u8>], heads: &[Hash]) -> Result<BTreeMap<Hash, ChunkHead<'a>>, Refusal> {
     within("heads", heads.len() as u64, HEADS_MAX as u64)?;

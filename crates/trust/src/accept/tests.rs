@@ -231,6 +231,8 @@ fn as_many_operations_as_allowed_and_no_more() {
     };
     assert_eq!(count(CHANGE_OPERATIONS_MAX), Ok(CHANGE_OPERATIONS_MAX));
     assert!(count(CHANGE_OPERATIONS_MAX + 1).is_err());
+    assert_eq!(operations(&[nulls(CHANGE_OPERATIONS_MAX), nulls(7), vec![1, 2]]), CHANGE_OPERATIONS_MAX + 7);
+    assert_eq!(operations(&[nulls(CHANGE_OPERATIONS_MAX + 1)]), 0, "refused on its own");
     // Many changes that are each within their budget.
     let mut chunks: Vec<Vec<u8>> = Vec::new();
     for n in 0..5u8 {

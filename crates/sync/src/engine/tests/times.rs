@@ -62,7 +62,15 @@ fn who_sends_something_invalid_again_is_not_asked_for_a_while_even_if_it_hangs_u
     let asked = |lab: &Lab| lab.session().may_be_asked(&feed, lab.now);
     let named = |alarm: &&Alarm| matches!(alarm, Alarm::Invalid { node: who, .. } if *who == node);
     for times in 1..3 {
-        lab.push("public", 1..2, &[]);
+        // Pushed, and then, because that is not looked at any more, given when asked.
+        let kind = [PageKind::Live, PageKind::Last][times - 1];
+        let items = vec![WireItem::new(&lab.them.item(lab.them.record(feed, 1), Vec::new()))];
+        lab.hear(&Message::Have {
+            feeds: vec![Held { feed, cursor: at(1), serial: 0 }],
+            chains: Vec::new(),
+            offer: None,
+        });
+        lab.hear(&Message::Page { feed, after: Position::default(), upto: at(1), items, kind, offer: None });
         lab.judge(&Verdict::Invalid("forged".into()));
         assert_eq!(lab.alarms.iter().filter(named).count(), times);
         assert!(!asked(&lab));
@@ -71,6 +79,9 @@ fn who_sends_something_invalid_again_is_not_asked_for_a_while_even_if_it_hangs_u
         assert_eq!(asked(&lab), times == 1, "it may have been repaired, once");
     }
     let begin = lab.now;
+    lab.push("public", 1..2, &[]);
+    let judged = lab.take(|effect| matches!(effect, Effect::Accept { .. }).then_some(()));
+    assert!(judged.is_empty(), "nor is what it pushes looked at");
     while lab.now < begin + BLOCKED_MS - 1 {
         assert!(!asked(&lab), "{} ms later", lab.now - begin);
         lab.hear(&Message::Beat { question: false });
