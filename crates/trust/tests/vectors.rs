@@ -5,7 +5,7 @@ mod vectors;
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, ObjType, ROOT};
-use ortsnetz_model::{Actor, CollectionId, Document, Entry, EntryId, FeedId, Hash, Ids, NodeId, Position};
+use ortsnetz_model::{Actor, CollectionId, Document, Entry, EntryId, FeedId, Hash, Ids, NodeId, OrgId, Position};
 use ortsnetz_trust::identity::{Founding, Identity, View};
 use ortsnetz_trust::invite::{
     Invitation, JoinMessage, NamedOrganisation, PartnerInviter, PartnerJoiner, Token, TokenKind,
@@ -17,6 +17,7 @@ use ortsnetz_trust::record::{
 use ortsnetz_trust::statement::{
     CollectionStatement, Delegation, NodeCertificate, NodeRevocation, OrganisationKind, PartnerConfirmation,
     Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, Roles, RootRotation, Succession,
+    SuccessionConfirmation,
 };
 use ortsnetz_trust::{Body, NodeKey, Record, RootKey, Signed, SignedRecord, Signer, Statement};
 use serde_json::{Value, json};
@@ -125,6 +126,14 @@ fn statements() {
     let organisations = Readers::Organisations(vec![other]);
     let mut narrowed = collection("partners", Readers::Organisations(Vec::new()), false);
     (narrowed.serial, narrowed.at) = (2, NOW + 1);
+    let checked = SuccessionConfirmation {
+        organisation: own,
+        successor: other,
+        predecessor: OrgId([8; 32]),
+        serial: 1,
+        confirmed: true,
+        at: NOW,
+    };
     let removed = ReaderRemoval {
         organisation: own,
         collection: narrowed.collection,
@@ -154,7 +163,12 @@ fn statements() {
             PublisherTerm { organisation: own, number: 2, node: node_id, at: NOW + 1 }.into(),
             &[root],
         ),
-        sign("a successor", Succession { organisation: own, predecessor: other, serial: 1, at: NOW }.into(), &[root]),
+        sign(
+            "a successor",
+            Succession { organisation: own, predecessor: other, serial: 1, at: NOW, ended: false }.into(),
+            &[root],
+        ),
+        sign("a succession that was checked", checked.into(), &[node]),
         sign("a public collection", collection("public", Readers::Public, true).into(), &[node]),
         sign("a collection for named organisations", collection("partners", organisations, false).into(), &[node]),
         sign("the same, after a reader was removed", narrowed.into(), &[node]),

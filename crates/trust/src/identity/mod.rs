@@ -13,6 +13,7 @@ mod queries;
 mod record_tests;
 mod records;
 mod slot;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use owner::{CERTIFICATE_MS, Founding};
 pub use queries::{EXPIRY_WARNING_DAYS, ExpiryWarning, NodeState, PartnershipState, View};
 pub use records::{FINAL_TERM, RecordError};
 pub use slot::Slot;
+pub use succession::succession_words;
 
 use crate::keys::PublicKey;
 use crate::limits::{
@@ -289,9 +291,11 @@ impl Identity {
             Slot::Term(_) => TERMS_MAX,
             Slot::Collection(_) => COLLECTIONS_MAX,
             Slot::Removal(..) => REMOVALS_MAX,
-            Slot::Succession(_) | Slot::Partnership(_) | Slot::Confirmation(_) | Slot::Delegation(..) => {
-                PARTNERSHIPS_MAX
-            }
+            Slot::Succession(_)
+            | Slot::SuccessionConfirmation(_)
+            | Slot::Partnership(_)
+            | Slot::Confirmation(_)
+            | Slot::Delegation(..) => PARTNERSHIPS_MAX,
         };
         let kind = std::mem::discriminant(slot);
         let count = self.held.keys().filter(|held| std::mem::discriminant(*held) == kind).count();

@@ -355,14 +355,6 @@ impl Identity {
             _ => None,
         })
     }
-
-    /// Organisations this one says it follows. Counts only once a person here checked it.
-    pub fn predecessors(&self) -> impl Iterator<Item = OrgId> {
-        self.held.keys().filter_map(|slot| match slot {
-            Slot::Succession(predecessor) => Some(*predecessor),
-            _ => None,
-        })
-    }
 }
 
 fn warning_step(left_ms: u64) -> Option<u32> {

@@ -29,6 +29,8 @@ pub enum Slot {
     Delegation(OrgId, String),
     /// The removal of a reader from a collection.
     Removal(CollectionId, OrgId),
+    /// The confirmation of who follows another organisation.
+    SuccessionConfirmation(OrgId),
 }
 
 impl Slot {
@@ -47,6 +49,7 @@ impl Slot {
             Statement::PartnerConfirmation(s) => (Self::Confirmation(s.partner), s.serial),
             Statement::Delegation(s) => (Self::Delegation(s.to, s.ars.clone()), s.serial),
             Statement::ReaderRemoval(s) => (Self::Removal(s.collection, s.reader), s.serial),
+            Statement::SuccessionConfirmation(s) => (Self::SuccessionConfirmation(s.predecessor), s.serial),
         }
     }
 

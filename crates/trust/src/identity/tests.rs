@@ -301,7 +301,7 @@ fn as_many_statements_of_a_kind_as_allowed_and_no_more() {
         id
     }
     type Make = fn(usize) -> Slot;
-    let kinds: [(usize, Make); 10] = [
+    let kinds: [(usize, Make); 11] = [
         (ROTATIONS_MAX, |n| Slot::Rotation(n as u32)),
         (NODES_MAX, |n| Slot::Certificate(NodeId(id(n)))),
         (NODES_MAX, |n| Slot::Revocation(NodeId(id(n)))),
@@ -309,6 +309,7 @@ fn as_many_statements_of_a_kind_as_allowed_and_no_more() {
         (COLLECTIONS_MAX, |n| Slot::Collection(CollectionId::named(&OrgId([0; 32]), &n.to_string()))),
         (REMOVALS_MAX, |n| Slot::Removal(CollectionId([0; 16]), OrgId(id(n)))),
         (PARTNERSHIPS_MAX, |n| Slot::Succession(OrgId(id(n)))),
+        (PARTNERSHIPS_MAX, |n| Slot::SuccessionConfirmation(OrgId(id(n)))),
         (PARTNERSHIPS_MAX, |n| Slot::Partnership(OrgId(id(n)))),
         (PARTNERSHIPS_MAX, |n| Slot::Confirmation(OrgId(id(n)))),
         (PARTNERSHIPS_MAX, |n| Slot::Delegation(OrgId(id(n)), String::new())),

@@ -194,6 +194,7 @@ fn chain(identity: &Identity, record: &SignedRecord) -> Vec<Signed> {
             Slot::Genesis | Slot::Rotation(_) | Slot::Certificate(_) | Slot::Revocation(_) | Slot::Term(_) => true,
             Slot::Collection(id) => id == collection,
             Slot::Succession(_)
+            | Slot::SuccessionConfirmation(_)
             | Slot::Partnership(_)
             | Slot::Confirmation(_)
             | Slot::Delegation(..)

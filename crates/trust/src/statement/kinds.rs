@@ -166,6 +166,33 @@ pub struct Succession {
     /// When, milliseconds since 1970.
     #[n(3)]
     pub at: u64,
+    /// It follows it no more.
+    #[n(4)]
+    pub ended: bool,
+}
+
+/// A person of the organisation compared check words and found that one organisation follows another one, or that it does
+/// not. One statement for each that is followed. Signed by a node with role `admin` or by root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SuccessionConfirmation {
+    /// Who confirms.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// The successor.
+    #[n(1)]
+    pub successor: OrgId,
+    /// The one it follows; may be who confirms.
+    #[n(2)]
+    pub predecessor: OrgId,
+    /// Counts the statements about this predecessor from 1.
+    #[n(3)]
+    pub serial: u64,
+    /// `false` refuses it, or takes an earlier confirmation back.
+    #[n(4)]
+    pub confirmed: bool,
+    /// When, milliseconds since 1970.
+    #[n(5)]
+    pub at: u64,
 }
 
 /// Who may read a collection.

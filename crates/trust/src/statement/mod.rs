@@ -15,7 +15,7 @@ use ortsnetz_model::{Hash, OrgId};
 pub use kinds::{
     CollectionStatement, Delegation, Genesis, NodeCertificate, NodeRevocation, OrganisationKind, PartnerConfirmation,
     Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, Roles, RootRotation, STATEMENT_VERSION,
-    Succession, is_ars,
+    Succession, SuccessionConfirmation, is_ars,
 };
 pub(crate) use rules::{Rules, check_addresses};
 
@@ -79,6 +79,7 @@ statements! {
     9 PartnerConfirmation(PartnerConfirmation) = "partner-confirmation",
     10 Delegation(Delegation) = "delegation",
     11 ReaderRemoval(ReaderRemoval) = "reader-removal",
+    12 SuccessionConfirmation(SuccessionConfirmation) = "succession-confirmation",
 }
 
 impl Statement {
@@ -98,6 +99,7 @@ impl Statement {
             Self::PartnerConfirmation(s) => vec![s.organisation],
             Self::Delegation(s) => vec![s.organisation],
             Self::ReaderRemoval(s) => vec![s.organisation],
+            Self::SuccessionConfirmation(s) => vec![s.organisation],
         }
     }
 }

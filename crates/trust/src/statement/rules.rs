@@ -4,7 +4,8 @@ use ortsnetz_model::{CollectionId, OrgId};
 
 use super::kinds::{
     CollectionStatement, Delegation, Genesis, NodeCertificate, NodeRevocation, PartnerConfirmation, Partnership,
-    PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, RootRotation, STATEMENT_VERSION, Succession, is_ars,
+    PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, RootRotation, STATEMENT_VERSION, Succession,
+    SuccessionConfirmation, is_ars,
 };
 use crate::canonical::{EncodingError, rule};
 use crate::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, NAME_BYTES_MAX, READERS_MAX};
@@ -71,6 +72,13 @@ impl Rules for PublisherTerm {
 impl Rules for Succession {
     fn check(&self) -> Result<(), EncodingError> {
         rule(self.serial > 0 && self.organisation != self.predecessor, || "an organisation follows itself".into())
+    }
+}
+
+impl Rules for SuccessionConfirmation {
+    fn check(&self) -> Result<(), EncodingError> {
+        let other = self.organisation != self.successor && self.successor != self.predecessor;
+        rule(self.serial > 0 && other, || "an organisation confirms itself as successor, or follows itself".into())
     }
 }
 
