@@ -17,7 +17,7 @@ pub use nodes::{CertifiedNode, NamedEntry, PublishedByNode, PublisherInfo, Renew
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
 };
-pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, Rotated, SheetText};
+pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, Rotated, SheetText, SuccessionInfo};
 
 /// An organisation as shown everywhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -40,6 +40,9 @@ pub struct OrganisationInfo {
     /// RFC 3339; set since its publisher's certificate ended: what is shown of it is the last state that was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expired_since: Option<String>,
+    /// Name of the organisation that answers in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeded_by: Option<String>,
 }
 
 /// This node.

@@ -15,7 +15,7 @@ use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
     backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, partners, reading,
-    receipts, recovering, redacting, rotating, searching, sheets, start, status,
+    receipts, recovering, redacting, rotating, searching, sheets, start, status, succeeding,
 };
 
 /// How a node is started.
@@ -236,6 +236,28 @@ impl Handle {
     /// `identity rotate`: a new root key, and a new recovery sheet; needs the root key on this node.
     pub async fn rotate_root(&self) -> Result<Rotated, NodeError> {
         self.blocking(move |shared| rotating::rotate(shared)).await
+    }
+
+    /// `identity succeed`: follows another organisation and adopts its verified entries, or (`undo`) does so no more.
+    pub async fn succeed(&self, predecessor: &str, publish: bool, undo: bool) -> Result<SuccessionInfo, NodeError> {
+        let name = predecessor.to_owned();
+        self.blocking(
+            move |shared| {
+                if undo { succeeding::undo(shared, &name) } else { succeeding::succeed(shared, &name, publish) }
+            },
+        )
+        .await
+    }
+
+    /// `partners succession`: a person compared the check words, and it is so or not.
+    pub async fn confirm_succession(
+        &self,
+        successor: &str,
+        predecessor: &str,
+        confirmed: bool,
+    ) -> Result<SuccessionInfo, NodeError> {
+        let (successor, predecessor) = (successor.to_owned(), predecessor.to_owned());
+        self.blocking(move |shared| succeeding::confirm(shared, &successor, &predecessor, confirmed)).await
     }
 
     /// `identity sheet` read back: proves that the sheet and its passphrase open.

@@ -50,6 +50,7 @@ mod short;
 mod start;
 mod status;
 mod storing;
+mod succeeding;
 mod vouching;
 mod working;
 

@@ -259,6 +259,10 @@ fn drafts_of(shared: &Shared, node: &NodeId) -> Result<Vec<NamedEntry>, NodeErro
 pub(crate) fn tasks(shared: &Shared) -> Result<Vec<TaskInfo>, NodeError> {
     let identity = shared.identity();
     let mut tasks = Vec::new();
+    if identity.is_revoked(&shared.own.node) {
+        // It can do nothing about them; the alarm says what it can do.
+        return Ok(tasks);
+    }
     for node in identity.revoked_nodes() {
         let (Some(certificate), Some(revocation)) = (identity.last_certificate(&node), identity.revocation(&node))
         else {

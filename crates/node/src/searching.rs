@@ -21,6 +21,7 @@ use crate::error::NodeError;
 use crate::reading::parse_on;
 use crate::rows;
 use crate::shared::{Shared, read};
+use crate::succeeding;
 
 /// Memory in which the index collects changes, in bytes.
 const HEAP_BYTES: usize = 16 << 20;
@@ -385,12 +386,17 @@ pub(crate) fn claim(shared: &Shared, organisation: &OrgId) -> Option<Ars> {
     shared.identity_of(organisation)?.ars().parse().ok()
 }
 
+/// The place an organisation claims, and those of the organisations that it follows.
+pub(crate) fn places_of(shared: &Shared, organisation: &OrgId) -> Vec<Ars> {
+    claim(shared, organisation).into_iter().chain(succeeding::inherited(shared, organisation)).collect()
+}
+
 /// Places we answer for: our own and those of confirmed partners.
 pub(crate) fn served(shared: &Shared) -> Vec<Ars> {
     let partners = read(&shared.partners);
     std::iter::once(&shared.own.organisation)
         .chain(partners.iter().filter(|(_, partner)| partner.confirmed && !partner.ended).map(|(id, _)| id))
-        .filter_map(|organisation| claim(shared, organisation))
+        .flat_map(|organisation| places_of(shared, organisation))
         .collect()
 }
 
@@ -399,7 +405,7 @@ pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Ars
     if read(&shared.claims).contradicted.contains(organisation) {
         return Standing::Contradicted;
     }
-    let speaks = place.is_none_or(|place| claim(shared, organisation).is_some_and(|claim| claim.covers(place)));
+    let speaks = place.is_none_or(|place| places_of(shared, organisation).iter().any(|claim| claim.covers(place)));
     if !speaks {
         return Standing::Elsewhere;
     }
@@ -452,8 +458,10 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
             }
         }
     }
+    // Who was followed by another one answers no more.
+    let succeeded = read(&shared.claims).succeeded.clone();
     let allowed = |feed: &FeedId| {
-        if public_only && !shared.is_public(feed) {
+        if public_only && !shared.is_public(feed) || succeeded.contains_key(&feed.organisation) {
             return None;
         }
         Some(standing(shared, &feed.organisation, place.as_ref()))
@@ -478,13 +486,13 @@ fn completeness(shared: &Shared) -> Completeness {
 
 fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit {
     let feed = FeedId { organisation: hit.organisation, collection: hit.collection };
-    let claim = claim(shared, &hit.organisation);
+    let claims = places_of(shared, &hit.organisation);
     let organisation = shared.organisation_info(&hit.organisation);
     let elsewhere = match place {
         Some(_) => matches!(hit.standing, Standing::Elsewhere | Standing::Contradicted),
         None => {
             !hit.valid_for.is_empty()
-                && !claim.is_some_and(|claim| hit.valid_for.iter().any(|ars| claim.covers(ars) || ars.covers(&claim)))
+                && !claims.iter().any(|claim| hit.valid_for.iter().any(|ars| claim.covers(ars) || ars.covers(claim)))
         }
     };
     let remark = if elsewhere {

@@ -256,6 +256,8 @@ impl Shared {
             let relayed = read(&self.introduced).get(organisation).and_then(|row| row.by.first().copied());
             info.introduced_by = voucher.or(relayed).map(|by| self.organisation_name(&by));
         }
+        let successor = read(&self.claims).succeeded.get(organisation).copied();
+        info.succeeded_by = successor.map(|successor| self.organisation_name(&successor));
         info
     }
 

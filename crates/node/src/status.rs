@@ -18,6 +18,7 @@ use crate::partners::{self, look};
 use crate::shared::{Shared, read};
 use crate::sheets;
 use crate::start::RECOVERY_CHECKED;
+use crate::succeeding;
 
 /// Tasks listed in `status`; more are counted in the last line.
 const TASKS_MAX: usize = 100;
@@ -34,6 +35,7 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
     tasks.extend(homecoming::task(shared));
     tasks.extend(sheets::task(shared)?);
     tasks.extend(nodes::tasks(shared)?);
+    tasks.extend(succeeding::tasks(shared));
     let entries = EntryCounts { own: published, drafts, replicated };
     tasks.extend(aside::tasks(shared, feeds.iter().filter(|feed| feed.aside > 0).map(|feed| feed.feed))?);
     if tasks.len() > TASKS_MAX {

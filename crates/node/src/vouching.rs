@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ortsnetz_model::OrgId;
+use ortsnetz_model::{Ars, OrgId};
 use ortsnetz_trust::Identity;
 use ortsnetz_trust::standing::{Contested, Directory, Known, Standing};
 
 use crate::rows::PartnerRow;
 use crate::shared::{Shared, read, write};
+use crate::succeeding;
 
 /// What the claims weigh now.
 #[derive(Default)]
@@ -19,6 +20,10 @@ pub(crate) struct Claims {
     /// Whose claim counts although nobody here confirmed it, and the partner that vouches: its own chain says that a person
     /// there confirmed it. A partner that only passes entries on vouches for nobody.
     pub vouchers: BTreeMap<OrgId, OrgId>,
+    /// Who answers no more, and who does in its place.
+    pub succeeded: BTreeMap<OrgId, OrgId>,
+    /// The places of those, by who answers.
+    pub inherited: BTreeMap<OrgId, Vec<Ars>>,
 }
 
 /// Neither we nor a partner.
@@ -40,6 +45,16 @@ pub(crate) fn nearness(own: &OrgId, partners: &BTreeMap<OrgId, PartnerRow>, id: 
 pub(crate) fn weigh(shared: &Shared) -> Vec<Contested> {
     // One lock after the other, and none while anything is weighed: others take them in another order.
     let identities: Vec<Arc<Identity>> = read(&shared.identities).values().cloned().collect();
+    let succeeded = succeeding::counting(&shared.own.organisation, &identities);
+    let mut inherited: BTreeMap<OrgId, Vec<Ars>> = BTreeMap::new();
+    for identity in &identities {
+        if let (Some(successor), Ok(place)) = (succeeded.get(&identity.id()), identity.ars().parse()) {
+            inherited.entry(*successor).or_default().push(place);
+        }
+    }
+    // Whoever is followed claims nothing any more.
+    let identities: Vec<Arc<Identity>> =
+        identities.into_iter().filter(|identity| !succeeded.contains_key(&identity.id())).collect();
     let near: BTreeMap<OrgId, u8> = {
         let partners = read(&shared.partners);
         let near = |id| (id, nearness(&shared.own.organisation, &partners, &id));
@@ -52,7 +67,8 @@ pub(crate) fn weigh(shared: &Shared) -> Vec<Contested> {
         let speaks = unconfirmed && directory.speaks_for(&id, &identity.ars().parse().ok()?);
         Some((id, *directory.get(&id).filter(|_| speaks)?.introduced_by.first()?))
     });
-    *write(&shared.claims) = Claims { contradicted: contradicted(&identities, &near), vouchers: vouchers.collect() };
+    let contradicted = contradicted(&identities, &near);
+    *write(&shared.claims) = Claims { contradicted, vouchers: vouchers.collect(), succeeded, inherited };
     directory.contested()
 }
 

@@ -134,6 +134,20 @@ pub(crate) enum Partners {
         /// Name, or id or its beginning
         partner: String,
     },
+    /// A person has compared the check words of a succession: it is so, or it is not
+    #[command(group = clap::ArgGroup::new("answer").required(true).args(["confirm", "refuse"]))]
+    Succession {
+        /// Who follows: name, or id or its beginning
+        successor: String,
+        /// Who is followed
+        predecessor: String,
+        /// It is so: from now on the successor answers
+        #[arg(long)]
+        confirm: bool,
+        /// It is not so, or not any more
+        #[arg(long)]
+        refuse: bool,
+    },
 }
 
 /// The publisher.
@@ -439,6 +453,20 @@ pub(crate) enum Identity {
     ///
     /// Makes a new recovery sheet with a new passphrase; the old sheet opens nothing any more. Partners follow by themselves.
     Rotate,
+    /// Follow another organisation, whose root key is lost or which was merged into this one; needs the root key here
+    ///
+    /// Adopts the entries of it that are verified here, and prints the words that partners compare. At each partner it counts
+    /// once a person there confirmed it; from then on the other one answers no more there.
+    Succeed {
+        /// Whom to follow: name, or id or its beginning
+        organisation: String,
+        /// Publish what is adopted; otherwise it is drafts
+        #[arg(long)]
+        publish: bool,
+        /// Follow it no more; what was adopted stays
+        #[arg(long, conflicts_with = "publish")]
+        undo: bool,
+    },
 }
 
 /// Coming back.

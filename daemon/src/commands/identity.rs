@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ortsnetz_node::NewOrganisation;
-use ortsnetz_node::dto::{Initialised, RecoverRequest, Recovered, Rotated, SheetText};
+use ortsnetz_node::dto::{Initialised, RecoverRequest, Recovered, Rotated, SheetText, SuccessionInfo};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -55,7 +55,34 @@ pub(crate) fn identity(context: &Context, args: Identity) -> Result<(), Failure>
             let document = context.daemon()?.post("/identity/rotate", &json!({}))?;
             context.output.show(document, |rotated: Rotated| rotated_lines(&rotated))
         }
+        Identity::Succeed { organisation, publish, undo } => {
+            let body = json!({"predecessor": organisation, "publish": publish, "undo": undo});
+            let document = context.daemon()?.post("/identity/succeed", &body)?;
+            context.output.show(document, |info: SuccessionInfo| succession_lines(&info))
+        }
     }
+}
+
+fn succession_lines(info: &SuccessionInfo) -> String {
+    let (successor, predecessor) = (&info.successor.name, &info.predecessor.name);
+    if !info.counts {
+        return format!("{successor} follows {predecessor} no more; what was adopted stays\n");
+    }
+    let mut out = format!("{successor} follows {predecessor}\n");
+    if let Some(adopted) = &info.adopted {
+        out.push_str(&format!(
+            "adopted: {} new, {} updated, {} unchanged, {} published\n",
+            adopted.created, adopted.updated, adopted.unchanged, adopted.published
+        ));
+        for rejected in &adopted.rejected {
+            out.push_str(&format!("  not adopted: {}: {}\n", rejected.line, rejected.reason));
+        }
+    }
+    out.push_str(&format!(
+        "\nCall each partner. They compare these words, which their `ortsnetz status` shows:\n\n  {}\n",
+        info.check_words.join(" ")
+    ));
+    out
 }
 
 fn rotated_lines(rotated: &Rotated) -> String {

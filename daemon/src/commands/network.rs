@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ortsnetz_node::dto::{Comparison, Invitation, InviteRequest, Joined, PartnerDetail, PartnerStatus};
+use ortsnetz_node::dto::{Comparison, Invitation, InviteRequest, Joined, PartnerDetail, PartnerStatus, SuccessionInfo};
 use serde_json::json;
 
 use super::{Context, status};
@@ -86,6 +86,18 @@ pub(crate) fn partners(context: &Context, args: Partners) -> Result<(), Failure>
             let document = daemon.post(&format!("/partners/{}/confirm", segment(&partner)), &json!({}))?;
             context.output.show(document, |partner: PartnerDetail| {
                 format!("confirmed {}; now its place counts and its other collections open\n", partner.status.name)
+            })
+        }
+        Partners::Succession { successor, predecessor, confirm, .. } => {
+            let body = json!({"predecessor": predecessor, "confirmed": confirm});
+            let document = daemon.post(&format!("/partners/{}/succession", segment(&successor)), &body)?;
+            context.output.show(document, |info: SuccessionInfo| {
+                let (successor, predecessor) = (&info.successor.name, &info.predecessor.name);
+                if info.counts {
+                    format!("{successor} answers in place of {predecessor} from now on\n")
+                } else {
+                    format!("{successor} does not answer in place of {predecessor} here\n")
+                }
             })
         }
         Partners::Remove { partner } => {

@@ -83,6 +83,9 @@ fn provenance(meta: &EntryMeta) -> String {
         facts
             .push(("ATTENTION", format!("its certificate ended at {since}: this is the last state that was verified")));
     }
+    if let Some(successor) = &organisation.succeeded_by {
+        facts.push(("ATTENTION", format!("{successor} answers in its place now")));
+    }
     if meta.request != "none" && !meta.request.is_empty() {
         facts.push(("request", format!("publication is {}", meta.request)));
     }

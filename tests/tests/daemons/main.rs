@@ -9,3 +9,4 @@ mod readers;
 mod recovery;
 mod relay;
 mod reverted;
+mod succession;

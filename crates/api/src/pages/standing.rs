@@ -21,6 +21,12 @@ pub(crate) fn owner(organisation: &OrganisationInfo, lang: Lang) -> Markup {
             Some("contradicted") => (badge("bad", lang.pick("Ort wird doppelt beansprucht", "place claimed twice"))),
             _ => {}
         }
+        @if let Some(successor) = &organisation.succeeded_by {
+            (badge("bad", &lang.pick(
+                format!("antwortet nicht mehr, Nachfolge: {successor}"),
+                format!("answers no more, succeeded by {successor}"),
+            )))
+        }
         @if let Some(since) = &organisation.expired_since {
             @let day = since.get(..10).unwrap_or(since);
             (badge("warn", &lang.pick(
@@ -105,9 +111,11 @@ mod tests {
         assert!(text.contains("vorgestellt von Stadt Bonn"), "{text}");
         assert!(text.contains("doppelt beansprucht"), "{text}");
         let since = Some("2028-11-22T10:00:00Z".to_owned());
-        let ended = OrganisationInfo { expired_since: since, ..stranger.clone() };
+        let successor = Some("Stadt Bonn".to_owned());
+        let ended = OrganisationInfo { expired_since: since, succeeded_by: successor, ..stranger.clone() };
         let text = owner(&ended, Lang::De).into_string();
         assert!(text.contains("seit 2028-11-22 abgelaufen: letzter geprüfter Stand"), "{text}");
+        assert!(text.contains("antwortet nicht mehr, Nachfolge: Stadt Bonn"), "{text}");
         let own = OrganisationInfo { name: "Stadt Köln".into(), standing: Some("own".into()), ..stranger };
         let own = OrganisationInfo { place_state: Some("confirmed".into()), ..own };
         assert_eq!(owner(&own, Lang::De).into_string(), "<strong>Stadt Köln</strong>");

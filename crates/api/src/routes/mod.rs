@@ -27,6 +27,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::renew))
         .routes(routes!(nodes::revoke))
+        .routes(routes!(nodes::succeed))
+        .routes(routes!(nodes::judge))
         .routes(routes!(status::write_sheet))
         .routes(routes!(status::check_sheet))
         .routes(routes!(status::rotate))

@@ -1,8 +1,8 @@
-//! The nodes of the own organisation: their certificates, renewed and taken back.
+//! The nodes of the own organisation, their certificates, renewed and taken back; and who follows whom.
 
 use axum::Json;
 use axum::extract::State;
-use ortsnetz_node::dto::{CertifiedNode, Renewed, RevokedNode};
+use ortsnetz_node::dto::{CertifiedNode, Renewed, RevokedNode, SuccessionInfo};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -46,4 +46,55 @@ pub(crate) async fn renew(State(app): State<App>, body: Body<Renewal>) -> Result
 )]
 pub(crate) async fn revoke(State(app): State<App>, Path(node): Path<String>) -> Result<Json<RevokedNode>, Problem> {
     Ok(Json(app.handle.revoke_node(&node).await?))
+}
+
+/// Whom to follow.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(crate) struct Following {
+    /// Name, or id or its beginning.
+    predecessor: String,
+    /// Publish what is adopted; otherwise it is drafts.
+    publish: bool,
+    /// Follow it no more; what was adopted stays.
+    undo: bool,
+}
+
+/// States that this organisation follows another one, and adopts what of it is verified here. Needs the root key here.
+#[utoipa::path(
+    post,
+    path = "/identity/succeed",
+    request_body = Following,
+    responses((status = 200, body = SuccessionInfo), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)),
+)]
+pub(crate) async fn succeed(State(app): State<App>, body: Body<Following>) -> Result<Json<SuccessionInfo>, Problem> {
+    let Following { predecessor, publish, undo } = body.value;
+    Ok(Json(app.handle.succeed(&predecessor, publish, undo).await?))
+}
+
+/// What a person found out about a succession.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Judgement {
+    /// Who is followed: name, or id or its beginning.
+    predecessor: String,
+    /// Whether it is so.
+    confirmed: bool,
+}
+
+/// A person compared the check words: a partner follows another organisation, or it does not.
+#[utoipa::path(
+    post,
+    path = "/partners/{partner}/succession",
+    params(("partner" = String, Path, description = "The successor: name, or id or its beginning")),
+    request_body = Judgement,
+    responses((status = 200, body = SuccessionInfo), (status = 404, body = Problem), (status = 409, body = Problem)),
+)]
+pub(crate) async fn judge(
+    State(app): State<App>,
+    Path(partner): Path<String>,
+    body: Body<Judgement>,
+) -> Result<Json<SuccessionInfo>, Problem> {
+    let Judgement { predecessor, confirmed } = body.value;
+    Ok(Json(app.handle.confirm_succession(&partner, &predecessor, confirmed).await?))
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{NodeInfo, OrganisationInfo, Recovery};
+use super::{ImportReport, NodeInfo, OrganisationInfo, Recovery};
 
 /// The recovery sheet, printed again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -21,6 +21,22 @@ pub struct Rotated {
     pub number: usize,
     /// The new sheet, and what opens it; the old one opens nothing any more.
     pub recovery: Recovery,
+}
+
+/// `identity succeed`, `partners succession`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct SuccessionInfo {
+    /// Who follows.
+    pub successor: OrganisationInfo,
+    /// Who is followed, and answers no more where it counts.
+    pub predecessor: OrganisationInfo,
+    /// To compare on the telephone.
+    pub check_words: Vec<String>,
+    /// Whether it counts at this node.
+    pub counts: bool,
+    /// What was adopted, at the successor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<ImportReport>,
 }
 
 /// What `recover` needs.
