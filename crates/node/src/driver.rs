@@ -46,6 +46,9 @@ pub(crate) enum Input {
     Stop(oneshot::Sender<()>),
 }
 
+/// That one node was turned away is logged once in this time.
+const TURNED_AWAY_MS: u64 = 60_000;
+
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(200);
 
@@ -69,6 +72,8 @@ pub(crate) struct Driver {
     /// Nodes the engine waits for until what it sent to them has left.
     draining: BTreeSet<NodeId>,
     connected: BTreeMap<NodeId, OrgId>,
+    /// When it was logged that a node whose certificate was taken back had called.
+    turned_away: BTreeMap<NodeId, u64>,
     judges: Judges,
     /// What nodes did that are about to be cut off.
     misdeeds: BTreeMap<NodeId, String>,
@@ -88,6 +93,7 @@ impl Driver {
             unsent: BTreeMap::new(),
             draining: BTreeSet::new(),
             connected: BTreeMap::new(),
+            turned_away: BTreeMap::new(),
             judges: Judges::new(std::thread::available_parallelism().map_or(1, usize::from)),
             misdeeds: BTreeMap::new(),
             wake_at: None,
@@ -178,12 +184,7 @@ impl Driver {
             NetEvent::Connected { peer, remote, .. } => {
                 let Some(organisation) = self.shared.organisation_of(&peer) else {
                     match self.shared.revoked_by(&peer) {
-                        Some(organisation) => {
-                            let (name, organisation) =
-                                (self.shared.node_name(&peer), Peer { node: peer, organisation });
-                            tracing::warn!(%peer, name, remote, "a node whose certificate was taken back called and is told so");
-                            self.handle(Event::Connected { peer: organisation });
-                        }
+                        Some(organisation) => self.turned_away(peer, organisation, &remote),
                         None => self.shared.net.close(peer, "no certificate"),
                     }
                     return;
@@ -233,6 +234,20 @@ impl Driver {
             NetEvent::Listening { address } => tracing::info!(address, "listening for peers"),
             NetEvent::ObservedAddress { .. } => {}
         }
+    }
+
+    /// A node whose certificate was taken back connected: the engine tells it so. Logged once in a while, however often it
+    /// comes.
+    fn turned_away(&mut self, node: NodeId, organisation: OrgId, remote: &str) {
+        let now = clock::now();
+        let last = self.turned_away.get(&node).copied();
+        if last.is_none_or(|last| last + TURNED_AWAY_MS <= now) {
+            self.turned_away.insert(node, now);
+            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+            let name = self.shared.node_name(&node);
+            tracing::warn!(%node, name, remote, "a node whose certificate was taken back called and is told so");
+        }
+        self.handle(Event::Connected { peer: Peer { node, organisation } });
     }
 
     fn tell_partner(&self, organisation: OrgId, connected: bool, in_sync: bool) {

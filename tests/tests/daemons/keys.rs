@@ -95,6 +95,10 @@ fn a_stolen_laptop_is_revoked_told_so_and_nothing_it_writes_afterwards_counts() 
     copy(&laptop.dir, &thief.dir);
     thief.start();
     eventually("the thief is told again", || !sentences(&thief, "alarms", "revoked").is_empty());
+    for town in [&hall, &bonn] {
+        let told = town.log().lines().filter(|line| line.contains("certificate was taken back called")).count();
+        assert!(told <= 1, "{}: a log is not filled by calling: {told}", town.name);
+    }
     if let Some(late) = late.json["id"].as_str() {
         for town in [&hall, &bonn] {
             assert!(town.shown(late).is_null() && town.draft(late).is_null());
