@@ -132,7 +132,7 @@ fn a_stolen_laptop_is_revoked_told_so_and_nothing_it_writes_afterwards_counts() 
 #[test]
 fn a_stolen_publisher_loses_its_term_and_its_certificate_in_one_command() {
     let dir = tempfile::tempdir().expect("a directory");
-    let old = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let mut old = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
     let mut bonn = Town::new(dir.path(), "Stadt Bonn", BONN);
     old.befriend(&bonn);
     let dog = old.publish("service", &["title.de=Hundesteuer"]);
@@ -156,11 +156,17 @@ fn a_stolen_publisher_loses_its_term_and_its_certificate_in_one_command() {
     });
     assert_eq!(new.status()["publisher"], json!(false));
 
-    // Bonn is away while it happens.
+    // In its last hours it publishes something that only Bonn hears of, which is away when it is revoked.
+    new.stop();
+    let unheard = old.publish("service", &["title.de=Bargeld mitbringen"]);
+    eventually("Bonn reads that", || title(&bonn.shown(&unheard)) == "Bargeld mitbringen");
     bonn.stop();
+    old.stop();
+    new.start();
     let report = new.ok(&["nodes", "revoke", &old.node]);
     assert_eq!(report["publisher"]["here"], json!(true), "{report}");
     assert_eq!((&report["published"][0]["id"], &report["published"][0]["how"]), (&json!(dog), &json!("signed")));
+    old.start();
     eventually("the old machine is told", || !sentences(&old, "alarms", "revoked").is_empty());
     let refused = old.cli(&["publish", &dog]);
     assert!(refused.code == 1 && refused.stderr.contains("took the certificate"), "{}", refused.stderr);
@@ -169,6 +175,9 @@ fn a_stolen_publisher_loses_its_term_and_its_certificate_in_one_command() {
     new.publish_entry(&dog);
     eventually("Bonn follows", || title(&bonn.shown(&dog)) == "Hundesteuer zahlen");
     bonn.wait_in_sync(&new);
+    eventually("what nobody vouches for is gone", || title(&bonn.shown(&unheard)).is_empty());
+    eventually("and the town is told what it was", || sentences(&new, "alarms", "of_revoked_node").contains(&unheard));
+    assert!(new.draft(&unheard).is_null(), "nothing of it was taken over");
     assert_eq!(bonn.ok(&["compare", "Stadt Siegburg"])["identical"], json!(true));
     // What the old one signed in its time still proves itself.
     let receipt = dir.path().join("beleg.json");
