@@ -15,13 +15,26 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Prints the document as it is, or what `lines` makes of it.
+    /// Prints the document, or what `lines` makes of it. A JSON object says `"ok": true` unless it says something else.
     pub(crate) fn show<T: serde::de::DeserializeOwned>(
         self,
         document: Value,
         lines: impl FnOnce(T) -> String,
     ) -> Result<(), Failure> {
+        self.verdict(document, true, lines)
+    }
+
+    /// The same where the command may have found something wrong, which its exit code says too.
+    pub(crate) fn verdict<T: serde::de::DeserializeOwned>(
+        self,
+        mut document: Value,
+        ok: bool,
+        lines: impl FnOnce(T) -> String,
+    ) -> Result<(), Failure> {
         if self.json {
+            if let Value::Object(fields) = &mut document {
+                fields.entry("ok").or_insert(Value::Bool(ok));
+            }
             return self.document(&document);
         }
         let value = serde_json::from_value(document).map_err(|error| {

@@ -237,13 +237,18 @@ impl Town {
         command
     }
 
-    /// Runs a command with `--json`.
+    /// Runs a command with `--json`. What is an object says whether the command did what it was told, as its exit code does.
+    #[track_caller]
     pub fn cli(&self, arguments: &[&str]) -> Output {
         let output = self.command().arg("--json").args(arguments).stdin(Stdio::null()).output().expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints UTF-8");
         let stdout = text(output.stdout);
-        let json = serde_json::from_str(&stdout).unwrap_or_default();
-        Output { code: output.status.code().unwrap_or(-1), json, stdout, stderr: text(output.stderr) }
+        let json: Value = serde_json::from_str(&stdout).unwrap_or_default();
+        let code = output.status.code().unwrap_or(-1);
+        if json.is_object() && arguments[0] != "export" {
+            assert_eq!(json["ok"], code == 0, "{}: {arguments:?}: {stdout}", self.name);
+        }
+        Output { code, json, stdout, stderr: text(output.stderr) }
     }
 
     /// Runs a command that must do what it is told, and gives its document.

@@ -1,5 +1,7 @@
 //! Commands that change own entries. All of them block: they run beside the runtime.
 
+use std::collections::HashSet;
+
 use ortsnetz_model::{CollectionId, Entry, EntryId, FeedId, Hash, Ids, Kind, Severity};
 use serde_json::{Map, Value};
 
@@ -24,19 +26,46 @@ pub(crate) fn create(shared: &Shared, kind: &str, values: &[(String, String)]) -
     let mut entry = Entry::empty(&kind);
     let collection = set_values(&mut entry, values)?;
     let written = create_from(shared, entry, collection.as_deref().unwrap_or(PUBLIC))?;
-    Ok(with_unknown(written, &kind, values))
+    Ok(with_unknown(written, &kind, typed_paths(values)))
 }
 
-/// Warns of what was typed and is no field: it is kept, but nobody shows or finds it.
-fn with_unknown(mut written: Written, kind: &Kind, values: &[(String, String)]) -> Written {
-    for (path, _) in values.iter().filter(|(path, value)| path != "collection" && !value.is_empty()) {
-        let Some((path, meant)) = Entry::unknown_field(kind, path) else { continue };
+/// Warns of what was given and is no field: it is kept, but nobody shows or finds it.
+fn with_unknown(mut written: Written, kind: &Kind, paths: impl IntoIterator<Item = String>) -> Written {
+    let mut warned = HashSet::new();
+    for path in paths {
+        let Some((path, meant)) = Entry::unknown_field(kind, &path) else { continue };
+        if !warned.insert(path.clone()) {
+            continue;
+        }
         let meant = meant.map(|field| format!("; did you mean {field}?")).unwrap_or_default();
         let message = format!("unknown field, kept in extensions{meant}");
         let id = written.id.clone();
         written.findings.push(FindingInfo { id, path, severity: "warning".into(), message });
     }
     written
+}
+
+/// The paths of an entry that `PATH=VALUE...` set.
+fn typed_paths(values: &[(String, String)]) -> impl Iterator<Item = String> {
+    values.iter().filter(|(path, value)| path != "collection" && !value.is_empty()).map(|(path, _)| path.clone())
+}
+
+/// The paths of all values in a JSON entry or merge patch, but for what it deletes.
+fn json_paths(object: &Map<String, Value>) -> Vec<String> {
+    fn walk(value: &Value, path: &str, paths: &mut Vec<String>) {
+        let below = |step: &dyn std::fmt::Display| format!("{path}.{step}");
+        match value {
+            Value::Null => {}
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| walk(value, &below(name), paths)),
+            Value::Array(elements) => {
+                elements.iter().enumerate().for_each(|(at, value)| walk(value, &below(&at), paths))
+            }
+            _ => paths.push(path.to_owned()),
+        }
+    }
+    let mut paths = Vec::new();
+    object.iter().for_each(|(name, value)| walk(value, name, &mut paths));
+    paths
 }
 
 /// `POST /entries`
@@ -47,14 +76,16 @@ pub(crate) fn create_entry(shared: &Shared, mut map: Map<String, Value>) -> Resu
         Some(_) => return Err(NodeError::Invalid("collection: expected the name of a collection".into())),
     };
     let given = map.shift_remove("id");
+    let paths = json_paths(&map);
     let entry = Entry::from_json(Value::Object(map))?;
-    known_kind(entry.kind().as_str())?;
+    let kind = entry.kind();
+    known_kind(kind.as_str())?;
     if let Some(given) = given {
         return Err(NodeError::Invalid(format!(
             "id: {given} was given, but new entries get their id here; leave it out"
         )));
     }
-    create_from(shared, entry, &collection)
+    Ok(with_unknown(create_from(shared, entry, &collection)?, &kind, paths.into_iter().filter(|path| path != "kind")))
 }
 
 /// `--collection` is not part of the entry: `collection=NAME` among the values names the home.
@@ -127,7 +158,7 @@ pub(crate) fn edit(shared: &Shared, id: &str, values: &[(String, String)]) -> Re
         }
     })?;
     Ok(match kind {
-        Some(kind) => with_unknown(written, &kind, values),
+        Some(kind) => with_unknown(written, &kind, typed_paths(values)),
         None => written,
     })
 }
@@ -160,13 +191,19 @@ pub(crate) fn patch(
             return Err(NodeError::Invalid(format!("{field}: cannot be changed by a patch")));
         }
     }
-    change(shared, id, if_match, |entry| {
+    let mut kind = None;
+    let written = change(shared, id, if_match, |entry| {
+        kind = Some(entry.kind());
         let id = entry.id();
         *entry = entry.apply_patch(patch)?;
         if let Some(id) = id {
             entry.set_id(&id);
         }
         Ok(())
+    })?;
+    Ok(match (kind, patch.as_object()) {
+        (Some(kind), Some(patch)) => with_unknown(written, &kind, json_paths(patch)),
+        _ => written,
     })
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn act(context: &Context, id: &str, verb: &str, body: &Value) -> Resu
 /// Refused entries make the command fail, also beside others that were published.
 fn published(context: &Context, document: Value, done: &str) -> Result<(), Failure> {
     let refused = refusal(&document, done);
-    context.output.show(document, |published: Published| published_lines(&published, done))?;
+    context.output.verdict(document, refused.is_none(), |published: Published| published_lines(&published, done))?;
     match refused {
         None => Ok(()),
         Some(line) => Err(Failure::Failed(line)),

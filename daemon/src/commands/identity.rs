@@ -113,11 +113,9 @@ fn print(context: &Context, out: Option<&Path>) -> Result<(), Failure> {
     })?;
     datadir::write(out, &made.sheet, 0o600)?;
     let partners = made.partners.len();
-    context
-        .output
-        .show(json!({"ok": true, "file": out.display().to_string(), "partners": made.partners}), |_: Value| {
-            format!("wrote {} with {partners} partners; print it, and delete the file\n", out.display())
-        })
+    context.output.show(json!({"file": out.display().to_string(), "partners": made.partners}), |_: Value| {
+        format!("wrote {} with {partners} partners; print it, and delete the file\n", out.display())
+    })
 }
 
 /// `recover`

@@ -130,7 +130,7 @@ fn detail(partner: &PartnerDetail) -> String {
 pub(crate) fn compare(context: &Context, partner: &str) -> Result<(), Failure> {
     let document = context.daemon()?.get(&format!("/compare/{}", segment(partner)), &[])?;
     let identical = document.get("identical") == Some(&json!(true));
-    context.output.show(document, |comparison: Comparison| comparison_lines(&comparison))?;
+    context.output.verdict(document, identical, |comparison: Comparison| comparison_lines(&comparison))?;
     if identical { Ok(()) } else { Err(Failure::Told) }
 }
 

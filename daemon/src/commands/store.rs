@@ -52,7 +52,7 @@ pub(crate) fn store(context: &Context, args: Store) -> Result<(), Failure> {
                 Some(daemon) => daemon.post("/store/compact", &json!({}))?,
                 None => {
                     let (before, after) = ortsnetz_node::store_compact(directory)?;
-                    json!({"ok": true, "bytes_before": before, "bytes_after": after})
+                    json!({"bytes_before": before, "bytes_after": after})
                 }
             };
             context.output.show(document, |sizes: Value| {

@@ -112,8 +112,9 @@ pub(crate) fn import(context: &Context, args: &Import) -> Result<(), Failure> {
             .map_err(|error| Failure::Failed(format!("the daemon's answer was not understood: {error}")))?;
         merge(&mut report, one);
     }
-    context.output.show(json!(report), |report: ImportReport| lines(&report, args.dry_run))?;
-    match nothing_accepted(&report) {
+    let failed = nothing_accepted(&report);
+    context.output.verdict(json!(report), failed.is_none(), |report: ImportReport| lines(&report, args.dry_run))?;
+    match failed {
         None => Ok(()),
         Some(line) => Err(Failure::Failed(line)),
     }

@@ -1,4 +1,5 @@
 use ortsnetz_node::NodeError;
+use ortsnetz_node::dto::Written;
 
 use super::*;
 
@@ -119,7 +120,7 @@ async fn a_misspelt_field_is_kept_and_warned_of() {
     let town = town(&dir.path().join("town"), "Stadt Hürth", "053620028028").await;
     let created = town.create("service", &values(&[("title.de", "Sperrmüll"), ("titel.de", "Sperrgut")])).await;
     let created = created.expect("create");
-    let warned = |written: &ortsnetz_node::dto::Written, path: &str| {
+    let warned = |written: &Written, path: &str| {
         let found = written.findings.iter().find(|finding| finding.path == path);
         found.map(|finding| (finding.severity.clone(), finding.message.clone()))
     };
@@ -130,6 +131,20 @@ async fn a_misspelt_field_is_kept_and_warned_of() {
     let edited = town.edit(&created.id, &values(&[("farbe", "rot"), ("titel", "")])).await.expect("edit");
     assert_eq!(warned(&edited, "farbe"), text("unknown field, kept in extensions"));
     assert_eq!(warned(&edited, "titel"), None, "it is deleted");
+
+    let body = serde_json::json!({"kind": "service", "title": {"de": "Fundbüro"}, "farbton": {"de": "a", "en": "b"}, "extensions": {"x": 1},
+        "fees": [{"amount": 2800, "amuont": 1}]});
+    let serde_json::Value::Object(body) = body else { unreachable!() };
+    let posted = town.create_entry(body).await.expect("post");
+    assert_eq!(warned(&posted, "farbton"), text("unknown field, kept in extensions"));
+    assert_eq!(warned(&posted, "fees.0.amuont"), text("unknown field, kept in extensions; did you mean amount?"));
+    let unknown =
+        |written: &Written| written.findings.iter().filter(|it| it.message.starts_with("unknown field")).count();
+    assert_eq!(unknown(&posted), 2, "each once: {:?}", posted.findings);
+    let patch = serde_json::json!({"keywrods": {"de": ["a", "b"]}, "farbton": null});
+    let patched = town.patch(&posted.id, patch, None).await.expect("patch");
+    assert_eq!(warned(&patched, "keywrods"), text("unknown field, kept in extensions; did you mean keywords?"));
+    assert_eq!(unknown(&patched), 1, "what is deleted is not named: {:?}", patched.findings);
     is_clean(&town).await;
     town.shutdown().await;
 }
