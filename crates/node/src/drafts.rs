@@ -9,6 +9,7 @@ use ortsnetz_store::{Batch, Origin, Side};
 use ortsnetz_trust::record::{Answer, Body, Outcome as RequestOutcome, SignedRecord};
 
 use crate::accepting::{Outcome, OutcomeContent, home_of};
+use crate::carrying;
 use crate::dto::EventInfo;
 use crate::error::NodeError;
 use crate::plan::{Plan, PlannedItem};
@@ -22,6 +23,10 @@ use crate::working::{Working, put_projection};
 /// Why a request is refused that was written before its writer knew of a withdrawal.
 const WITHDRAWN_MEANWHILE: &str =
     "the entry was withdrawn meanwhile; the draft is kept, publish it again if readers should have it";
+
+/// The same where it was redacted.
+const REDACTED_MEANWHILE: &str =
+    "the entry was redacted meanwhile, and the draft with it; if readers should have the change, write it again";
 
 /// Adds to `batch` what received records of our own organisation change in the working state. The caller holds the locks
 /// of the entries. Returns the entries whose draft of this node was redacted elsewhere, with their generation.
@@ -72,8 +77,11 @@ fn merge(shared: &Shared, batch: &mut Batch, entry: EntryId, changes: Changes, n
     let collections: Vec<CollectionId> = changes.keys().map(|(collection, _)| *collection).collect();
     let mut working = match Working::load(&shared.store, entry)? {
         Some(working) if working.row.generation >= generation => working,
-        _ => {
+        older => {
             let Some(home) = home_of(&organisation, &collections) else { return Ok(()) };
+            if older.is_some_and(|older| older.row.published == Published::Live) {
+                carrying::keep(shared, batch, &entry)?;
+            }
             let mut working = Working::create(entry, home);
             working.row.generation = generation;
             working
@@ -137,7 +145,10 @@ fn noted(
         return Ok(());
     }
     if generation > row.generation {
-        row = OwnEntry { companions: row.companions, ..OwnEntry::new(feed.collection) };
+        if !voids {
+            carrying::keep(shared, batch, &entry)?;
+        }
+        row = OwnEntry { companions: row.companions, request: row.request, ..OwnEntry::new(feed.collection) };
         row.generation = generation;
     }
     if state == Published::Withdrawn && row.home != feed.collection {
@@ -246,8 +257,9 @@ fn answer_request(shared: &Shared, writer: NodeId, feed: &FeedId, entry: EntryId
     }
     let Some(mut working) = Working::load(&shared.store, entry)? else { return Ok(()) };
     if record.record().generation < working.row.generation {
-        answer.outcome =
-            RequestOutcome::Refused("the entry was redacted or moved meanwhile; write the change again".into());
+        let redacted = purging::redacted(&shared.store, working.row.home, entry)?.is_some();
+        let reason = if redacted { REDACTED_MEANWHILE } else { carrying::MOVED_MEANWHILE };
+        answer.outcome = RequestOutcome::Refused(reason.into());
         return send_answer(shared, Plan::new(Batch::new(Origin::Own)), answer);
     }
     let now_writer = shared.writer();

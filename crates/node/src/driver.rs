@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::accepting::{self, Outcome};
 use crate::alarms;
+use crate::carrying;
 use crate::clock;
 use crate::committing;
 use crate::drafts;
@@ -372,6 +373,9 @@ impl Driver {
             && node.is_some()
         {
             drafts::arrived(&self.shared, writer, feed, entries.clone());
+        }
+        if feed.organisation == self.shared.own.organisation && node.is_some() {
+            carrying::arrived(&self.shared);
         }
         let collection = self.shared.collection_name(&feed);
         for entry in entries {

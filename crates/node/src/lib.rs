@@ -8,6 +8,7 @@ mod alarms;
 mod aside;
 mod backups;
 mod calling;
+mod carrying;
 mod catalog;
 mod clock;
 mod collections;

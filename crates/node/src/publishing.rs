@@ -62,10 +62,12 @@ pub(crate) fn plan(
     let mut plan = Plan::new(Batch::new(Origin::Own));
     let live = working.row.published == Published::Live;
     let mut at_publish = Vec::new();
+    let mut draft = false;
     for collection in working.row.collections().collect::<Vec<_>>() {
         let Some(document) = working.documents.get(&collection) else { continue };
         let heads = heads_to_publish(working, document, collection, version);
         let projection = document.project_at(&heads)?;
+        draft |= heads != document.heads() && projection != document.project();
         at_publish.push(DocumentHeads { collection, heads: heads.clone() });
         let id = working.document_id(collection);
         let stored = documents::load(store, Side::Published, &id)?;
@@ -98,13 +100,6 @@ pub(crate) fn plan(
             chunks,
         });
     }
-    // Among the heads of the request stand those of the last publication, which it builds on.
-    let published = |collection: CollectionId, head: &Hash| {
-        at_publish.iter().any(|at| at.collection == collection && at.heads.contains(head))
-    };
-    let ahead =
-        |(collection, heads): &(CollectionId, Vec<Hash>)| heads.iter().any(|head| !published(*collection, head));
-    let draft = matches!(version, Version::Requested(_)) && working.heads().iter().any(ahead);
     working.publishes(at_publish, draft);
     rows::put_own_entry(&mut plan.batch, &working.entry, &working.row);
     Ok(plan)
@@ -133,7 +128,13 @@ fn heads_to_publish(
         .collect();
     heads.sort();
     heads.dedup();
-    if heads.is_empty() { document.heads() } else { heads }
+    // What others among them were written after is in those already.
+    let newest: Vec<Hash> = heads
+        .iter()
+        .filter(|head| !heads.iter().any(|other| other != *head && document.is_ancestor(&[**head], &[*other])))
+        .copied()
+        .collect();
+    if newest.is_empty() { document.heads() } else { newest }
 }
 
 /// Rows and records that withdraw the entry everywhere. Working documents stay.

@@ -11,6 +11,7 @@ use ortsnetz_store::{Batch, Key, Origin, Range, Side, Store};
 use ortsnetz_trust::record::{Body, Record, SignedRecord};
 
 use crate::alarms;
+use crate::carrying;
 use crate::error::NodeError;
 use crate::given_back;
 use crate::past;
@@ -108,6 +109,7 @@ pub(crate) fn erase_working(batch: &mut Batch, collections: &[CollectionId], ent
         batch.delete(Key::Projection { side: Side::Working, collection: *collection, entry });
     }
     batch.delete(Key::ImportSource(entry));
+    batch.delete(carrying::key(&entry));
 }
 
 /// Notes that traces are to go, also where nothing was ever published. The note is our own, whoever's entry it is about: a

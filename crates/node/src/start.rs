@@ -329,6 +329,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     tokio::spawn(nodes::watch(shared.clone()));
     let coming = shared.clone();
     let _ = std::thread::Builder::new().name("homecoming".into()).spawn(move || homecoming::come_home(&coming));
+    crate::carrying::arrived(&shared);
     let answering = shared.clone();
     let _ = std::thread::Builder::new().name("requests".into()).spawn(move || {
         if let Err(error) = crate::drafts::answer_waiting(&answering) {

@@ -152,13 +152,21 @@ impl Working {
         organisation: &OrgId,
         versions: &BTreeMap<CollectionId, Vec<Hash>>,
     ) -> Result<Entry, NodeError> {
-        let project = |collection: &CollectionId| -> Result<Option<Entry>, NodeError> {
+        self.joined_of(organisation, |collection| {
             let Some(document) = self.documents.get(collection) else { return Ok(None) };
             Ok(Some(match versions.get(collection) {
                 Some(heads) => document.project_at(heads)?,
                 None => document.project(),
             }))
-        };
+        })
+    }
+
+    /// The entry made of what `project` gives for its home and its companions.
+    pub fn joined_of(
+        &self,
+        organisation: &OrgId,
+        project: impl Fn(&CollectionId) -> Result<Option<Entry>, NodeError>,
+    ) -> Result<Entry, NodeError> {
         let mut entry = project(&self.row.home)?.unwrap_or_default();
         entry.set_id(&self.entry);
         for collection in &self.row.companions {

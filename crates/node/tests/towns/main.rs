@@ -3,6 +3,7 @@
 mod counts;
 mod dial;
 mod imports;
+mod moving;
 mod network;
 mod places;
 mod proof;

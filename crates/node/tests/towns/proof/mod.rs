@@ -14,15 +14,15 @@ use ortsnetz_node::{Handle, NodeConfig};
 use super::{config, eventually, join, town, values};
 
 /// Starts a node where it was before.
-async fn start_at(dir: &Path, address: &str) -> Handle {
+pub async fn start_at(dir: &Path, address: &str) -> Handle {
     Handle::start(NodeConfig { listen: vec![address.into()], ..config(dir) }).await.expect("start again")
 }
 
-async fn address(node: &Handle) -> String {
+pub async fn address(node: &Handle) -> String {
     node.status().await.expect("status").node.addresses.first().cloned().expect("an address")
 }
 
-async fn publish(node: &Handle, id: &str) {
+pub async fn publish(node: &Handle, id: &str) {
     let published = node.publish(Some(vec![id.into()])).await.expect("publish");
     assert_eq!((published.published.len(), published.refused.len()), (1, 0), "{published:?}");
 }
@@ -39,6 +39,6 @@ async fn found(node: &Handle, words: &str) -> usize {
     node.search(request).await.map_or(0, |result| result.hits.len())
 }
 
-async fn is_clean(node: &Handle) {
+pub async fn is_clean(node: &Handle) {
     assert_eq!(node.store_check().await.expect("check").problems, Vec::<String>::new());
 }
