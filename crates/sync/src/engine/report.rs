@@ -35,7 +35,11 @@ impl Engine {
             ahead,
             waiting: self.waiting_bytes(session) as u64,
             unread: session.outgoing as u64,
-            last_sync_at: if in_sync { Some(session.last_in) } else { session.last_sync_at },
+            last_sync_at: if in_sync {
+                Some(session.last_in)
+            } else {
+                session.last_sync_at.max(session.seen_in_sync_at)
+            },
         }
     }
 

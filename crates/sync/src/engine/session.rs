@@ -82,6 +82,8 @@ pub(super) struct Session {
     pub(super) returned: BTreeSet<FeedId>,
     /// When both were last seen to be in sync, as told outside.
     pub(super) last_sync_at: Option<u64>,
+    /// When the last frame of the peer left both in sync: told when the connection ends.
+    pub(super) seen_in_sync_at: Option<u64>,
 }
 
 /// A chain on its way.
@@ -139,6 +141,7 @@ impl Session {
             pushed: (0, 0, 0),
             returned: BTreeSet::new(),
             last_sync_at: None,
+            seen_in_sync_at: None,
         }
     }
 
@@ -255,6 +258,10 @@ impl Engine {
             Ok(Some(message)) if ready => self.message(node, message, bytes.len()),
             Ok(_) => {}
             Err(error) => self.misbehaved(&node, error.to_string()),
+        }
+        let in_sync = self.sessions.get(&node).is_some_and(|session| session.open() && self.in_sync(session));
+        if in_sync && let Some(session) = self.sessions.get_mut(&node) {
+            session.seen_in_sync_at = Some(self.now);
         }
     }
 
@@ -433,20 +440,26 @@ impl Engine {
     /// Tells that both sides are in sync, if they are.
     fn note_in_sync(&mut self, node: &NodeId, at: u64) {
         let in_sync = self.sessions.get(node).is_some_and(|session| session.open() && self.in_sync(session));
-        if in_sync && let Some(session) = self.sessions.get_mut(node) {
+        if in_sync {
+            self.tell_in_sync(node, at);
+        }
+    }
+
+    fn tell_in_sync(&mut self, node: &NodeId, at: u64) {
+        if let Some(session) = self.sessions.get_mut(node) {
             session.last_sync_at = Some(at);
             self.out.push_back(Effect::InSync { node: *node, at });
         }
     }
 
-    /// The connection ends: until the last word both were in sync, if they are now.
+    /// The connection ends: the last word after which both were in sync is told, unless that was just now.
     fn note_end(&mut self, node: &NodeId) {
         self.remember(node);
-        if let Some(session) = self.sessions.get(node) {
-            let last = session.last_in;
-            if session.last_sync_at.is_some_and(|told| told + IN_SYNC_MS <= last) {
-                self.note_in_sync(node, last);
-            }
+        if let Some(session) = self.sessions.get(node)
+            && let Some(last) = session.seen_in_sync_at
+            && session.last_sync_at.is_some_and(|told| told + IN_SYNC_MS <= last)
+        {
+            self.tell_in_sync(node, last);
         }
     }
 
