@@ -19,6 +19,7 @@ pub enum Origin {
 pub struct Batch {
     pub(crate) origin: Origin,
     pub(crate) operations: Vec<(Origin, Operation)>,
+    pub(crate) reserve: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -32,12 +33,19 @@ pub(crate) enum Operation {
 impl Batch {
     /// An empty batch whose rows are of this origin.
     pub fn new(origin: Origin) -> Self {
-        Self { origin, operations: Vec::new() }
+        Self { origin, operations: Vec::new(), reserve: false }
     }
 
     /// The rows that follow are of this origin.
     pub fn origin(&mut self, origin: Origin) -> &mut Self {
         self.origin = origin;
+        self
+    }
+
+    /// Without this little write nothing could be read either: it may take of the space that is kept free, as long as the
+    /// store opens at all.
+    pub fn from_reserve(&mut self) -> &mut Self {
+        self.reserve = true;
         self
     }
 

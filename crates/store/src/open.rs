@@ -15,7 +15,7 @@ use crate::engine::{Engine, EngineError, SledEngine};
 use crate::error::StoreError;
 use crate::frame::{self, Row};
 use crate::log::{self, HEADER_BYTES, Log, STORE_FORMAT};
-use crate::shared::{DAMAGED_FILE, IMPORTING_FILE, LOCK_FILE, OWN_LOG, REDO_FILE, SYNCED_FILE, check_disk};
+use crate::shared::{DAMAGED_FILE, IMPORTING_FILE, LOCK_FILE, OPEN_SHARE, OWN_LOG, REDO_FILE, SYNCED_FILE, check_disk};
 use crate::state::{self, FORMAT_KEY, ID_KEY, STATE_KEY, State, Synced};
 use crate::table::{ReadError, Table};
 use crate::types::{OpenReport, Options, Problem};
@@ -61,7 +61,7 @@ pub(crate) fn open(directory: &Path, options: &Options) -> Result<Opened, StoreE
         return Err(newer);
     }
     // A quarter: while writes are refused, one can still read.
-    check_disk(directory, options.disk_free_min / 4)?;
+    check_disk(directory, options.disk_free_min / OPEN_SHARE)?;
     remove_leftovers(directory)?;
 
     let mut report = OpenReport::default();

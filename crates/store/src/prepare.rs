@@ -18,6 +18,7 @@ const CHUNK_ROW_BYTES: usize = 48 * 1024;
 pub(crate) struct PreparedBatch {
     pub(crate) operations: Vec<PreparedOperation>,
     pub(crate) bytes: usize,
+    pub(crate) reserve: bool,
 }
 
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(crate) type Samples = Option<Vec<Vec<u8>>>;
 impl PreparedBatch {
     /// Checks all limits and compresses.
     pub(crate) fn new(batch: Batch, dictionaries: &Dictionaries) -> Result<(Self, Samples), StoreError> {
-        let mut prepared = Self::default();
+        let mut prepared = Self { reserve: batch.reserve, ..Self::default() };
         let mut samples = None;
         for (origin, operation) in batch.operations {
             let own = origin == Origin::Own;

@@ -120,10 +120,21 @@ impl Shared {
         }
     }
 
+    /// The same for what may use the space that is kept free: as much is needed as for opening the store.
+    pub(crate) fn check_reserve(&self, bytes: u64) -> Result<(), StoreError> {
+        match &self.directory {
+            Some(directory) => check_disk(directory, (self.options.disk_free_min / OPEN_SHARE).saturating_add(bytes)),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn newest_change(&self) -> u64 {
         self.change.load(Ordering::SeqCst)
     }
 }
+
+/// A store opens while this part of the space is free below which nothing is written.
+pub(crate) const OPEN_SHARE: u64 = 4;
 
 /// Gets key, header and value of a row; returns false to stop.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], value::Header, Vec<u8>) -> bool;

@@ -180,9 +180,14 @@ impl Writer {
 
     fn write(&mut self, group: Vec<(PreparedBatch, Done)>) {
         let bytes: usize = group.iter().map(|(batch, _)| batch.bytes).sum();
+        let reserve = group.iter().all(|(batch, _)| batch.reserve);
         let (batches, waiting): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         let mut waiting: Vec<Option<Done>> = waiting.into_iter().map(Some).collect();
-        let result = self.shared.alive().and_then(|()| self.shared.check_disk(bytes as u64)).and_then(|()| {
+        let room = |()| match reserve {
+            true => self.shared.check_reserve(bytes as u64),
+            false => self.shared.check_disk(bytes as u64),
+        };
+        let result = self.shared.alive().and_then(room).and_then(|()| {
             catch_unwind(AssertUnwindSafe(|| self.write_group(&batches, &mut waiting))).unwrap_or_else(|_| {
                 Err(self.shared.stop(StoreError::Failed("the writer gave up on an error of its own".to_owned())))
             })
