@@ -85,6 +85,12 @@ def both_in_sync(a, b):
     return all(p["connected"] and p["in_sync"] for town in (a, b) for p in town.status()["partners"])
 
 
+def settled(town, n):
+    """Waits until an import is over: its index made, its memory given back. The other systems begin from data at rest, too."""
+    wait_until(lambda: town.metric("ortsnetz_search_entries") >= n, "the index", pause=.05)
+    time.sleep(1)
+
+
 def first_sync(a, b, n, result):
     a.reset_peak()
     frames, cpu = a.frames(), a.cpu()
@@ -178,6 +184,7 @@ def run(n):
         if report["published"] != n:
             fail(f"only {report['published']} of {n} were published")
         result["import_s"] = time.monotonic() - t
+        settled(a, n)
         first_sync(a, b, n, result)
         edits(a, b, n, result)
         reconnect(a, b, result)

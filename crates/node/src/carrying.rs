@@ -64,10 +64,12 @@ pub(crate) fn arrived(shared: &Arc<Shared>) {
 }
 
 fn carry(shared: &Shared) -> Result<(), NodeError> {
-    for (at, change) in shared.store.scan(&Range::Custom(CARRIED.into()), None, usize::MAX)? {
+    for (at, _) in shared.store.scan(&Range::Custom(CARRIED.into()), None, usize::MAX)? {
         let Key::Custom { key: bytes, .. } = &at else { continue };
         let Ok(entry) = bytes.as_slice().try_into().map(EntryId) else { continue };
         let _locks = shared.locks.lock(&[entry]);
+        // Read under the lock: a redaction takes it away, and what it said must not come back.
+        let Some(change) = shared.store.get(&at)? else { continue };
         let Some(mut working) = Working::load(&shared.store, entry)? else { continue };
         // Before the owner's publication is here nobody knows that the entry was not redacted.
         if working.row.published != Published::Live || !working.documents.contains_key(&working.row.home) {

@@ -21,6 +21,12 @@ pub fn set_forward(ms: u64) {
     AHEAD_MS.fetch_add(ms, Ordering::Relaxed);
 }
 
+/// Sets it back again, for tests.
+#[doc(hidden)]
+pub fn set_back(ms: u64) {
+    AHEAD_MS.fetch_sub(ms, Ordering::Relaxed);
+}
+
 /// RFC 3339 in UTC.
 pub(crate) fn rfc3339(at: u64) -> String {
     dates::rfc3339(at)

@@ -82,7 +82,7 @@ pub(crate) fn list(shared: &Shared) -> Result<Vec<CollectionInfo>, NodeError> {
     let (identity, feeds) = (shared.identity(), feeds(shared)?);
     let mut drafts: BTreeMap<CollectionId, u64> = BTreeMap::new();
     rows::each_own_entry(&shared.store, None, &mut |_, row| {
-        *drafts.entry(row.home).or_default() += u64::from(row.published != Published::Live);
+        *drafts.entry(row.home).or_default() += u64::from(row.draft && row.published != Published::Live);
         Ok(true)
     })?;
     let mut sorted = identity.collections();

@@ -43,7 +43,11 @@ pub(crate) fn take_in(
         let held = shared.store.record(feed, &entry)?.and_then(|row| SignedRecord::from_bytes(&row.bytes).ok());
         let generation = outcome.record.record().generation;
         let voids = purging::voids(outcome.record.record(), held.as_ref().map(SignedRecord::record));
-        if voids && redacting::learned(shared, batch, entry, generation)? {
+        let begins_anew = redacting::begins_anew(shared, outcome.record.record());
+        if begins_anew && let Some(row) = rows::own_entry(&shared.store, &entry)? {
+            purging::note_due(batch, &FeedId { collection: row.home, ..*feed }, entry, generation);
+        }
+        if (voids || begins_anew) && redacting::learned(shared, batch, entry, generation)? {
             to_void.push((entry, generation));
         }
         match (&outcome.content, &outcome.record.record().body) {
@@ -59,7 +63,10 @@ pub(crate) fn take_in(
             (OutcomeContent::Published { .. }, _) => {
                 noted(shared, batch, entry, feed, Published::Live, &outcome, voids)?;
             }
-            (OutcomeContent::Bare, Body::Withdrawal { .. } | Body::Redaction { .. }) => {
+            // In a draft feed a withdrawal only says that nobody is to wait for the draft.
+            (OutcomeContent::Bare, Body::Withdrawal { .. } | Body::Redaction { .. })
+                if outcome.record.record().position.term > 0 =>
+            {
                 noted(shared, batch, entry, feed, Published::Withdrawn, &outcome, voids)?;
             }
             (OutcomeContent::Bare, Body::Answer(answer)) => answered(shared, batch, answer)?,

@@ -232,6 +232,8 @@ pub struct PartnerDetail {
     pub shares: Vec<String>,
     /// Since when, RFC 3339.
     pub since: String,
+    /// Others known here that bear its name or claim its place, each with its id and who vouches for it.
+    pub same_name_or_place: Vec<String>,
 }
 
 /// One collection in `compare`.

@@ -4,6 +4,7 @@
 //! blocks (documents, signatures, the store) runs beside the runtime.
 
 mod accepting;
+mod ahead;
 mod alarms;
 mod aside;
 mod backups;
@@ -57,7 +58,7 @@ mod working;
 
 #[doc(hidden)]
 pub use backups::{BackupSchedule, Keep};
-pub use clock::set_forward;
+pub use clock::{set_back, set_forward};
 pub use error::NodeError;
 pub use handle::{
     Handle, NewOrganisation, NodeConfig, backup, init, init_join, recover, restore, store_check, store_compact,

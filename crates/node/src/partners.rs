@@ -165,7 +165,7 @@ pub(crate) fn keep(shared: &Shared, organisation: &OrgId, row: PartnerRow) -> Re
     batch.put(Key::Partner(*organisation), rows::encode(&row));
     shared.store.commit(batch)?;
     write(&shared.partners).insert(*organisation, row);
-    vouching::weigh(shared);
+    weigh_claims(shared);
     Ok(())
 }
 
@@ -231,12 +231,12 @@ pub(crate) fn refresh(shared: &Shared, organisation: &OrgId) -> Result<(), NodeE
             }
         }
     }
-    claims(shared);
+    weigh_claims(shared);
     apply_allow_list(shared)
 }
 
-/// Two organisations that claim one place are an alarm.
-fn claims(shared: &Shared) {
+/// Weighs all claims anew; two organisations that claim one place are an alarm.
+pub(crate) fn weigh_claims(shared: &Shared) {
     for Contested { place: ars, by: organisations } in vouching::weigh(shared) {
         let names: Vec<String> = organisations
             .iter()
@@ -380,6 +380,7 @@ pub(crate) fn show(shared: &Shared, name_or_id: &str) -> Result<PartnerDetail, N
         reads,
         shares,
         since: clock::rfc3339(row.since),
+        same_name_or_place: vouching::alike(shared, &id),
     })
 }
 

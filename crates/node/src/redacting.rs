@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 use ortsnetz_model::{CollectionId, Entry, EntryId, FeedId, Ids, NodeId, OrgId, Position};
 use ortsnetz_store::{Batch, Key, Origin};
-use ortsnetz_trust::record::{Body, SignedRecord};
+use ortsnetz_trust::record::{Body, Record, SignedRecord};
 
 use crate::catalog;
 use crate::clock::{self, rfc3339};
@@ -173,6 +173,14 @@ pub(crate) fn learned(shared: &Shared, batch: &mut Batch, entry: EntryId, genera
     purging::erase_working(batch, &collections(shared), entry);
     let own = shared.store.record(&shared.own.drafts, &entry)?;
     Ok(own.is_some_and(|row| row.generation < generation))
+}
+
+/// Whether a draft record of another own node says that an entry which was never published begins anew: it was redacted or
+/// moved there. Of one that was published the records in the feeds of its readers say so.
+pub(crate) fn begins_anew(shared: &Shared, record: &Record) -> bool {
+    let (Body::Draft(_), Some(entry)) = (&record.body, &record.entry) else { return false };
+    let row = rows::own_entry(&shared.store, entry).ok().flatten();
+    row.is_some_and(|row| row.published == Published::Never && row.generation < record.generation)
 }
 
 /// Takes this node's draft of a redacted entry back, so that nobody waits for changes that are gone. Blocks.

@@ -35,8 +35,6 @@ pub(crate) struct Own {
     pub key: NodeKey,
     /// A root key of the organisation, if one is kept here; whether it still counts says [`Shared::root`].
     pub root: RwLock<Option<RootKey>>,
-    /// Milliseconds since 1970 when this process started; later than any process of this node before.
-    pub epoch: u64,
     /// Who writes in documents in this process.
     pub actor: Actor,
     /// This node's draft feed.
@@ -237,7 +235,13 @@ impl Shared {
             info.place_state = Some("confirmed".into());
         } else if let Some(partner) = read(&self.partners).get(organisation).filter(|partner| !partner.ended) {
             info.standing = Some("partner".into());
-            info.place_state = Some(if partner.confirmed { "confirmed" } else { "unconfirmed" }.into());
+            let contradicted = read(&self.claims).contradicted.contains(organisation);
+            let state = match partner.confirmed {
+                _ if contradicted => "contradicted",
+                true => "confirmed",
+                false => "unconfirmed",
+            };
+            info.place_state = Some(state.into());
         } else {
             let (contradicted, voucher) = {
                 let claims = read(&self.claims);

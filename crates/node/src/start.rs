@@ -33,7 +33,6 @@ use crate::searching::Search;
 use crate::shared::{Own, Shared};
 use crate::sheets;
 use crate::storing::FROZEN;
-use crate::vouching;
 
 /// Below the data directory.
 const STORE_DIR: &str = "store";
@@ -266,7 +265,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         ortsnetz_net::Network::start(net_config).await.map_err(|error| NodeError::Unavailable(error.to_string()))?;
     let (driver, inputs) = mpsc::unbounded_channel();
     let mut engine = Engine::new(
-        Config { node: own.node, organisation: own.organisation, started_at: own.epoch, zstd_level: ZSTD_LEVEL },
+        // Not the epoch of the actor, which never goes back: once the clock was wrong, a new term is to begin at the right one.
+        Config { node: own.node, organisation: own.organisation, started_at: clock::now(), zstd_level: ZSTD_LEVEL },
         u64::from_be_bytes(clock::random()),
         snapshot,
     );
@@ -306,10 +306,16 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let starting = shared.clone();
     let advertise = config.advertise;
     tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
-        partners::tell_addresses(&starting, &advertise)?;
-        partners::keep_chains(&starting)?;
+        for told in [partners::tell_addresses(&starting, &advertise), partners::keep_chains(&starting)] {
+            match told {
+                Err(error) if starting.store.room().is_err() => {
+                    tracing::warn!(%error, "addresses and partners' statements are not written while the disk is full");
+                }
+                other => other?,
+            }
+        }
         partners::apply_allow_list(&starting)?;
-        vouching::weigh(&starting);
+        partners::weigh_claims(&starting);
         nodes::conclude(&starting);
         Search::run(&starting);
         Ok(())
@@ -422,6 +428,8 @@ fn own(store: &Store, data_dir: &Path) -> Result<Own, NodeError> {
     let epoch = clock::now().max(last + 1);
     let mut batch = Batch::new(Origin::Own);
     batch.put(Key::Meta(EPOCH.into()), epoch.to_be_bytes().to_vec());
+    // Answers go on when there is no room to write more than this.
+    batch.from_reserve();
     if root.is_some()
         && !sheets::has_block(store)?
         && let Ok(sheet) = std::fs::read_to_string(data_dir.join(SHEET_FILE))
@@ -436,7 +444,6 @@ fn own(store: &Store, data_dir: &Path) -> Result<Own, NodeError> {
         node,
         key,
         root: RwLock::new(root),
-        epoch,
         actor: Actor::of_node(&node, epoch),
         drafts: draft_feed(organisation, &node),
     })

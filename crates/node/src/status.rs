@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use ortsnetz_model::OrgId;
 use ortsnetz_trust::RootKey;
 
+use crate::ahead;
 use crate::alarms;
 use crate::aside;
 use crate::backups;
@@ -96,6 +97,7 @@ pub(crate) fn take_publisher(shared: &Shared) -> Result<PublisherInfo, NodeError
     };
     appoint_here(shared, &root)?;
     homecoming::give_up_waiting(shared)?;
+    ahead::sign_anew(shared)?;
     publisher(shared)
 }
 
@@ -127,8 +129,11 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
         Err(error) => line("disk", "failed", error.to_string()),
     }
     if let Ok(usage) = shared.store.usage() {
-        let (result, hint) =
-            if usage.compact_advised { ("warning", "; run `ortsnetz store compact`") } else { ("ok", "") };
+        let (result, hint) = match (usage.compact_advised, shared.store.room().is_ok()) {
+            (true, true) => ("warning", "; run `ortsnetz store compact`"),
+            (true, false) => ("warning", "; run `ortsnetz store compact` when there is room for a second copy"),
+            _ => ("ok", ""),
+        };
         line(
             "disk use",
             result,

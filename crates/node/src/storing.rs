@@ -47,7 +47,10 @@ pub(crate) fn store(
         let held = batch.feed.map_or_else(|| Ok(Held::default()), |feed| held(&shared, &feed, wanted.clone()));
         let voiding: Vec<EntryId> = match &held {
             Ok(held) => {
-                wanted.filter(|outcome| held.voided_by(outcome)).filter_map(|o| o.record.record().entry).collect()
+                let voids = |outcome: &&Outcome| {
+                    held.voided_by(outcome) || own && redacting::begins_anew(&shared, outcome.record.record())
+                };
+                wanted.filter(voids).filter_map(|outcome| outcome.record.record().entry).collect()
             }
             Err(_) => Vec::new(),
         };

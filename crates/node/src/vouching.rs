@@ -24,10 +24,14 @@ pub(crate) struct Claims {
     pub succeeded: BTreeMap<OrgId, OrgId>,
     /// The places of those, by who answers.
     pub inherited: BTreeMap<OrgId, Vec<Ars>>,
+    /// Places that several claim.
+    contested: Vec<Contested>,
 }
 
 /// Neither we nor a partner.
 const FAR: u8 = 3;
+/// Behind our own and confirmed partners come those for whom one of them vouches, before a partner that nobody confirmed.
+const VOUCHED: u8 = 2;
 
 /// How near an organisation is to us: what is said of a name is said of the nearest that bears it. Anybody may call himself
 /// as a partner of ours does, and come here through another partner.
@@ -41,7 +45,7 @@ pub(crate) fn nearness(own: &OrgId, partners: &BTreeMap<OrgId, PartnerRow>, id: 
     }
 }
 
-/// Weighs all claims anew. Returns the places that several claim.
+/// Weighs all claims anew. Returns the places that several claim and did not before.
 pub(crate) fn weigh(shared: &Shared) -> Vec<Contested> {
     // One lock after the other, and none while anything is weighed: others take them in another order.
     let identities: Vec<Arc<Identity>> = read(&shared.identities).values().cloned().collect();
@@ -67,9 +71,38 @@ pub(crate) fn weigh(shared: &Shared) -> Vec<Contested> {
         let speaks = unconfirmed && directory.speaks_for(&id, &identity.ars().parse().ok()?);
         Some((id, *directory.get(&id).filter(|_| speaks)?.introduced_by.first()?))
     });
-    let contradicted = contradicted(&identities, &near);
-    *write(&shared.claims) = Claims { contradicted, vouchers: vouchers.collect(), succeeded, inherited };
-    directory.contested()
+    let (vouchers, contested): (BTreeMap<OrgId, OrgId>, _) = (vouchers.collect(), directory.contested());
+    let contradicted = contradicted(&identities, |id| match near[id] {
+        near if near <= 1 => near,
+        _ if vouchers.contains_key(id) => VOUCHED,
+        near => near + VOUCHED,
+    });
+    let claims = Claims { contradicted, vouchers, succeeded, inherited, contested: contested.clone() };
+    let before = std::mem::replace(&mut *write(&shared.claims), claims);
+    contested.into_iter().filter(|place| !before.contested.contains(place)).collect()
+}
+
+/// Others that bear an organisation's name or claim its place, in words for a person who decides whom to confirm.
+pub(crate) fn alike(shared: &Shared, id: &OrgId) -> Vec<String> {
+    let identities: Vec<Arc<Identity>> = read(&shared.identities).values().cloned().collect();
+    let Some(this) = identities.iter().find(|identity| identity.id() == *id) else { return Vec::new() };
+    let same = |other: &&Arc<Identity>| {
+        other.id() != *id
+            && (other.name().to_lowercase() == this.name().to_lowercase()
+                || !this.ars().is_empty() && other.ars() == this.ars())
+    };
+    let others = identities.iter().filter(same).map(|other| {
+        let near = nearness(&shared.own.organisation, &read(&shared.partners), &other.id());
+        let voucher = read(&shared.claims).vouchers.get(&other.id()).copied();
+        let known = match (near, voucher) {
+            (0, _) => ", we ourselves".to_owned(),
+            (1, _) => ", a partner that was confirmed".to_owned(),
+            (_, Some(by)) => format!(", vouched for by {}", shared.organisation_name(&by)),
+            _ => String::new(),
+        };
+        format!("{} ({}{known})", other.name(), &other.id().to_string()[..12])
+    });
+    others.collect()
 }
 
 fn directory(identities: &[Arc<Identity>], near: &BTreeMap<OrgId, u8>) -> Directory {
@@ -92,8 +125,8 @@ fn directory(identities: &[Arc<Identity>], near: &BTreeMap<OrgId, u8>) -> Direct
     }))
 }
 
-/// Who bears the name, or claims the place, of us or of a partner, without being as near.
-fn contradicted(identities: &[Arc<Identity>], near: &BTreeMap<OrgId, u8>) -> BTreeSet<OrgId> {
+/// Who bears the name, or claims the place, of somebody, without being as near.
+fn contradicted(identities: &[Arc<Identity>], near: impl Fn(&OrgId) -> u8) -> BTreeSet<OrgId> {
     let mut alike: BTreeMap<(bool, String), Vec<OrgId>> = BTreeMap::new();
     for identity in identities {
         for claim in [(false, identity.name().to_lowercase()), (true, identity.ars().to_owned())] {
@@ -103,8 +136,8 @@ fn contradicted(identities: &[Arc<Identity>], near: &BTreeMap<OrgId, u8>) -> BTr
         }
     }
     let farther = alike.into_values().flat_map(|all| {
-        let nearest = all.iter().map(|id| near[id]).min().unwrap_or(FAR);
-        all.into_iter().filter(move |id| near[id] > nearest)
+        let nearest = all.iter().map(&near).min().unwrap_or_default();
+        all.into_iter().filter(|id| near(id) > nearest).collect::<Vec<_>>()
     });
     farther.collect()
 }

@@ -197,22 +197,30 @@ impl Working {
         let mut home = target.clone();
         let companions = home.split_companions();
         let mut targets = BTreeMap::from([(self.row.home, home)]);
+        let public = CollectionId::named(&writer.organisation, PUBLIC);
+        let mut misplaced = Vec::new();
         for (name, companion) in companions {
             let collection = CollectionId::named(&writer.organisation, &name);
-            if !is_companion_name(&name) || collection == self.row.home {
+            if !is_companion_name(&name) {
                 return Err(NodeError::Invalid(format!(
                     "companions.{name}: an entry can have companions in `partners` and `internal`, beside its home"
                 )));
             }
             // Else partners would learn of an entry that they may not read.
-            let public = CollectionId::named(&writer.organisation, PUBLIC);
-            if name == PARTNERS && self.row.home != public && !is_empty(&companion) {
-                return Err(NodeError::Invalid(format!(
-                    "companions.{name}: only an entry in `public` can have it, because every partner reads it; put it into `internal`, or delete it with `ortsnetz edit {} companions.{name}=`",
-                    self.entry
-                )));
+            let too_wide = name == PARTNERS && self.row.home != public;
+            if (collection == self.row.home || too_wide) && !is_empty(&companion) {
+                misplaced.push(format!("companions.{name}"));
+            } else if collection != self.row.home {
+                targets.insert(collection, companion);
             }
-            targets.insert(collection, companion);
+        }
+        if !misplaced.is_empty() {
+            return Err(NodeError::Invalid(format!(
+                "{}: an entry outside `public` has no companion in `partners`, because every partner reads it, and one in `internal` has none in `internal`; write into the entry itself what should stay, and delete the rest with `ortsnetz edit {} {}=`",
+                misplaced.join(", "),
+                self.entry,
+                misplaced.join("= ")
+            )));
         }
         let kind = target.kind();
         for collection in self.row.companions.clone() {
@@ -300,7 +308,9 @@ impl Working {
         if self.publishing {
             return Ok(());
         }
-        self.row.draft = self.row.published != Published::Live;
+        // Of an entry that was redacted nothing may be left; else what nobody published is a draft.
+        let erased = self.row.generation > 0 && self.documents.values().all(|document| is_empty(&document.project()));
+        self.row.draft = self.row.published != Published::Live && !erased;
         for (collection, document) in &self.documents {
             if self.row.draft {
                 break;

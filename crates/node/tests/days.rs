@@ -1,16 +1,25 @@
-//! `show --on` over several days. The clock belongs to the process, so this is a program of its own with one test.
+//! Days that pass, and a clock that is wrong. It belongs to the process, so these tests run one after the other, in a
+//! program of their own.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ortsnetz_node::dto::{InviteRequest, ShowOptions, Shown};
-use ortsnetz_node::{Handle, NewOrganisation, NodeConfig, NodeError, init, set_forward};
+use ortsnetz_node::{Handle, NewOrganisation, NodeConfig, NodeError, init, set_back, set_forward};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// Held by the test that moves the clock.
+static CLOCK: Mutex<()> = Mutex::new(());
+
 async fn town(dir: &Path, name: &str, ars: &str) -> Handle {
     init(dir, &NewOrganisation { name: name.into(), ars: ars.into(), kind: "municipality".into() }).expect("init");
-    let listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
+    start(dir, "/ip4/127.0.0.1/tcp/0").await
+}
+
+async fn start(dir: &Path, address: &str) -> Handle {
+    let listen = vec![address.into()];
     let config = NodeConfig { data_dir: dir.to_owned(), listen, advertise: Vec::new(), http: String::new() };
     Handle::start(config).await.expect("start")
 }
@@ -39,6 +48,7 @@ fn fee(shown: &Shown) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_in_the_past_is_answered_as_it_was_told_that_day() {
+    let _clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().expect("a directory");
     let siegburg = town(&dir.path().join("siegburg"), "Stadt Siegburg", "053820060060").await;
     let bonn = town(&dir.path().join("bonn"), "Bundesstadt Bonn", "053140000000").await;
@@ -93,4 +103,98 @@ async fn a_day_in_the_past_is_answered_as_it_was_told_that_day() {
 
 fn fee_or(shown: &Shown) -> u64 {
     shown.entry.get("fees").and_then(|fees| fees[0]["amount"].as_u64()).unwrap_or_default()
+}
+
+/// Waits until `check` holds.
+async fn eventually<F, Fut>(what: &str, mut check: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let wait = async {
+        while !check().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("{what} did not happen"));
+}
+
+async fn address(node: &Handle) -> String {
+    node.status().await.expect("status").node.addresses.first().cloned().expect("an address")
+}
+
+async fn title(node: &Handle, id: &str) -> String {
+    let shown = node.show(id, ShowOptions::default()).await;
+    let text = |shown: Shown| {
+        let title = shown.entry.get("title").map(|title| title["de"].to_string());
+        format!("{} {}", shown.meta.state, title.unwrap_or_default())
+    };
+    shown.map_or_else(|error| error.to_string(), text)
+}
+
+async fn alarms(node: &Handle) -> Vec<String> {
+    node.status().await.expect("status").alarms.into_iter().map(|alarm| alarm.kind).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_town_whose_clock_was_ahead_is_told_so_and_heals_with_a_new_term() {
+    let _clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().expect("a directory");
+    let (town_dir, bonn_dir) = (dir.path().join("siegburg"), dir.path().join("bonn"));
+    let siegburg = town(&town_dir, "Stadt Siegburg", "053820060060").await;
+    let bonn = town(&bonn_dir, "Bundesstadt Bonn", "053140000000").await;
+    let request = InviteRequest { for_ars: Some("053140000000".into()), trust: true, ..InviteRequest::default() };
+    let token = siegburg.invite(request).await.expect("invite").token;
+    bonn.join(&token, false).await.expect("join");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(siegburg.create("service", &values(&[("title.de", "Vorher")])).await.expect("create").id);
+        publish(&siegburg, ids.last().expect("one")).await;
+    }
+    for id in &ids {
+        eventually("Bonn has it", async || title(&bonn, id).await == "published \"Vorher\"").await;
+    }
+    let (siegburg_at, bonn_at) = (address(&siegburg).await, address(&bonn).await);
+    bonn.shutdown().await;
+    siegburg.shutdown().await;
+
+    // One start with a clock 30 days ahead, a change and a withdrawal. Then the clock is right again.
+    set_forward(30 * DAY_MS);
+    let siegburg = start(&town_dir, &siegburg_at).await;
+    siegburg.edit(&ids[0], &values(&[("title.de", "Zukunft")])).await.expect("edit");
+    publish(&siegburg, &ids[0]).await;
+    siegburg.withdraw(&ids[1]).await.expect("withdraw");
+    siegburg.shutdown().await;
+    set_back(30 * DAY_MS);
+    let siegburg = start(&town_dir, &siegburg_at).await;
+    siegburg.edit(&ids[2], &values(&[("title.de", "Nachher")])).await.expect("edit");
+    publish(&siegburg, &ids[2]).await;
+    siegburg.edit(&ids[0], &values(&[("texts.notes.de", "nur ein Entwurf")])).await.expect("edit");
+    let told = alarms(&siegburg).await;
+    assert!(told.contains(&"clock_ahead".to_owned()) && !told.contains(&"stale".to_owned()), "{told:?}");
+
+    let bonn = start(&bonn_dir, &bonn_at).await;
+    eventually("Bonn holds it back", async || alarms(&bonn).await.contains(&"clock_ahead".to_owned())).await;
+    for id in &ids {
+        assert_eq!(title(&bonn, id).await, "published \"Vorher\"", "the former state stays");
+    }
+    siegburg.take_publisher().await.expect("a new term");
+    eventually("Bonn takes it in", async || title(&bonn, &ids[0]).await == "published \"Zukunft\"").await;
+    eventually("the withdrawal, too", async || title(&bonn, &ids[1]).await.starts_with("withdrawn")).await;
+    eventually("and the last", async || title(&bonn, &ids[2]).await == "published \"Nachher\"").await;
+    let shown = bonn.show(&ids[0], ShowOptions::default()).await.expect("show");
+    assert!(shown.entry.get("texts").is_none(), "drafts stay drafts: {:?}", shown.entry);
+    let detail = async || bonn.compare("Stadt Siegburg").await.is_ok_and(|comparison| comparison.identical);
+    eventually("both are identical", detail).await;
+    eventually("the alarm is over", async || !alarms(&siegburg).await.contains(&"clock_ahead".to_owned())).await;
+    // It goes on from the right time, also after a restart.
+    siegburg.shutdown().await;
+    let siegburg = start(&town_dir, &siegburg_at).await;
+    siegburg.edit(&ids[2], &values(&[("title.de", "Später")])).await.expect("edit");
+    publish(&siegburg, &ids[2]).await;
+    assert!(!alarms(&siegburg).await.contains(&"clock_ahead".to_owned()));
+    for node in [&siegburg, &bonn] {
+        assert_eq!(node.store_check().await.expect("check").problems, Vec::<String>::new());
+        node.shutdown().await;
+    }
 }

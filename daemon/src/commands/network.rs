@@ -57,7 +57,7 @@ pub(crate) fn join(context: &Context, args: &Join) -> Result<(), Failure> {
         }
         let mut out = format!("joined {} (ARS {})\n", partner.name, partner.ars);
         if joined.confirmed {
-            out.push_str("confirmed in advance by the invitation\n");
+            out.push_str("it counts as confirmed: the invitation said so, or it was confirmed before\n");
         } else {
             let _ = writeln!(
                 out,
@@ -85,7 +85,15 @@ pub(crate) fn partners(context: &Context, args: Partners) -> Result<(), Failure>
         Partners::Confirm { partner } => {
             let document = daemon.post(&format!("/partners/{}/confirm", segment(&partner)), &json!({}))?;
             context.output.show(document, |partner: PartnerDetail| {
-                format!("confirmed {}; now its place counts and its other collections open\n", partner.status.name)
+                let (name, alike) = (&partner.status.name, partner.same_name_or_place.join("; "));
+                let confirmed = format!("confirmed {name}; now its place counts and its other collections open\n");
+                match alike.is_empty() {
+                    true => confirmed,
+                    false => format!(
+                        "{confirmed}attention: the same name or place has {alike}. Unless you compared the check words with somebody at a number you know, take it back with `ortsnetz partners remove {}`\n",
+                        &partner.status.id[..12]
+                    ),
+                }
             })
         }
         Partners::Succession { successor, predecessor, confirm, .. } => {
@@ -119,7 +127,11 @@ fn detail(partner: &PartnerDetail) -> String {
         ("reads from us", partner.reads.join(", ")),
         ("shares with us", partner.shares.join(", ")),
         ("nodes", partner.status.nodes.join(", ")),
+        ("alike", partner.same_name_or_place.join("; ")),
     ] {
+        if name == "alike" && value.is_empty() {
+            continue;
+        }
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{name:<14} {value}");
     }

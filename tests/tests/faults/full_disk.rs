@@ -13,6 +13,8 @@ use crate::says::{Before, assert_says, listing};
 const FAILED: i32 = 1;
 /// Room for a daemon and then some; the store wants 64 MiB free.
 const DISK: &str = "size=160m";
+/// Room to read, none to write.
+const LITTLE: usize = 40 << 20;
 /// Not even room to begin.
 const SMALL_DISK: &str = "size=24m";
 
@@ -44,6 +46,14 @@ impl<'a> Disk<'a> {
             }
             number += 1;
         }
+    }
+
+    /// Leaves this much of what is free now.
+    fn leave(&self, bytes: usize) {
+        let df = Command::new("df").args(["--output=avail", "-B1"]).arg(self.0).output().expect("df runs");
+        let text = String::from_utf8_lossy(&df.stdout).into_owned();
+        let free: usize = text.lines().nth(1).and_then(|line| line.trim().parse().ok()).expect("a number");
+        fs::write(self.0.join("ballast"), vec![1; free - bytes]).expect("it fits");
     }
 
     fn free(&self) {
@@ -111,6 +121,15 @@ fn a_full_disk_refuses_writes_and_keeps_everything() {
     assert_says("run", &town.cli(&run), FAILED, &says);
     assert_says("store check", &town.cli(&["store", "check"]), FAILED, &says);
     assert_eq!(listing(&town.dir), names);
+
+    // With little room it starts and answers, and writes nothing.
+    disk.free();
+    disk.leave(LITTLE);
+    town.start();
+    before.assert_unchanged("little room", &town);
+    eventually("it is found", || town.ok(&["search", "hundesteuer"])["total"] == json!(1));
+    assert_says("little room", &town.cli(&["create", "service", "title.de=Katzensteuer"]), FAILED, &says);
+    town.kill();
 
     disk.free();
     town.start();

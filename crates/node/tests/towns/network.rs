@@ -1,7 +1,7 @@
 //! Three towns in a line, and somebody who claims to be one of them.
 
 use ortsnetz_node::Handle;
-use ortsnetz_node::dto::{SearchRequest, ShowOptions};
+use ortsnetz_node::dto::{InviteRequest, SearchRequest, ShowOptions};
 
 use crate::{add, eventually, found, join, publish, town};
 
@@ -107,7 +107,30 @@ async fn an_invented_town_behind_a_partner_never_outranks_the_real_one_and_raise
         })
     })
     .await;
-    for node in [&koeln, &bonn, &siegburg, &invented] {
+    // Another one comes by an invitation of our own that went astray: whoever confirms it is told.
+    let astray = town(&dir.path().join("astray"), "stadt köln", "053150000000").await;
+    let token = siegburg.invite(InviteRequest::default()).await.expect("invite").token;
+    astray.join(&token, false).await.expect("join");
+    let claims = async || {
+        let alarms = siegburg.status().await.expect("status").alarms;
+        alarms
+            .into_iter()
+            .filter(|alarm| alarm.kind == "place_claimed_twice")
+            .map(|alarm| alarm.message)
+            .collect::<Vec<_>>()
+    };
+    let id = astray.status().await.expect("status").organisation.id;
+    eventually(&siegburg, "an alarm names it, too", || async {
+        claims().await.iter().any(|it| it.contains(&id[..12]))
+    })
+    .await;
+    let confirmed = siegburg.confirm_partner(&id).await.expect("confirm");
+    assert_eq!(confirmed.same_name_or_place.len(), 2, "{confirmed:?}");
+    assert!(
+        confirmed.same_name_or_place.iter().any(|other| other.contains("a partner that was confirmed")),
+        "{confirmed:?}"
+    );
+    for node in [&koeln, &bonn, &siegburg, &invented, &astray] {
         node.shutdown().await;
     }
 }
@@ -115,4 +138,37 @@ async fn an_invented_town_behind_a_partner_never_outranks_the_real_one_and_raise
 async fn service(koeln: &Handle, title: &str, summary: &str) -> String {
     let list = [("title.de", title), ("texts.summary.de", summary), ("valid_for.+", "053150000000")];
     add(koeln, "service", &list).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_town_for_which_a_partner_vouches_stands_above_one_that_came_by_itself() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let real = town(&dir.path().join("real"), "Stadt Köln", "053150000000").await;
+    let bonn = town(&dir.path().join("bonn"), "Stadt Bonn", "053140000000").await;
+    let siegburg = town(&dir.path().join("siegburg"), "Stadt Siegburg", "053820060060").await;
+    let invented = town(&dir.path().join("invented"), "Stadt Köln", "053150000000").await;
+    join(&bonn, "053150000000", &real).await;
+    join(&bonn, "053820060060", &siegburg).await;
+    let token = siegburg.invite(InviteRequest::default()).await.expect("invite").token;
+    invented.join(&token, false).await.expect("join");
+    let answer = publish(&real, "Gewerbe anmelden", "053150000000").await;
+    let lure = publish(&invented, "Gewerbe anmelden Gewerbe anmelden", "053150000000").await;
+    eventually(&siegburg, "the real one is found first", || async {
+        found(&siegburg, "Gewerbe anmelden", "Köln").await == [answer.clone(), lure.clone()]
+    })
+    .await;
+    let request =
+        SearchRequest { q: "Gewerbe anmelden".into(), place: Some("Köln".into()), ..SearchRequest::default() };
+    let hits = siegburg.search(request).await.expect("search").hits;
+    let states: Vec<_> = hits.iter().map(|hit| hit.organisation.place_state.as_deref()).collect();
+    assert_eq!(states, [Some("introduced"), Some("contradicted")]);
+    let alarms = siegburg.status().await.expect("status").alarms;
+    assert!(alarms.iter().any(|alarm| alarm.kind == "place_claimed_twice"), "{alarms:?}");
+    // Whom a person confirms counts: it is told who else there is.
+    let id = invented.status().await.expect("status").organisation.id;
+    let confirmed = siegburg.confirm_partner(&id).await.expect("confirm");
+    assert_eq!(confirmed.same_name_or_place.len(), 1, "{confirmed:?}");
+    for node in [&real, &bonn, &siegburg, &invented] {
+        node.shutdown().await;
+    }
 }

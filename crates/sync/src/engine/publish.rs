@@ -502,7 +502,9 @@ impl Engine {
     pub(super) fn daily(&mut self) {
         self.daily_checkpoints();
         let mut stale = Vec::new();
-        let quiet: BTreeSet<_> = self.feeds.keys().filter(|id| !self.is_expected(id)).copied().collect();
+        // Nor does anybody wait for himself.
+        let quiet = |id: &FeedId| !self.is_expected(id) || self.own_term(id).is_some();
+        let quiet: BTreeSet<_> = self.feeds.keys().filter(|id| quiet(id)).copied().collect();
         for (id, feed) in &mut self.feeds {
             let old = feed.is_old(self.now) && !quiet.contains(id);
             if old && !feed.stale_told {

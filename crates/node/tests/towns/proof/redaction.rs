@@ -229,6 +229,57 @@ async fn a_second_own_node_loses_its_draft_and_cannot_bring_it_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draft_that_nobody_published_goes_from_all_own_nodes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (hall_dir, laptop_dir) = (dir.path().join("hall"), dir.path().join("laptop"));
+    let hall = town(&hall_dir, "Stadt Hürth", "053620028028").await;
+    let token = hall.invite(InviteRequest { node: true, ..InviteRequest::default() }).await.expect("invite").token;
+    init_join(&laptop_dir, &token).await.expect("init --join");
+    let laptop = Handle::start(config(&laptop_dir)).await.expect("start");
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let list = [("title.de", "Hundesteuer"), ("texts.summary.de", SENTENCE)];
+        let id = hall.create("service", &values(&list)).await.expect("create").id;
+        let options = || ortsnetz_node::dto::ShowOptions { draft: true, ..Default::default() };
+        eventually(&laptop, "the laptop has it", || async { laptop.show(&id, options()).await.is_ok() }).await;
+        laptop.edit(&id, &values(&[("texts.teaser.de", SENTENCE)])).await.expect("edit");
+        eventually(&hall, "the hall has the draft", || async {
+            hall.show(&id, options())
+                .await
+                .is_ok_and(|shown| shown.entry.get("texts").is_some_and(|texts| texts.get("teaser").is_some()))
+        })
+        .await;
+        ids.push(id);
+    }
+    // One is erased, of the other goes what it said before.
+    hall.redact(&ids[0], RedactRequest { erase: true, ..RedactRequest::default() }).await.expect("redact");
+    let list = [("texts.summary.de", INSTEAD), ("texts.teaser.de", "")];
+    hall.edit(&ids[1], &values(&list)).await.expect("edit");
+    hall.redact(&ids[1], RedactRequest::default()).await.expect("redact");
+    for id in &ids {
+        purged(&hall, id).await;
+    }
+    assert_eq!((traces(&hall_dir), traces(&laptop_dir)), Default::default(), "purged means that nothing is left");
+    for node in [&hall, &laptop] {
+        eventually(node, "both count one draft", || async {
+            node.status().await.is_ok_and(|status| (status.entries.own, status.entries.drafts) == (0, 1))
+        })
+        .await;
+        is_clean(node).await;
+    }
+    laptop.edit(&ids[1], &values(&[("texts.teaser.de", "Kurz gesagt")])).await.expect("edit");
+    eventually(&hall, "work goes on", || async {
+        let options = ortsnetz_node::dto::ShowOptions { draft: true, ..Default::default() };
+        hall.show(&ids[1], options)
+            .await
+            .is_ok_and(|shown| shown.entry.get("texts").is_some_and(|texts| texts.get("teaser").is_some()))
+    })
+    .await;
+    hall.shutdown().await;
+    laptop.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_in_the_middle_is_made_good_before_anybody_is_told() {
     use ortsnetz_store::{Batch, Key, Options, Origin, Store};
 
