@@ -421,6 +421,11 @@ pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Ars
     }
 }
 
+/// Milliseconds since then, to three digits behind the point.
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_micros() as f64 / 1000.0
+}
+
 /// `search`. Blocks.
 pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool) -> Result<SearchResult, NodeError> {
     let started = Instant::now();
@@ -453,7 +458,7 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
                 query.place = Some(PlaceFilter { ars: only.ars, district: only.district.clone() });
             }
             _ => {
-                result.took_ms = started.elapsed().as_secs_f64() * 1000.0;
+                result.took_ms = milliseconds(started);
                 return Ok(result);
             }
         }
@@ -471,7 +476,7 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
     result.total = hits.total as u64;
     result.hits = hits.hits.into_iter().map(|hit| shown(shared, hit, place.as_ref())).collect();
     result.completeness = completeness(shared);
-    result.took_ms = started.elapsed().as_secs_f64() * 1000.0;
+    result.took_ms = milliseconds(started);
     Ok(result)
 }
 

@@ -2,7 +2,6 @@
 //! program of their own.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ortsnetz_node::dto::{InviteRequest, ShowOptions, Shown};
@@ -11,7 +10,7 @@ use ortsnetz_node::{Handle, NewOrganisation, NodeConfig, NodeError, init, set_ba
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Held by the test that moves the clock.
-static CLOCK: Mutex<()> = Mutex::new(());
+static CLOCK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn town(dir: &Path, name: &str, ars: &str) -> Handle {
     init(dir, &NewOrganisation { name: name.into(), ars: ars.into(), kind: "municipality".into() }).expect("init");
@@ -48,7 +47,7 @@ fn fee(shown: &Shown) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_in_the_past_is_answered_as_it_was_told_that_day() {
-    let _clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let _clock = CLOCK.lock().await;
     let dir = tempfile::tempdir().expect("a directory");
     let siegburg = town(&dir.path().join("siegburg"), "Stadt Siegburg", "053820060060").await;
     let bonn = town(&dir.path().join("bonn"), "Bundesstadt Bonn", "053140000000").await;
@@ -138,7 +137,7 @@ async fn alarms(node: &Handle) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_town_whose_clock_was_ahead_is_told_so_and_heals_with_a_new_term() {
-    let _clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let _clock = CLOCK.lock().await;
     let dir = tempfile::tempdir().expect("a directory");
     let (town_dir, bonn_dir) = (dir.path().join("siegburg"), dir.path().join("bonn"));
     let siegburg = town(&town_dir, "Stadt Siegburg", "053820060060").await;

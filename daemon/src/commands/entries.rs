@@ -74,7 +74,9 @@ fn written(context: &Context, document: Value) -> Result<(), Failure> {
 
 fn written_lines(written: &Written) -> String {
     let id = &written.id;
+    let errors = written.findings.iter().any(|finding| finding.severity == "error");
     let mut out = match written.state.as_str() {
+        "draft" if errors => format!("{id} is a draft; before it can be published, these errors must be corrected:\n"),
         "draft" => format!("{id} is a draft; `ortsnetz publish {id}` publishes it\n"),
         _ => format!("{id} is as published, no draft left\n"),
     };

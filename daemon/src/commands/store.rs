@@ -21,7 +21,11 @@ pub(crate) fn store(context: &Context, args: Store) -> Result<(), Failure> {
             let ok = document.get("ok") == Some(&json!(true));
             context.output.show(document, |check: StoreCheck| match check.problems.as_slice() {
                 [] => "no problems\n".to_owned(),
-                problems => format!("{}\n{} problems\n", problems.join("\n"), problems.len()),
+                problems => format!(
+                    "{}\n{} problems; `ortsnetz store compact` writes the own log anew from the database, for anything else bring back a backup with `ortsnetz restore`\n",
+                    problems.join("\n"),
+                    problems.len()
+                ),
             })?;
             if ok { Ok(()) } else { Err(Failure::Told) }
         }

@@ -15,6 +15,8 @@ use super::Context;
 use crate::args::{Export, Import};
 use crate::failure::Failure;
 
+/// The exit code of a command that was stopped.
+const INTERRUPTED: i32 = 1;
 /// Bytes copied at once.
 const COPY_BYTES: usize = 64 * 1024;
 /// Findings and rejections shown in the table; `--json` has all.
@@ -95,6 +97,7 @@ pub(crate) fn import(context: &Context, args: &Import) -> Result<(), Failure> {
     for file in &args.files {
         sources.push(Source::open(file)?);
     }
+    say_when_interrupted();
     let flag = |on: bool| on.then(|| "true".to_owned());
     let mut report = ImportReport::default();
     for mut source in sources {
@@ -118,6 +121,20 @@ pub(crate) fn import(context: &Context, args: &Import) -> Result<(), Failure> {
         None => Ok(()),
         Some(line) => Err(Failure::Failed(line)),
     }
+}
+
+/// Ctrl-C ends the command with one line: the daemon takes in what it has got, and the rest waits for the next time.
+fn say_when_interrupted() {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    // Without the thread Ctrl-C ends the command as silently as any other.
+    let _ = std::thread::Builder::new().name("interrupt".into()).spawn(move || {
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            let line =
+                "\nortsnetz: the import was stopped; what the daemon had got by then stays, import again to go on\n";
+            let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
+            std::process::exit(INTERRUPTED);
+        }
+    });
 }
 
 /// Why an import failed, with the first reason; `None` if anything was accepted.
