@@ -47,7 +47,7 @@ fn write_answer(shared: &Shared, token: Token) -> Result<Joined, NodeError> {
             put(shared, &OpenAnswer::new(token.clone()))?;
         }
     }
-    shared.net.open_joins(true);
+    shared.open_joins();
     let partner = OrganisationInfo {
         id: token.organisation.id.to_string(),
         name: token.organisation.name,

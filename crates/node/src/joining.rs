@@ -72,7 +72,7 @@ pub(crate) fn invite(shared: &Shared, request: &InviteRequest) -> Result<dto::In
     };
     let text = token.to_text().map_err(|error| NodeError::Invalid(error.to_string()))?;
     put_invitation(shared, &Invitation::new(token))?;
-    shared.net.open_joins(true);
+    shared.open_joins();
     Ok(dto::Invitation { token: text, expires_at: clock::rfc3339(expires), dial })
 }
 

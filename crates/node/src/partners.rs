@@ -83,6 +83,7 @@ fn find_partner(shared: &Shared, name_or_id: &str) -> Result<OrgId, NodeError> {
 
 /// Tells the network who may connect and whom to dial.
 pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
+    let _one = lock(&shared.letting_in);
     let mut peers: BTreeMap<NodeId, Peer> = BTreeMap::new();
     {
         let partners = read(&shared.partners);

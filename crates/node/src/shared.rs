@@ -145,6 +145,8 @@ pub(crate) struct Shared {
     pub homecoming: Mutex<Option<crate::homecoming::Homecoming>>,
     /// Invitations being answered.
     pub joins: Mutex<()>,
+    /// Held while the network is told who is let in: whoever looked first must not speak last.
+    pub letting_in: Mutex<()>,
     /// New partners that may not have let us in yet, so that it is too early to dial them.
     pub joining: Mutex<BTreeSet<OrgId>>,
 }
@@ -220,6 +222,12 @@ impl Shared {
     pub fn organisation_name(&self, organisation: &OrgId) -> String {
         self.identity_of(organisation)
             .map_or_else(|| organisation.to_string()[..12].to_owned(), |identity| identity.name().to_owned())
+    }
+
+    /// An invitation or an answer to one was stored: strangers are let in to join.
+    pub fn open_joins(&self) {
+        let _one = lock(&self.letting_in);
+        self.net.open_joins(true);
     }
 
     /// How an organisation is shown.

@@ -300,6 +300,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         purging: purging::Purging::default(),
         homecoming: Mutex::new(homecoming),
         joins: Mutex::new(()),
+        letting_in: Mutex::new(()),
         joining: Mutex::default(),
     });
     tokio::spawn(Driver::new(shared.clone(), engine).run(inputs, events));
