@@ -95,3 +95,22 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let hash = Hash::of(bytes).0;
     [hash[0], hash[1], hash[2], hash[3]]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_limited_in_both_directions() {
+        let prefix = "ORTSNETZ";
+        // The longest content whose text is not too long.
+        let fits = (0..TOKEN_CHARS_MAX).rev().find(|bytes| write(prefix, &vec![7; *bytes]).is_ok());
+        let content = vec![7; fits.expect("a short one fits")];
+        let text = write(prefix, &content).unwrap_or_else(|_| panic!("it fits"));
+        assert!(text.len() <= TOKEN_CHARS_MAX && text.len() + 2 > TOKEN_CHARS_MAX, "{}", text.len());
+        assert!(read(prefix, &text).is_ok_and(|back| back == content));
+        assert!(matches!(write(prefix, &vec![7; content.len() + 1]), Err(TextError::TooLong(_))));
+        let over = format!("{prefix}{}", "A".repeat(TOKEN_CHARS_MAX - prefix.len() + 1));
+        assert!(matches!(read(prefix, &over), Err(TextError::Foreign)));
+    }
+}

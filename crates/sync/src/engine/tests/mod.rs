@@ -1,5 +1,6 @@
 //! Limits of the engine, each at and over: one engine, and a partner who says whatever a test wants.
 
+mod given;
 mod held;
 mod served;
 mod times;
