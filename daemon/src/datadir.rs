@@ -43,12 +43,18 @@ fn platform_default() -> Option<PathBuf> {
     Some(base.join("ortsnetz"))
 }
 
-/// The token of this directory; made with mode 0600 if there is none.
+/// The token of this directory; made with mode 0600 if there is none, or one that no request could carry.
 pub(crate) fn token(data_dir: &Path) -> anyhow::Result<String> {
     let path = data_dir.join(TOKEN_FILE);
-    match fs::read_to_string(&path) {
-        Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
-        Ok(_) => {}
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).unwrap_or_default();
+            let token = text.trim();
+            if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Ok(token.to_owned());
+            }
+            tracing::warn!(file = %path.display(), "the admin token is damaged; a new one is made");
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
     }
@@ -107,6 +113,18 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = fs::metadata(directory.path().join(TOKEN_FILE)).expect("there").permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_damaged_token_is_made_anew() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let first = token(directory.path()).expect("made");
+        for damaged in [b"".as_slice(), b"\xff\xfe", &[first.as_bytes(), b"\x1a"].concat(), b"two words"] {
+            fs::write(directory.path().join(TOKEN_FILE), damaged).expect("written");
+            let second = token(directory.path()).expect("made");
+            assert!(second.len() == first.len() && second != first, "{damaged:?}");
+            assert_eq!(token(directory.path()).expect("read"), second);
         }
     }
 

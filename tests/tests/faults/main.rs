@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod directories;
+mod flipped;
 mod full_disk;
 mod kill;
 mod says;
