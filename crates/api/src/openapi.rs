@@ -57,6 +57,8 @@ mod tests {
             ("/doctor", "get"),
             ("/search", "get"),
             ("/places", "get"),
+            ("/places/table", "get"),
+            ("/places/{place}", "get"),
             ("/places/import", "post"),
             ("/entries", "get"),
             ("/entries", "post"),

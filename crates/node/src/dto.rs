@@ -3,12 +3,14 @@
 
 mod backup;
 mod collections;
+mod finding;
 mod nodes;
 mod proof;
 mod recovery;
 
 pub use backup::{BackedUp, BackupRequest, RestoreRequest, Restored};
 pub use collections::*;
+pub use finding::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -356,102 +358,6 @@ pub struct ExportRequest {
     pub companions: bool,
 }
 
-/// What `search` needs.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct SearchRequest {
-    /// The words.
-    #[serde(alias = "words")]
-    pub q: String,
-    /// Name, postal code, AGS or ARS.
-    pub place: Option<String>,
-    /// Kind of entry.
-    pub kind: Option<String>,
-    /// Date the answer is for.
-    pub on: Option<String>,
-    /// At most so many hits.
-    pub limit: Option<usize>,
-    /// Language of title and summary, default `de`.
-    pub lang: Option<String>,
-    /// The last word may be unfinished.
-    pub typing: bool,
-}
-
-/// One hit.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct Hit {
-    /// Entry id.
-    pub id: String,
-    /// Kind.
-    pub kind: String,
-    /// In the asked language.
-    pub title: String,
-    /// In the asked language.
-    pub summary: String,
-    /// Whose it is, with standing.
-    pub organisation: OrganisationInfo,
-    /// Name of the collection.
-    pub collection: String,
-    /// Everybody may read it.
-    pub public: bool,
-    /// Places it is valid for.
-    pub valid_for: Vec<String>,
-    /// RFC 3339.
-    pub published_at: Option<String>,
-    /// RFC 3339; absent for our own.
-    pub received_at: Option<String>,
-    /// ISO date.
-    pub next_review: Option<String>,
-    /// Higher is better; comparable within one answer only.
-    pub score: f32,
-    /// Set where the entry claims a place its organisation does not speak for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remark: Option<String>,
-}
-
-/// A place a search could mean.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PlaceInfo {
-    /// 12 digits.
-    pub ars: String,
-    /// Its name.
-    pub name: String,
-    /// `municipality`, `district`, `county`, `state`.
-    pub kind: String,
-    /// Its county or state.
-    pub part_of: String,
-    /// Postal codes.
-    pub postal_codes: Vec<String>,
-    /// Inhabitants, 0 if unknown.
-    pub inhabitants: u64,
-}
-
-/// How complete an answer is.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct Completeness {
-    /// Sources asked.
-    pub asked: u64,
-    /// Sources that answered.
-    pub answered: u64,
-    /// Names of those that did not.
-    pub missing: Vec<String>,
-}
-
-/// `search`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct SearchResult {
-    /// Best first.
-    pub hits: Vec<Hit>,
-    /// All that match.
-    pub total: u64,
-    /// Milliseconds.
-    pub took_ms: f64,
-    /// Whether some source is missing.
-    pub completeness: Completeness,
-    /// More than one: the place was ambiguous, nothing was chosen and `hits` is empty. One: it was used.
-    pub places: Vec<PlaceInfo>,
-}
-
 /// How `show` reads an entry.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -561,17 +467,6 @@ pub struct StoreCheck {
     pub ok: bool,
     /// One line each.
     pub problems: Vec<String>,
-}
-
-/// `places import`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct PlacesReport {
-    /// Always true when printed.
-    pub ok: bool,
-    /// Municipalities read.
-    pub municipalities: u64,
-    /// Lines not read.
-    pub rejected: Vec<Rejection>,
 }
 
 /// One line of `doctor`.

@@ -14,8 +14,8 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, partners, reading,
-    receipts, recovering, redacting, rotating, searching, sheets, start, status, succeeding,
+    backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, partners, places,
+    reading, receipts, recovering, redacting, rotating, searching, sheets, start, status, succeeding,
 };
 
 /// How a node is started.
@@ -282,10 +282,21 @@ impl Handle {
         self.blocking(move |shared| searching::search(shared, &request, true)).await
     }
 
-    /// Places that the text may mean: name, postal code, AGS or ARS.
-    pub async fn places(&self, text: &str) -> Result<Vec<PlaceInfo>, NodeError> {
+    /// Places that the text may mean while it is typed: name, postal code, AGS or ARS, or the beginning of one.
+    pub async fn places(&self, text: &str, limit: Option<usize>) -> Result<Vec<PlaceInfo>, NodeError> {
         let text = text.to_owned();
-        self.blocking(move |shared| Ok(searching::places(shared, &text))).await
+        self.blocking(move |shared| Ok(places::find(shared, &text, limit))).await
+    }
+
+    /// `places show`: the one place that the text means.
+    pub async fn place(&self, text: &str) -> Result<PlaceDetails, NodeError> {
+        let text = text.to_owned();
+        self.blocking(move |shared| places::show(shared, &text)).await
+    }
+
+    /// `places list`
+    pub async fn places_page(&self, request: PlacesRequest) -> Result<PlacesPage, NodeError> {
+        self.blocking(move |shared| places::list(shared, &request)).await
     }
 
     /// Rows for lists: own entries (drafts too) or another organisation's.
@@ -435,9 +446,9 @@ impl Handle {
         exporting::export(&self.shared, request, out)
     }
 
-    /// `places import`: the official list as CSV. Blocking.
+    /// `places import`: the official list, or a list of former keys, as CSV. Blocking.
     pub fn import_places(&self, file: &str, bytes: &mut dyn Read) -> Result<PlacesReport, NodeError> {
-        maintenance::import_places(&self.shared, file, bytes)
+        places::import(&self.shared, file, bytes)
     }
 }
 

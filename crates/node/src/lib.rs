@@ -35,6 +35,7 @@ mod metrics;
 mod nodes;
 mod partners;
 mod past;
+mod places;
 mod plan;
 mod publishing;
 mod purging;

@@ -1,23 +1,18 @@
-//! The store from outside: check, export, compact; the table of places.
+//! The store from outside: check, export, compact.
 
-use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use ortsnetz_model::{Document, Hash, OrgId};
-use ortsnetz_search::Places;
-use ortsnetz_store::{Batch, Check, Key, Origin, Record, RecordFacts, Store, Verifier};
+use ortsnetz_store::{Check, Record, RecordFacts, Store, Verifier};
 use ortsnetz_trust::identity::Identity;
 use ortsnetz_trust::record::SignedRecord;
 use ortsnetz_trust::statement::Signed;
 
 use crate::clock;
-use crate::districts;
-use crate::dto::{PlacesReport, Rejection, StoreCheck};
+use crate::dto::StoreCheck;
 use crate::error::NodeError;
 use crate::identities;
-use crate::shared::{Shared, write};
-use crate::start::{self, PLACES};
+use crate::start;
 
 /// Verifies signatures for `store check`.
 struct Signatures {
@@ -89,24 +84,4 @@ pub(crate) fn compact(store: &Store) -> Result<(u64, u64), NodeError> {
     let before = store.usage()?.disk_bytes;
     let after = store.compact()?.disk_bytes;
     Ok((before, after))
-}
-
-/// `places import`. Blocks.
-pub(crate) fn import_places(shared: &Shared, file: &str, bytes: &mut dyn Read) -> Result<PlacesReport, NodeError> {
-    let imported = Places::read_csv(bytes).map_err(|error| NodeError::Unreadable(format!("{file}: {error}")))?;
-    let json = serde_json::to_vec(&imported.places)
-        .map_err(|error| NodeError::Unavailable(format!("the table cannot be kept: {error}")))?;
-    let mut batch = Batch::new(Origin::Own);
-    batch.put(Key::Meta(PLACES.into()), json);
-    shared.store.commit(batch)?;
-    *write(&shared.places) = Arc::new(districts::add_to(&shared.store, imported.places)?);
-    Ok(PlacesReport {
-        ok: true,
-        municipalities: imported.municipalities as u64,
-        rejected: imported
-            .rejected
-            .into_iter()
-            .map(|reject| Rejection { file: file.to_owned(), line: reject.line, reason: reject.reason })
-            .collect(),
-    })
 }

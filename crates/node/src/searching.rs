@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 
 use ortsnetz_model::dates;
 use ortsnetz_model::{Ars, Entry, EntryId, FeedId, Kind, OrgId, as_of, due_dates};
-use ortsnetz_search::{
-    Change, Document, Index, OpenState, PlaceCandidate, PlaceFilter, PlaceKind, Query, Reader, Standing,
-};
+use ortsnetz_search::{Change, Document, Index, OpenState, PlaceFilter, Query, Reader, Standing};
 use ortsnetz_store::{Batch, Key, Range, Side, Store, in_background};
 
 use crate::catalog;
 use crate::clock;
 use crate::districts;
-use crate::dto::{Completeness, Hit, PlaceInfo, SearchRequest, SearchResult};
+use crate::dto::{Completeness, Hit, SearchRequest, SearchResult};
 use crate::error::NodeError;
+use crate::places;
 use crate::reading::parse_on;
 use crate::rows;
 use crate::shared::{Shared, read};
@@ -401,11 +400,13 @@ pub(crate) fn served(shared: &Shared) -> Vec<Ars> {
 }
 
 /// How an organisation stands to a place, or to us.
-pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Ars>) -> Standing {
+pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&PlaceFilter>) -> Standing {
     if read(&shared.claims).contradicted.contains(organisation) {
         return Standing::Contradicted;
     }
-    let speaks = place.is_none_or(|place| places_of(shared, organisation).iter().any(|claim| claim.covers(place)));
+    let claims = || places_of(shared, organisation);
+    let is_his = |claim: &Ars, place: &PlaceFilter| claim.covers(&place.ars) || place.also.contains(claim);
+    let speaks = place.is_none_or(|place| claims().iter().any(|claim| is_his(claim, place)));
     if !speaks {
         return Standing::Elsewhere;
     }
@@ -443,25 +444,16 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
         query.kind = Some(crate::working::known_kind(kind)?);
     }
     let mut result = SearchResult::default();
-    let mut place = None;
+    let mut place: Option<PlaceFilter> = None;
     if let Some(text) = request.place.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        let answer = read(&shared.places).resolve(text, &served(shared));
-        result.places = answer.candidates.iter().map(|candidate| place_info(shared, candidate)).collect();
-        match answer.candidates.as_slice() {
-            [] => {
-                return Err(NodeError::NotFound(format!(
-                    "no place {text:?} is known; try its postal code or its 12-digit ARS, or import the official list with `ortsnetz places import FILE`"
-                )));
-            }
-            [only] if answer.total == 1 => {
-                place = Some(only.ars);
-                query.place = Some(PlaceFilter { ars: only.ars, district: only.district.clone() });
-            }
-            _ => {
-                result.took_ms = milliseconds(started);
-                return Ok(result);
-            }
-        }
+        let found = places::asked(shared, text, query.on)?;
+        result.places = found.candidates;
+        let Some(meant) = found.only else {
+            result.took_ms = milliseconds(started);
+            return Ok(result);
+        };
+        place = Some(meant.clone());
+        query.place = Some(meant);
     }
     // Who was followed by another one answers no more.
     let succeeded = read(&shared.claims).succeeded.clone();
@@ -474,7 +466,7 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
     let hits =
         shared.search.reader.search(&query, &allowed).map_err(|error| NodeError::Unavailable(error.to_string()))?;
     result.total = hits.total as u64;
-    result.hits = hits.hits.into_iter().map(|hit| shown(shared, hit, place.as_ref())).collect();
+    result.hits = hits.hits.into_iter().map(|hit| shown(shared, hit, place.as_ref().map(|place| &place.ars))).collect();
     result.completeness = completeness(shared);
     result.took_ms = milliseconds(started);
     Ok(result)
@@ -521,32 +513,5 @@ fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit
         next_review: hit.next_review,
         score: hit.score,
         remark: remark.map(str::to_owned),
-    }
-}
-
-/// Places that a text may mean.
-pub(crate) fn places(shared: &Shared, text: &str) -> Vec<PlaceInfo> {
-    let answer = read(&shared.places).resolve(text, &served(shared));
-    answer.candidates.iter().map(|candidate| place_info(shared, candidate)).collect()
-}
-
-fn place_info(shared: &Shared, candidate: &PlaceCandidate) -> PlaceInfo {
-    let place = read(&shared.places).by_ars(&candidate.ars);
-    PlaceInfo {
-        ars: candidate.ars.to_string(),
-        name: match &candidate.district {
-            Some(district) => format!("{district} ({})", candidate.name),
-            None => candidate.name.clone(),
-        },
-        kind: match candidate.kind {
-            PlaceKind::Municipality => "municipality",
-            PlaceKind::District => "district",
-            PlaceKind::County => "county",
-            PlaceKind::State => "state",
-        }
-        .into(),
-        part_of: if candidate.county.is_empty() { candidate.state.clone() } else { candidate.county.clone() },
-        postal_codes: place.map(|place| place.postal_codes).unwrap_or_default(),
-        inhabitants: candidate.inhabitants.into(),
     }
 }

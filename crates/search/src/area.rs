@@ -53,12 +53,15 @@ impl Area {
         all[..self.digits as usize].to_owned()
     }
 
+    /// The term of entries that name exactly this area.
+    pub fn itself(self) -> String {
+        format!("={}", self.text())
+    }
+
     /// The terms under which an entry valid here is found: itself, and marked with `<` what it is a part of.
     pub fn terms(self) -> Vec<String> {
         let above = [0, 2, 3, 5, 9].into_iter().filter(|&digits| digits < self.digits);
-        std::iter::once(format!("={}", self.text()))
-            .chain(above.map(|digits| format!("<{}", self.cut(digits).text())))
-            .collect()
+        std::iter::once(self.itself()).chain(above.map(|digits| format!("<{}", self.cut(digits).text()))).collect()
     }
 
     /// The terms that find every entry valid here: in all of the area, or in a part of it.

@@ -28,7 +28,8 @@ mod word;
 pub use document::{Change, Document};
 pub use index::{Index, OpenState, Opened, RebuildReason, SearchError};
 pub use places::{
-    District, Imported, Matched, Place, PlaceAnswer, PlaceCandidate, PlaceError, PlaceKind, PlaceReject, Places,
+    District, FormerKey, Imported, Matched, Place, PlaceAnswer, PlaceCandidate, PlaceError, PlaceKeys, PlaceKind,
+    PlaceReject, Places, Removed,
 };
 pub use query::{Hit, Hits, Matching, PlaceFilter, Query, Standing, Why};
 pub use reader::Reader;

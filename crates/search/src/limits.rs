@@ -46,3 +46,7 @@ pub const PLACE_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const POSTAL_CODES_MAX: usize = 500;
 /// Most districts of one municipality.
 pub const DISTRICTS_MAX: usize = 200;
+/// Most keys that are in use no more. About 8,000 municipalities changed theirs since 1990.
+pub const FORMER_KEYS_MAX: usize = 20_000;
+/// Most keys that one place had, one after the other or several at once.
+pub const SUCCESSIONS_MAX: usize = 64;

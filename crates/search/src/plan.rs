@@ -165,7 +165,9 @@ impl<'a> Planner<'a> {
             clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(any, 0.0))));
         };
         if let Some(place) = &self.query.place {
-            filter(fields.area, Area::of(&place.ars).asked());
+            let mut areas = Area::of(&place.ars).asked();
+            areas.extend(place.also.iter().map(|ars| Area::of(ars).itself()));
+            filter(fields.area, areas);
             if let Some(district) = &place.district {
                 filter(fields.district, vec![NO_DISTRICT.to_owned(), fold::fold(district)]);
             }

@@ -49,7 +49,7 @@ impl Query {
 
     /// The same question, asked for this place.
     pub fn at(mut self, ars: Ars) -> Self {
-        self.place = Some(PlaceFilter { ars, district: None });
+        self.place = Some(PlaceFilter { ars, also: Vec::new(), district: None });
         self
     }
 }
@@ -59,6 +59,9 @@ impl Query {
 pub struct PlaceFilter {
     /// The municipality, or the county or state (a tail of zeros).
     pub ars: Ars,
+    /// Other keys of the same place, which it had before or will have: what is valid for exactly one of these counts as
+    /// valid for it.
+    pub also: Vec<Ars>,
     /// A district of it: entries for other districts only are left out.
     pub district: Option<String>,
 }

@@ -21,6 +21,8 @@ pub(crate) const NAMED_SCORE: Score = 512.0;
 pub(crate) struct Ranking {
     /// Where the question is asked.
     pub place: Option<Area>,
+    /// Other keys of that place.
+    pub also: Arc<[Area]>,
     /// The day it is asked for, as yyyymmdd.
     pub on: Option<u64>,
     /// For each segment: the standing of each of its feeds, `None` if it must not be shown.
@@ -83,6 +85,7 @@ impl Collector for Ranking {
                 .map(|on| Ok::<_, tantivy::TantivyError>((on, columns.u64(FROM)?, columns.u64(UNTIL)?)))
                 .transpose()?,
             place: self.place,
+            also: Arc::clone(&self.also),
             standings,
             ordinal,
             limit: self.limit,
@@ -110,6 +113,7 @@ pub(crate) struct SegmentRanking {
     areas: Option<Column<u64>>,
     days: Option<(u64, Column<u64>, Column<u64>)>,
     place: Option<Area>,
+    also: Arc<[Area]>,
     standings: Arc<[Option<Standing>]>,
     ordinal: SegmentOrdinal,
     limit: usize,
@@ -132,8 +136,11 @@ impl SegmentRanking {
     /// Digits of the closest place that covers the one asked for.
     fn locality(&self, doc: DocId) -> u8 {
         let (Some(place), Some(areas)) = (self.place, &self.areas) else { return 0 };
-        let covering = areas.values_for_doc(doc).map(Area::decode).filter(|area| area.covers(place));
-        covering.map(Area::digits).max().unwrap_or(0)
+        let areas = areas.values_for_doc(doc).map(Area::decode);
+        let digits = areas.filter_map(|area| {
+            if self.also.contains(&area) { Some(place.digits()) } else { area.covers(place).then(|| area.digits()) }
+        });
+        digits.max().unwrap_or(0)
     }
 }
 

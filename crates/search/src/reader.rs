@@ -81,6 +81,7 @@ impl Shared {
         let searcher = self.searcher();
         let ranking = Ranking {
             place: query.place.as_ref().map(|place| Area::of(&place.ars)),
+            also: query.place.iter().flat_map(|place| &place.also).map(Area::of).collect(),
             on: query.on.map(day_number),
             standings: self.standings(&searcher, query, standing)?,
             limit: query.limit.clamp(1, LIMIT_MAX),

@@ -20,7 +20,7 @@ proptest! {
 
     #[test]
     fn any_text_is_safe(words in "\\PC{0,60}", typing: bool, notes: bool, placed: bool, district in "\\PC{0,12}") {
-        let place = placed.then(|| PlaceFilter { ars: ars("091620000000"), district: Some(district) });
+        let place = placed.then(|| PlaceFilter { ars: ars("091620000000"), also: Vec::new(), district: Some(district) });
         ask(&Query { typing, notes, place, ..Query::new(words) });
     }
 

@@ -126,7 +126,7 @@ fn districts_leave_out_what_is_for_others_only() {
     };
     world.add(org(1), &[office("Amt Kalk", &["Kalk"]), office("Amt Porz", &["Porz"]), office("Amt für alle", &[])]);
     let place = |district: Option<&str>| Query {
-        place: Some(PlaceFilter { ars: ars(KOELN), district: district.map(str::to_owned) }),
+        place: Some(PlaceFilter { ars: ars(KOELN), also: Vec::new(), district: district.map(str::to_owned) }),
         ..Query::new("Amt")
     };
     let mut kalk = titles(&world.ask(&place(Some("KALK"))));

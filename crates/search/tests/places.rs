@@ -173,6 +173,8 @@ fn lines_that_are_no_town_are_told_with_their_number() {
     let latin = Places::read_csv(b"ars,name\n053150000000,K\xf6ln\n".as_slice()).unwrap();
     assert_eq!(latin.rejected[0].reason, "the line is not UTF-8");
     assert_eq!(Places::read_csv("ars,name\n".as_bytes()).unwrap().places, Places::default());
+    let nothing = Places::built_in().import("ars,name\n05,Nirgends\n".as_bytes()).unwrap();
+    assert_eq!((nothing.places, nothing.removed, nothing.rejected_total), (Places::built_in(), vec![], 1));
 }
 
 #[test]
@@ -215,4 +217,33 @@ fn looking_up_is_quick() {
     let each = start.elapsed() / u32::try_from(texts.len()).unwrap();
     // The figures come from the benchmark; here only something gone wrong should fail.
     assert!(load < Duration::from_secs(5) && each < Duration::from_millis(50), "{load:?}, {each:?}");
+}
+
+#[test]
+fn what_is_being_typed_is_narrowed() {
+    let places = official();
+    let all = |text: &str| places.suggest(text, &[]);
+    assert!(all("5").candidates.is_empty(), "one digit says nothing");
+    let (few, more) = (all("5372"), all("537"));
+    assert!(names(&few).contains(&"Siegburg") && few.total < more.total, "{} {}", few.total, more.total);
+    assert_eq!(places.resolve("5372", &[]).total, 0, "a question is not a beginning");
+    assert!(names(&all("0538200")).contains(&"Siegburg"));
+    let first = |text: &str| all(text).candidates[0].name.clone();
+    assert_eq!(first("Mül"), "Mülheim an der Ruhr");
+    assert_eq!(places.suggest("Mül", &[ars("071375003203")]).candidates.iter().filter(|c| c.served).count(), 0);
+}
+
+#[test]
+fn a_district_stands_beside_the_towns_of_its_name() {
+    let list = std::fs::File::open(data("gemeinden/gemeinden.csv")).unwrap();
+    let places = Places::built_in().import(list).unwrap().places;
+    let answer = places.resolve("Mülheim", &[ars("053150000000")]);
+    let found: Vec<_> = answer.candidates.iter().map(|c| (c.name.as_str(), c.district.as_deref())).collect();
+    assert_eq!(found[0], ("Köln", Some("Mülheim")), "we answer for Köln");
+    for town in ["Mülheim an der Ruhr", "Mülheim an der Mosel"] {
+        assert!(found.contains(&(town, None)), "{found:?}");
+    }
+    let nobody = places.resolve("Mülheim", &[]);
+    assert_eq!(nobody.candidates[0].name, "Mülheim an der Ruhr");
+    assert!(nobody.only().is_none());
 }

@@ -398,16 +398,47 @@ pub(crate) struct Verify {
 /// Places.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Places {
-    /// Import the official list (CSV with ars, name, plz_alle, ...)
+    /// Import the official list, or a list of former keys
+    #[command(after_help = "\
+The official list is CSV with the columns ars and name, and if known ags, kreis, plz_alle, einwohner, lon, lat, former_names,
+former_ars (keys it had) and since (first day of its key). It replaces the list before; names and keys stay known as former
+ones. A list of former keys has former_ars, successor_ars, and if known since and name (of the successor); it is added:
+
+  former_ars,successor_ars,since
+  064350014014,064150000000,2026-01-01")]
     Import {
         /// The file; `-` is standard input
         file: PathBuf,
     },
-    /// Places that a name, postal code, AGS or ARS may mean
+    /// Places that a name, postal code, AGS or ARS, or the beginning of one, may mean
     Find {
         /// Name, postal code, AGS or ARS
         #[arg(value_name = "PLACE", required = true)]
         words: Vec<String>,
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// One place with former names and keys, and its districts
+    Show {
+        /// Name, postal code, AGS or ARS
+        #[arg(value_name = "PLACE", required = true)]
+        words: Vec<String>,
+    },
+    /// The table by key
+    List {
+        /// `municipality`, `county` or `state`
+        #[arg(long)]
+        kind: Option<String>,
+        /// Only what lies in this county or state: its ARS or the beginning of one
+        #[arg(long, value_name = "ARS")]
+        within: Option<String>,
+        /// Only keys after this one
+        #[arg(long, value_name = "ARS")]
+        after: Option<String>,
+        /// At most so many; 100 if absent
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
     },
 }
 

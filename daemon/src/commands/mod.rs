@@ -6,6 +6,7 @@ mod entries;
 mod identity;
 mod network;
 mod nodes;
+mod places;
 mod receipt;
 mod search;
 mod show;
@@ -81,7 +82,7 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Adopt(args) => entries::adopt(&context, &args),
         Command::Receipt(args) => receipt::receipt(&context, args),
         Command::Verify(args) => receipt::verify(&context, &args),
-        Command::Places(args) => search::places(&context, args),
+        Command::Places(args) => places::places(&context, args),
         Command::Store(args) => store::store(&context, args),
         Command::Backup(args) => backup::backup(&context, args),
         Command::Restore(args) => backup::restore(&context, args),

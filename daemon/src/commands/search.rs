@@ -1,14 +1,13 @@
-//! `search`, `places`.
+//! `search`.
 
 use std::fmt::Write as _;
 
-use ortsnetz_node::dto::{PlaceInfo, PlacesReport, SearchResult};
+use ortsnetz_node::dto::SearchResult;
 
 use super::Context;
-use super::transfer::{Source, rejections};
-use crate::args::{Places, Search};
+use super::places::place_table;
+use crate::args::Search;
 use crate::failure::Failure;
-use crate::table::Table;
 
 /// `search`
 pub(crate) fn search(context: &Context, args: Search) -> Result<(), Failure> {
@@ -58,53 +57,10 @@ fn lines(result: &SearchResult) -> String {
     out
 }
 
-/// `places import|find`
-pub(crate) fn places(context: &Context, args: Places) -> Result<(), Failure> {
-    let daemon = context.daemon()?;
-    match args {
-        Places::Find { words } => {
-            let document = daemon.get("/places", &[("q", Some(words.join(" ")))])?;
-            let none = document.as_array().is_some_and(Vec::is_empty);
-            if none && !context.output.json {
-                return Err(Failure::Failed(
-                    "no such place; try its postal code or the beginning of its name, or take in the official list with `ortsnetz places import FILE`".into(),
-                ));
-            }
-            context.output.show(document, |places: Vec<PlaceInfo>| place_table(&places))?;
-            if none { Err(Failure::Told) } else { Ok(()) }
-        }
-        Places::Import { file } => {
-            let mut source = Source::open(&file)?;
-            let query = [("file", Some(source.name.clone()))];
-            let document = daemon.upload("/places/import", &query, None, &mut source)?;
-            source.finish();
-            let accepted = document.get("municipalities").and_then(serde_json::Value::as_u64).unwrap_or(0);
-            context.output.show(document, |report: PlacesReport| {
-                format!("{}{} municipalities\n", rejections(&report.rejected), report.municipalities)
-            })?;
-            if accepted == 0 { Err(Failure::Told) } else { Ok(()) }
-        }
-    }
-}
-
-fn place_table(places: &[PlaceInfo]) -> String {
-    let mut table = Table::new(&["ars", "place", "part of", ">inhabitants", "postal codes"]);
-    for place in places {
-        table.row([
-            place.ars.clone(),
-            place.name.clone(),
-            place.part_of.clone(),
-            if place.inhabitants == 0 { String::new() } else { place.inhabitants.to_string() },
-            place.postal_codes.join(" "),
-        ]);
-    }
-    table.render()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ortsnetz_node::dto::Hit;
+    use ortsnetz_node::dto::{Hit, PlaceInfo};
 
     #[test]
     fn an_ambiguous_place_lists_candidates() {

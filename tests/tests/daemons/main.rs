@@ -5,6 +5,7 @@ mod hostile;
 mod keys;
 mod munich;
 mod own_nodes;
+mod places;
 mod readers;
 mod recovery;
 mod relay;

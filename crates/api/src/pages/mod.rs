@@ -136,7 +136,7 @@ async fn entry_page(State(app): State<App>, Path(id): Path<String>, Params(query
     }
     let mut places = BTreeMap::new();
     for ars in entry::places(&shown.entry).into_iter().take(AREAS_NAMED_MAX) {
-        let found = app.handle.places(&ars).await.unwrap_or_default();
+        let found = app.handle.places(&ars, None).await.unwrap_or_default();
         if let Some(place) = found.into_iter().find(|place| place.ars == ars) {
             places.insert(ars, place.name);
         }

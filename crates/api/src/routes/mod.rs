@@ -6,6 +6,7 @@ mod entry;
 mod events;
 mod nodes;
 mod partners;
+mod places;
 mod search;
 mod status;
 mod transfer;
@@ -37,7 +38,9 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(status::backup))
         .routes(routes!(status::store_compact))
         .routes(routes!(search::search))
-        .routes(routes!(search::places))
+        .routes(routes!(places::find))
+        .routes(routes!(places::table))
+        .routes(routes!(places::show))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::publish_many))
         .routes(routes!(entries::conflicts))
@@ -66,6 +69,6 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(collections::seen_by))
         .routes(routes!(transfer::import))
         .routes(routes!(transfer::export))
-        .routes(routes!(transfer::import_places))
+        .routes(routes!(places::import))
         .routes(routes!(events::events))
 }

@@ -1,9 +1,8 @@
-//! Finding entries and places.
+//! Finding entries.
 
 use axum::Json;
 use axum::extract::State;
-use ortsnetz_node::dto::{PlaceInfo, SearchRequest, SearchResult};
-use serde::Deserialize;
+use ortsnetz_node::dto::{SearchRequest, SearchResult};
 
 use crate::app::App;
 use crate::extract::Params;
@@ -51,26 +50,6 @@ pub(crate) fn checked(mut request: SearchRequest) -> Result<SearchRequest, Probl
     request.limit = Some(limit);
     request.place = request.place.filter(|place| !place.trim().is_empty());
     Ok(request)
-}
-
-/// Which place is meant.
-#[derive(Debug, Deserialize)]
-pub(crate) struct PlaceQuery {
-    q: String,
-}
-
-/// Places the text may mean.
-#[utoipa::path(
-    get,
-    path = "/places",
-    params(("q" = String, Query, description = "Name, postal code, AGS or ARS")),
-    responses((status = 200, body = Vec<PlaceInfo>)),
-)]
-pub(crate) async fn places(
-    State(app): State<App>,
-    Params(query): Params<PlaceQuery>,
-) -> Result<Json<Vec<PlaceInfo>>, Problem> {
-    Ok(Json(app.handle.places(&query.q).await?))
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 use futures::StreamExt as _;
 use ortsnetz_node::NodeError;
-use ortsnetz_node::dto::{ExportRequest, ImportReport, ImportRequest, PlacesReport};
-use serde::Deserialize;
+use ortsnetz_node::dto::{ExportRequest, ImportReport, ImportRequest};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -68,33 +67,8 @@ fn mapping_of(header: &[u8]) -> Result<String, Problem> {
         .ok_or_else(|| Problem::invalid(format!("{HEADER_MAPPING}: must be TOML text as base64url without padding")))
 }
 
-/// Which table of places.
-#[derive(Debug, Deserialize)]
-pub(crate) struct PlacesQuery {
-    #[serde(default)]
-    file: String,
-}
-
-/// Imports the official list of municipalities (CSV).
-#[utoipa::path(
-    post,
-    path = "/places/import",
-    params(("file" = Option<String>, Query, description = "File name, for messages")),
-    request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, body = PlacesReport), (status = 400, body = Problem)),
-)]
-pub(crate) async fn import_places(
-    State(app): State<App>,
-    Params(query): Params<PlacesQuery>,
-    body: Body,
-) -> Result<Json<PlacesReport>, Problem> {
-    let file = if query.file.is_empty() { "body".to_owned() } else { query.file };
-    let report = blocking(&app, body, move |app, body| app.handle.import_places(&file, body)).await?;
-    Ok(Json(report))
-}
-
 /// Runs something that reads the body on a thread of its own.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     app: &App,
     body: Body,
     work: impl FnOnce(&App, &mut BodyReader) -> Result<T, NodeError> + Send + 'static,

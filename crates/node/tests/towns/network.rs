@@ -97,7 +97,7 @@ async fn an_invented_town_behind_a_partner_never_outranks_the_real_one_and_raise
         found(&siegburg, "Nach dem Profil", "Köln").await == [after.clone()]
     })
     .await;
-    assert_eq!(siegburg.places("Siegburg").await.expect("places").len(), 1);
+    assert_eq!(siegburg.places("Siegburg", None).await.expect("places").len(), 1);
     eventually(&siegburg, "an alarm names the claim", || async {
         siegburg.status().await.is_ok_and(|status| {
             status

@@ -12,7 +12,7 @@ async fn districts_of_a_profile_are_found_also_after_a_restart_and_a_new_table()
     let id = node.create("profile", &values(&profile)).await.expect("create").id;
     let published = node.publish(Some(vec![id])).await.expect("publish");
     assert!(published.refused.is_empty(), "{published:?}");
-    let known = async |node: &Handle| node.places("Hinterdorf").await.is_ok_and(|places| places.len() == 1);
+    let known = async |node: &Handle| node.places("Hinterdorf", None).await.is_ok_and(|places| places.len() == 1);
     eventually(&node, "the district is known", || known(&node)).await;
     node.shutdown().await;
 

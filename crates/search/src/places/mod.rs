@@ -1,6 +1,8 @@
 //! The table of places: municipalities, their counties and states, and districts told by profiles.
 
 mod built_in;
+mod former;
+mod import;
 mod read;
 mod resolve;
 mod table;
@@ -8,6 +10,7 @@ mod table;
 use ortsnetz_model::Ars;
 use serde::{Deserialize, Serialize};
 
+pub use former::{FormerKey, PlaceKeys};
 pub use table::Places;
 
 /// What sort of place it is.
@@ -35,6 +38,8 @@ pub struct Place {
     pub name: String,
     /// Names it had.
     pub former_names: Vec<String>,
+    /// Keys it had, the newest change first.
+    pub former_keys: Vec<FormerKey>,
     /// What it is.
     pub kind: PlaceKind,
     /// Five digits each, sorted.
@@ -69,6 +74,8 @@ pub enum Matched {
     Ars,
     /// By its 8 digits.
     Ags,
+    /// By 12 or 8 digits that it had before.
+    FormerKey,
     /// By a postal code.
     PostalCode,
     /// By its whole name.
@@ -79,6 +86,8 @@ pub enum Matched {
     District,
     /// By the beginning or a part of its name.
     PartOfName,
+    /// By the beginning of a postal code or key, while it is typed.
+    PartOfNumber,
 }
 
 /// A place the text may mean.
@@ -123,17 +132,36 @@ impl PlaceAnswer {
     }
 }
 
-/// What became of an imported table.
+/// What became of an imported file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
-    /// The table.
+    /// The table afterwards.
     pub places: Places,
-    /// Municipalities taken.
+    /// Municipalities, or former keys, that the file has and the table had not.
+    pub created: usize,
+    /// Those that say something else now.
+    pub updated: usize,
+    /// Those that say what they said.
+    pub unchanged: usize,
+    /// Municipalities taken from a list; 0 for a file of former keys.
     pub municipalities: usize,
+    /// Municipalities that the list has no more.
+    pub removed: Vec<Removed>,
     /// Lines that were not, at most [`crate::limits::PLACE_REJECTS_MAX`].
     pub rejected: Vec<PlaceReject>,
     /// How many lines were rejected.
     pub rejected_total: usize,
+}
+
+/// A municipality that a new list does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The key it had.
+    pub ars: Ars,
+    /// Its name.
+    pub name: String,
+    /// What it became, if that is known: then it is found as that.
+    pub successor: Option<Ars>,
 }
 
 /// A line that is no place.
@@ -150,7 +178,7 @@ pub struct PlaceReject {
 pub enum PlaceError {
     /// The header lacks a column.
     #[error(
-        "the table of places has no column {0:?}; it needs ars, name and, if known, ags, kreis, land, plz_alle, einwohner, lon, lat"
+        "the table of places has no column {0:?}; it needs ars, name and, if known, ags, kreis, land, plz_alle, einwohner, lon, lat, former_names, former_ars, since; or, as a list of former keys, former_ars, successor_ars and, if known, since, name"
     )]
     Column(&'static str),
     /// Not readable as CSV.

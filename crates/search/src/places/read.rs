@@ -4,53 +4,64 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 
 use csv::ByteRecord;
-use ortsnetz_model::Ars;
+use ortsnetz_model::{Ars, dates};
 
+use super::former::FormerKey;
 use super::table::{Municipality, state_of};
-use super::{Imported, PlaceError, PlaceReject, Places};
+use super::{PlaceError, PlaceReject};
 use crate::fold;
 use crate::limits::{PLACE_BYTES_MAX, PLACE_CHARS_MAX, PLACE_REJECTS_MAX, PLACES_MAX, POSTAL_CODES_MAX};
 
-impl Places {
-    /// Reads the official list as CSV (header `ars,ags,name,textkennzeichen,land,kreis,gemeindeverband,plz_sitz,
-    /// plz_alle,einwohner,lon,lat` in any order, with commas or semicolons; `ars` and `name` are needed, `former_names`
-    /// separated by `;` or `|` is read too). Lines that are no municipality are rejected one by one.
-    pub fn read_csv(reader: impl Read) -> Result<Imported, PlaceError> {
-        let mut text = Vec::new();
-        let limit = PLACE_BYTES_MAX as u64 + 1;
-        reader.take(limit).read_to_end(&mut text).map_err(|error| unreadable(1, &error))?;
-        if text.len() > PLACE_BYTES_MAX {
+/// A file as it was read.
+#[derive(Default)]
+pub(super) struct File {
+    /// The municipalities of a list; empty in a file of former keys.
+    pub municipalities: Vec<Municipality>,
+    /// Names of counties by the first five digits.
+    pub counties: BTreeMap<String, String>,
+    /// Former keys, each with its line.
+    pub former: Vec<(u64, FormerKey)>,
+    /// Whether it is a list of municipalities, which replaces the one before.
+    pub is_list: bool,
+    /// Lines that say nothing usable.
+    pub rejected: Vec<PlaceReject>,
+    pub rejected_total: usize,
+    seen: HashSet<Ars>,
+}
+
+/// Reads a file, a list of municipalities or of former keys.
+pub(super) fn read(reader: impl Read) -> Result<File, PlaceError> {
+    let mut text = Vec::new();
+    let limit = PLACE_BYTES_MAX as u64 + 1;
+    reader.take(limit).read_to_end(&mut text).map_err(|error| unreadable(1, &error))?;
+    if text.len() > PLACE_BYTES_MAX {
+        return Err(PlaceError::TooMany(PLACES_MAX));
+    }
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    let header = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let delimiter = if header.contains(&b';') { b';' } else { b',' };
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
+    let columns = Columns::of(reader.byte_headers().map_err(|error| unreadable(1, &error))?)?;
+    let mut file = File { is_list: columns.successor.is_none(), ..File::default() };
+    let mut record = ByteRecord::new();
+    loop {
+        let line = reader.position().line();
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {}
+            Err(error) => return Err(unreadable(line, &error)),
+        }
+        let line = record.position().map_or(line, csv::Position::line);
+        let row = Row { columns: &columns, record: &record, line };
+        let taken = if file.is_list { file.take(&row) } else { file.take_former(&row) };
+        if let Err(reason) = taken {
+            file.reject(line, reason);
+        }
+        if file.municipalities.len().max(file.former.len()) > PLACES_MAX {
             return Err(PlaceError::TooMany(PLACES_MAX));
         }
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        let header = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let delimiter = if header.contains(&b';') { b';' } else { b',' };
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
-        let columns = Columns::of(reader.byte_headers().map_err(|error| unreadable(1, &error))?)?;
-        let mut taken = Taken::default();
-        let mut record = ByteRecord::new();
-        loop {
-            let line = reader.position().line();
-            match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {}
-                Err(error) => return Err(unreadable(line, &error)),
-            }
-            let line = record.position().map_or(line, csv::Position::line);
-            if let Err(reason) = taken.take(&columns, &record) {
-                taken.reject(line, reason);
-            }
-            if taken.municipalities.len() > PLACES_MAX {
-                return Err(PlaceError::TooMany(PLACES_MAX));
-            }
-        }
-        Ok(Imported {
-            municipalities: taken.municipalities.len(),
-            places: Places::build(taken.municipalities, &taken.counties)?,
-            rejected: taken.rejected,
-            rejected_total: taken.rejected_total,
-        })
     }
+    Ok(file)
 }
 
 fn unreadable(line: u64, error: &dyn std::error::Error) -> PlaceError {
@@ -69,15 +80,25 @@ struct Columns {
     lon: Option<usize>,
     lat: Option<usize>,
     former_names: Option<usize>,
+    former: Option<usize>,
+    successor: Option<usize>,
+    since: Option<usize>,
 }
 
 impl Columns {
     fn of(header: &ByteRecord) -> Result<Self, PlaceError> {
         let find =
             |name: &str| header.iter().position(|column| column.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
+        // A list of former keys names the place by its successor.
+        let (former, successor) = (find("former_ars"), find("successor_ars"));
+        let successor = successor.filter(|_| former.is_some() && find("ars").is_none());
+        let (ars, name) = (find("ars").or(successor), find("name").or(successor));
         Ok(Self {
-            ars: find("ars").ok_or(PlaceError::Column("ars"))?,
-            name: find("name").ok_or(PlaceError::Column("name"))?,
+            ars: ars.ok_or(PlaceError::Column("ars"))?,
+            name: name.ok_or(PlaceError::Column("name"))?,
+            former,
+            successor,
+            since: find("since"),
             ags: find("ags"),
             county: find("kreis"),
             seat: find("plz_sitz"),
@@ -90,16 +111,36 @@ impl Columns {
     }
 }
 
-#[derive(Default)]
-struct Taken {
-    municipalities: Vec<Municipality>,
-    seen: HashSet<Ars>,
-    counties: BTreeMap<String, String>,
-    rejected: Vec<PlaceReject>,
-    rejected_total: usize,
+/// A line of the file.
+struct Row<'a> {
+    columns: &'a Columns,
+    record: &'a ByteRecord,
+    line: u64,
 }
 
-impl Taken {
+impl<'a> Row<'a> {
+    fn field(&self, column: Option<usize>) -> Result<&'a str, String> {
+        let bytes = column.and_then(|column| self.record.get(column)).unwrap_or_default();
+        std::str::from_utf8(bytes).map(str::trim).map_err(|_| "the line is not UTF-8".to_owned())
+    }
+
+    fn key(&self, column: Option<usize>) -> Result<Ars, String> {
+        self.field(column)?.parse().map_err(|error| format!("{error}"))
+    }
+
+    /// The first day of the newest key.
+    fn since(&self) -> Result<String, String> {
+        let text = self.field(self.columns.since)?;
+        let date = dates::parse_date(text);
+        if text.is_empty() {
+            Ok(String::new())
+        } else {
+            date.map(|date| date.to_string()).ok_or_else(|| format!("{text:?} is no date: write 2026-01-01"))
+        }
+    }
+}
+
+impl File {
     fn reject(&mut self, line: u64, reason: String) {
         self.rejected_total += 1;
         if self.rejected.len() < PLACE_REJECTS_MAX {
@@ -107,11 +148,23 @@ impl Taken {
         }
     }
 
-    fn take(&mut self, columns: &Columns, record: &ByteRecord) -> Result<(), String> {
-        let field = |column: Option<usize>| -> Result<&str, String> {
-            let bytes = column.and_then(|column| record.get(column)).unwrap_or_default();
-            std::str::from_utf8(bytes).map(str::trim).map_err(|_| "the line is not UTF-8".to_owned())
-        };
+    /// A line of a list of former keys.
+    fn take_former(&mut self, row: &Row<'_>) -> Result<(), String> {
+        let (ars, successor) = (row.key(row.columns.former)?, row.key(row.columns.successor)?);
+        // Without a column of its own the name is the key.
+        let name =
+            if Some(row.columns.name) == row.columns.successor { "" } else { row.field(Some(row.columns.name))? };
+        if name.chars().count() > PLACE_CHARS_MAX {
+            return Err(format!("{successor} has no usable name"));
+        }
+        self.former.push((row.line, FormerKey { ars, successor, since: row.since()?, name: name.to_owned() }));
+        Ok(())
+    }
+
+    /// A line of a list of municipalities.
+    fn take(&mut self, row: &Row<'_>) -> Result<(), String> {
+        let columns = row.columns;
+        let field = |column: Option<usize>| row.field(column);
         let ars: Ars = field(Some(columns.ars))?.parse().map_err(|error| format!("{error}"))?;
         if state_of(ars.as_str()).is_none() {
             return Err(format!("{ars} lies in no state"));
@@ -140,9 +193,17 @@ impl Taken {
         let lon_lat = degrees(field(columns.lon)?, 180.0)?.zip(degrees(field(columns.lat)?, 90.0)?);
         let former = field(columns.former_names)?.split([';', '|']).map(str::trim).filter(|name| !name.is_empty());
         let former_names = former.map(|name| name.chars().take(PLACE_CHARS_MAX).collect()).collect();
+        let since = row.since()?;
+        let mut former_keys = Vec::new();
+        for key in field(columns.former)?.split([' ', ';', '|', ',']).filter(|key| !key.is_empty()) {
+            let key = key.parse().map_err(|error| format!("former_ars: {error}"))?;
+            former_keys
+                .push((row.line, FormerKey { ars: key, successor: ars, since: since.clone(), name: String::new() }));
+        }
         if !self.seen.insert(ars) {
             return Err(format!("{ars} stands in an earlier line"));
         }
+        self.former.extend(former_keys);
         let county = field(columns.county)?;
         if !county.is_empty() && !ars.as_str().ends_with("0000000") {
             self.counties.entry(ars.as_str()[..5].to_owned()).or_insert_with(|| county.to_owned());

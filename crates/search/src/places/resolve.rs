@@ -23,6 +23,32 @@ impl Places {
         for candidate in &mut candidates {
             candidate.served = served.iter().any(|served| served.covers(&candidate.ars));
         }
+        Self::sorted(candidates)
+    }
+
+    /// What is being typed may become: as [`Places::resolve`], and the beginning of a postal code or key too.
+    pub fn suggest(&self, text: &str, served: &[Ars]) -> PlaceAnswer {
+        let found = self.resolve(text, served);
+        let digits = text.trim();
+        let is_number = (2..12).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number {
+            return found;
+        }
+        let mut candidates = found.candidates;
+        if digits.len() < 5 {
+            candidates.extend(self.by_postal_codes(digits));
+        }
+        candidates.extend(self.below(digits).map(|row| candidate(row, Matched::PartOfNumber)));
+        candidates.sort_by_key(|candidate| (candidate.ars, candidate.matched));
+        candidates.dedup_by_key(|candidate| candidate.ars);
+        for candidate in &mut candidates {
+            candidate.served = served.iter().any(|served| served.covers(&candidate.ars));
+        }
+        Self::sorted(candidates)
+    }
+
+    /// Towns we answer for first, then the larger ones.
+    fn sorted(mut candidates: Vec<PlaceCandidate>) -> PlaceAnswer {
         candidates.sort_by(|a, b| {
             let rank = |candidate: &PlaceCandidate| (Reverse(candidate.served), Reverse(candidate.inhabitants));
             rank(a).cmp(&rank(b)).then_with(|| (&a.name, &a.district, a.ars).cmp(&(&b.name, &b.district, b.ars)))
@@ -49,12 +75,26 @@ impl Places {
                 let rows = self.below(county).filter(|row| row.kind == PlaceKind::Municipality);
                 let known = rows.filter(|row| row.ars.as_str().ends_with(municipality));
                 let known: Vec<_> = known.map(|row| candidate(row, Matched::Ags)).collect();
+                let known = if known.is_empty() { self.formerly(|ars| is_ags(ars, digits)) } else { known };
                 // A city without a county has its key in the AGS.
                 if known.is_empty() && municipality == "000" { key(county, Matched::Ags) } else { known }
             }
-            2 | 3 | 9 | 12 => key(digits, Matched::Ars),
+            12 => {
+                let known = self.formerly(|ars| ars.as_str() == digits);
+                if known.is_empty() { key(digits, Matched::Ars) } else { known }
+            }
+            2 | 3 | 9 => key(digits, Matched::Ars),
             _ => Vec::new(),
         }
+    }
+
+    /// Municipalities that had such a key.
+    fn formerly(&self, had: impl Fn(&Ars) -> bool) -> Vec<PlaceCandidate> {
+        let keys = self.former.iter().map(|former| former.ars).filter(had);
+        let mut now: Vec<Ars> = keys.map(|ars| self.former.follow(ars, None)).collect();
+        now.sort_unstable();
+        now.dedup();
+        now.into_iter().map(|ars| self.by_key(ars, Matched::FormerKey)).collect()
     }
 
     fn by_key(&self, ars: Ars, matched: Matched) -> PlaceCandidate {
@@ -91,6 +131,20 @@ impl Places {
         let start = self.postal_codes.partition_point(|(known, _)| *known < code);
         let rows = self.postal_codes[start..].iter().take_while(|(known, _)| *known == code);
         rows.map(|(_, row)| candidate(&self.rows[*row as usize], Matched::PostalCode)).collect()
+    }
+
+    /// Municipalities with a postal code that begins so.
+    fn by_postal_codes(&self, digits: &str) -> Vec<PlaceCandidate> {
+        let (Ok(number), Some(rest)) = (digits.parse::<u32>(), 5u32.checked_sub(digits.len() as u32)) else {
+            return Vec::new();
+        };
+        let unit = 10u32.pow(rest);
+        let start = self.postal_codes.partition_point(|(known, _)| *known < number * unit);
+        let same = self.postal_codes[start..].iter().take_while(|(known, _)| *known < (number + 1) * unit);
+        let mut rows: Vec<u32> = same.map(|(_, row)| *row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows.into_iter().map(|row| candidate(&self.rows[row as usize], Matched::PartOfNumber)).collect()
     }
 
     fn by_words(&self, text: &str) -> Vec<PlaceCandidate> {
@@ -220,6 +274,11 @@ fn sankt(word: &str) -> Option<&'static str> {
         "sankt" => Some("st"),
         _ => None,
     }
+}
+
+fn is_ags(ars: &Ars, digits: &str) -> bool {
+    let (county, municipality) = digits.split_at(5);
+    ars.as_str().starts_with(county) && ars.as_str().ends_with(municipality)
 }
 
 fn is_postal_code(word: &str) -> bool {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use ortsnetz_model::Ars;
 use serde::{Deserialize, Serialize};
 
+use super::former::{FormerKey, FormerKeys};
 use super::{District, Place, PlaceError, PlaceKind, built_in};
 use crate::fold;
 use crate::limits::{DISTRICTS_MAX, PLACE_CHARS_MAX, PLACES_MAX, POSTAL_CODES_MAX};
@@ -21,6 +22,8 @@ pub struct Places {
     pub(super) postal_codes: Vec<(u32, u32)>,
     /// Parts of municipalities.
     pub(super) districts: Vec<DistrictRow>,
+    /// Keys that are in use no more.
+    pub(super) former: FormerKeys,
 }
 
 /// A place of the table.
@@ -80,6 +83,8 @@ pub(super) struct Packed {
     pub municipalities: Vec<Municipality>,
     #[serde(default)]
     pub districts: Vec<(Ars, Vec<District>)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<FormerKey>,
 }
 
 /// The states by the first two digits of the key.
@@ -131,14 +136,33 @@ impl Places {
         self.districts.extend(rows);
     }
 
-    /// The place with exactly this key.
+    /// The place with this key, or the one that it became.
     pub fn by_ars(&self, ars: &Ars) -> Option<Place> {
-        self.rows[self.position(ars).ok()?].place()
+        let position = self.position(ars).or_else(|_| self.position(&self.former.follow(*ars, None)));
+        let mut place = self.rows[position.ok()?].place()?;
+        place.former_keys = self.former_keys(&place.ars);
+        Some(place)
+    }
+
+    /// Every place, sorted by key: municipalities, counties and states.
+    pub fn iter(&self) -> impl Iterator<Item = Place> {
+        self.rows.iter().filter_map(Row::place)
+    }
+
+    /// The parts of a municipality that are known.
+    pub fn districts_of(&self, ars: &Ars) -> Vec<District> {
+        self.districts.iter().filter(|row| row.ars == *ars).map(|row| row.district.clone()).collect()
     }
 
     /// How many municipalities it holds.
     pub fn municipalities(&self) -> usize {
         self.rows.iter().filter(|row| row.kind == PlaceKind::Municipality).count()
+    }
+
+    /// Names of counties by the first five digits.
+    pub(super) fn counties(&self) -> BTreeMap<String, String> {
+        let counties = self.rows.iter().filter(|row| row.kind == PlaceKind::County);
+        counties.map(|row| (row.ars.as_str()[..5].to_owned(), row.name.to_string())).collect()
     }
 
     pub(super) fn position(&self, ars: &Ars) -> Result<usize, usize> {
@@ -149,7 +173,9 @@ impl Places {
     pub(super) fn build(
         municipalities: Vec<Municipality>,
         counties: &BTreeMap<String, String>,
+        former: FormerKeys,
     ) -> Result<Self, PlaceError> {
+        let municipalities = former.apply(municipalities);
         if municipalities.len() > PLACES_MAX {
             return Err(PlaceError::TooMany(PLACES_MAX));
         }
@@ -172,7 +198,7 @@ impl Places {
             rows.extend(Row::above(ars, inhabitants, counties));
         }
         rows.sort_unstable_by_key(|row| row.ars);
-        Ok(Self::indexed(rows))
+        Ok(Self { former, ..Self::indexed(rows) })
     }
 
     fn indexed(rows: Vec<Row>) -> Self {
@@ -187,7 +213,7 @@ impl Places {
         }
         words.sort_unstable();
         postal_codes.sort_unstable();
-        Self { rows, words, postal_codes, districts: Vec::new() }
+        Self { rows, words, postal_codes, districts: Vec::new(), former: FormerKeys::default() }
     }
 }
 
@@ -244,6 +270,21 @@ impl Row {
         })
     }
 
+    /// The row as it was read, if it is a municipality.
+    pub(super) fn to_municipality(&self) -> Option<Municipality> {
+        (self.kind == PlaceKind::Municipality).then(|| {
+            Municipality(
+                self.ars,
+                self.name.to_string(),
+                self.addition.to_string(),
+                self.former_names.iter().map(ToString::to_string).collect(),
+                self.postal_codes.clone(),
+                self.inhabitants,
+                self.lon_lat,
+            )
+        })
+    }
+
     fn place(&self) -> Option<Place> {
         let digits = self.ars.as_str();
         Some(Place {
@@ -251,6 +292,7 @@ impl Row {
             ags: (self.kind == PlaceKind::Municipality).then(|| format!("{}{}", &digits[..5], &digits[9..])),
             name: self.name.to_string(),
             former_names: self.former_names.iter().map(ToString::to_string).collect(),
+            former_keys: Vec::new(),
             kind: self.kind,
             postal_codes: self.postal_codes.iter().map(|code| format!("{code:05}")).collect(),
             inhabitants: self.inhabitants,
@@ -287,24 +329,12 @@ fn county_name(name: &str, ars: &str) -> String {
 
 impl From<Places> for Packed {
     fn from(places: Places) -> Self {
-        let mut packed = Self { counties: BTreeMap::new(), municipalities: Vec::new(), districts: Vec::new() };
-        for row in places.rows {
-            match row.kind {
-                PlaceKind::County => {
-                    packed.counties.insert(row.ars.as_str()[..5].to_owned(), row.name.into());
-                }
-                PlaceKind::Municipality => packed.municipalities.push(Municipality(
-                    row.ars,
-                    row.name.into(),
-                    row.addition.into(),
-                    row.former_names.into_iter().map(Into::into).collect(),
-                    row.postal_codes,
-                    row.inhabitants,
-                    row.lon_lat,
-                )),
-                PlaceKind::State | PlaceKind::District => {}
-            }
-        }
+        let mut packed = Self {
+            counties: places.counties(),
+            municipalities: places.rows.iter().filter_map(Row::to_municipality).collect(),
+            districts: Vec::new(),
+            former: places.former.iter().cloned().collect(),
+        };
         for row in places.districts {
             match packed.districts.last_mut().filter(|(ars, _)| *ars == row.ars) {
                 Some((_, districts)) => districts.push(row.district),
@@ -327,7 +357,11 @@ impl TryFrom<Packed> for Places {
                 )));
             }
         }
-        let mut places = Self::build(packed.municipalities, &packed.counties)?;
+        let mut former = FormerKeys::default();
+        for key in packed.former {
+            former.add(key).map_err(PlaceError::Invalid)?;
+        }
+        let mut places = Self::build(packed.municipalities, &packed.counties, former)?;
         for (ars, districts) in packed.districts.into_iter().take(PLACES_MAX) {
             places.set_districts(ars, &districts);
         }

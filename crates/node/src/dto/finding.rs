@@ -1,0 +1,204 @@
+//! Searching, and places.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{OrganisationInfo, Rejection};
+
+/// What `search` needs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SearchRequest {
+    /// The words.
+    #[serde(alias = "words")]
+    pub q: String,
+    /// Name, postal code, AGS or ARS.
+    pub place: Option<String>,
+    /// Kind of entry.
+    pub kind: Option<String>,
+    /// Date the answer is for.
+    pub on: Option<String>,
+    /// At most so many hits.
+    pub limit: Option<usize>,
+    /// Language of title and summary, default `de`.
+    pub lang: Option<String>,
+    /// The last word may be unfinished.
+    pub typing: bool,
+}
+
+/// One hit.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct Hit {
+    /// Entry id.
+    pub id: String,
+    /// Kind.
+    pub kind: String,
+    /// In the asked language.
+    pub title: String,
+    /// In the asked language.
+    pub summary: String,
+    /// Whose it is, with standing.
+    pub organisation: OrganisationInfo,
+    /// Name of the collection.
+    pub collection: String,
+    /// Everybody may read it.
+    pub public: bool,
+    /// Places it is valid for.
+    pub valid_for: Vec<String>,
+    /// RFC 3339.
+    pub published_at: Option<String>,
+    /// RFC 3339; absent for our own.
+    pub received_at: Option<String>,
+    /// ISO date.
+    pub next_review: Option<String>,
+    /// Higher is better; comparable within one answer only.
+    pub score: f32,
+    /// Set where the entry claims a place its organisation does not speak for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// A place a search could mean.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceInfo {
+    /// 12 digits.
+    pub ars: String,
+    /// Its name; of a district with its town.
+    pub name: String,
+    /// The district, where one is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub district: Option<String>,
+    /// `municipality`, `district`, `county`, `state`.
+    pub kind: String,
+    /// Its county or state.
+    pub part_of: String,
+    /// Postal codes.
+    pub postal_codes: Vec<String>,
+    /// Inhabitants, 0 if unknown.
+    pub inhabitants: u64,
+    /// We answer for it.
+    #[serde(default)]
+    pub served: bool,
+    /// How the text named it: `name`, `former_name`, `district`, `postal_code`, `ars`, `ags`, `former_key`,
+    /// `part_of_name`, `part_of_number`; absent where nothing was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<String>,
+}
+
+/// A place with all that is known of it: `places show`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceDetails {
+    /// As in a list.
+    #[serde(flatten)]
+    pub place: PlaceInfo,
+    /// 8 digits, municipalities only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ags: Option<String>,
+    /// Names it had.
+    pub former_names: Vec<String>,
+    /// Keys it had, the newest change first.
+    pub former_keys: Vec<FormerKeyInfo>,
+    /// Its parts, as its profile tells them.
+    pub districts: Vec<String>,
+    /// Degrees east.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lon: Option<f64>,
+    /// Degrees north.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lat: Option<f64>,
+}
+
+/// A key that a place had.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FormerKeyInfo {
+    /// 12 digits.
+    pub ars: String,
+    /// The key that came after it.
+    pub successor: String,
+    /// First day of that, ISO 8601; empty if unknown.
+    pub since: String,
+}
+
+/// Which part of the table of places `places list` shows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct PlacesRequest {
+    /// `municipality`, `county` or `state`; all if absent.
+    pub kind: Option<String>,
+    /// Only what lies in this county or state (its ARS or the beginning of one).
+    pub within: Option<String>,
+    /// Only keys after this one: the last of the page before.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// `places list`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct PlacesPage {
+    /// By key.
+    pub places: Vec<PlaceInfo>,
+    /// How many there are, without `after` and `limit`.
+    pub total: u64,
+}
+
+/// `places import`, `places fetch`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct PlacesReport {
+    /// Something of the file was usable.
+    pub ok: bool,
+    /// Municipalities read; 0 from a list of former keys.
+    pub municipalities: u64,
+    /// Municipalities (or former keys) that were not known.
+    pub created: u64,
+    /// That say something else now.
+    pub updated: u64,
+    /// That say what they said.
+    pub unchanged: u64,
+    /// Municipalities that the list has no more.
+    pub removed: Vec<RemovedPlace>,
+    /// Municipalities known now.
+    pub known: u64,
+    /// Lines not read, the first of them.
+    pub rejected: Vec<Rejection>,
+    /// How many lines were not read.
+    pub rejected_total: u64,
+}
+
+/// A municipality that is in the list no more.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedPlace {
+    /// The key it had.
+    pub ars: String,
+    /// Its name.
+    pub name: String,
+    /// The key of what it became: it is found as that. Absent if nobody told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+}
+
+/// How complete an answer is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct Completeness {
+    /// Sources asked.
+    pub asked: u64,
+    /// Sources that answered.
+    pub answered: u64,
+    /// Names of those that did not.
+    pub missing: Vec<String>,
+}
+
+/// `search`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct SearchResult {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// All that match.
+    pub total: u64,
+    /// Milliseconds.
+    pub took_ms: f64,
+    /// Whether some source is missing.
+    pub completeness: Completeness,
+    /// More than one: the place was ambiguous, nothing was chosen and `hits` is empty. One: it was used.
+    pub places: Vec<PlaceInfo>,
+}
