@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Find entries by words and place
     Search(Search),
+    /// Answer a question for a place: fees, papers, who is responsible and open, and whose word it is
+    Answer(Ask),
     /// Make a new entry as a draft
     #[command(after_help = PATH_VALUE_HELP)]
     Create {
@@ -249,6 +251,8 @@ mod tests {
             "ortsnetz import a.jsonl b.json --format dldb --collection public --valid-for 091620000000 --publish --dry-run",
             "ortsnetz export --format csv --organisation Bonn --companions --out x",
             "ortsnetz search gewerbe anmelden --place Bonn --kind service --on 2027-01-01 --limit 5 --lang en",
+            "ortsnetz answer hund anmelden --place Siegburg --on 2027-01-01 --at 10:30 --lang de-x-leicht --limit 1",
+            "ortsnetz answer --id 00ff --place Siegburg",
             "ortsnetz create service title.de=X",
             "ortsnetz edit 00ff fees.0.amount=2800 texts.notes.de=@file.md",
             "ortsnetz edit 00ff --undo",

@@ -18,8 +18,9 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("net", &["model", "trust"]),
         ("search", &["model", "trust"]),
         ("exchange", &["model", "trust"]),
-        ("node", &["model", "trust", "sync", "store", "net", "search", "exchange"]),
-        ("api", &["model", "node"]),
+        ("service", &["model"]),
+        ("node", &["model", "trust", "sync", "store", "net", "search", "exchange", "service"]),
+        ("api", &["model", "service", "node"]),
         ("daemon", &["model", "node", "api"]),
     ])
 }

@@ -56,6 +56,8 @@ mod tests {
             ("/status", "get"),
             ("/doctor", "get"),
             ("/search", "get"),
+            ("/answers", "get"),
+            ("/notices", "get"),
             ("/places", "get"),
             ("/places/table", "get"),
             ("/places/{place}", "get"),

@@ -31,6 +31,11 @@ pub fn end_of(day: Date) -> u64 {
     tomorrow.to_zoned(berlin()).map_or(u64::MAX, |zoned| zoned.timestamp().as_millisecond().max(0).unsigned_abs())
 }
 
+/// Milliseconds since 1970 at this date and time of day in Europe/Berlin; of an hour that the clocks skip the one after it.
+pub fn instant(local: DateTime) -> u64 {
+    local.to_zoned(berlin()).map_or(u64::MAX, |zoned| zoned.timestamp().as_millisecond().max(0).unsigned_abs())
+}
+
 /// `now` (milliseconds since 1970) as RFC 3339 in UTC, to the second: `2026-06-08T10:15:00Z`.
 pub fn rfc3339(now: u64) -> String {
     let seconds = timestamp(now).as_second();
@@ -71,6 +76,9 @@ mod tests {
         assert_eq!(end_of(Date::constant(2026, 12, 31)), NEW_YEAR_2027_UTC - hour);
         assert_eq!(end_of(Date::constant(2026, 6, 30)), end_of(Date::constant(2026, 6, 29)) + 24 * hour);
         assert_eq!(rfc3339(NEW_YEAR_2027_UTC), "2027-01-01T00:00:00Z");
+        assert_eq!(instant(local(NEW_YEAR_2027_UTC)), NEW_YEAR_2027_UTC);
+        let skipped = jiff::civil::date(2027, 3, 28).at(2, 30, 0, 0);
+        assert_eq!(local(instant(skipped)).to_string(), "2027-03-28T03:30:00");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::catalog;
 use crate::driver::Input;
 use crate::marks::Written;
+use crate::noticing::Brought;
 use crate::past;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows;
@@ -78,9 +79,11 @@ pub(crate) fn commit(
     }
     let telling = shared.clone();
     let (marks, written) = (shared.marks.clone(), Written::by(&batch));
+    let (board, brought) = (shared.notices.clone(), Brought::by(&batch));
     shared.store.submit(batch, move |result| match result {
         Ok(_) => {
             marks.note(written);
+            board.take(brought);
             answer(Some(items));
         }
         Err(error) => {

@@ -1,6 +1,7 @@
 //! What the command line and HTTP show: the JSON of the contract, as structs. Times are RFC 3339, dates ISO 8601,
 //! money integer cents; ids are texts as in `model::ids`.
 
+mod answers;
 mod backup;
 mod collections;
 mod finding;
@@ -8,6 +9,7 @@ mod nodes;
 mod proof;
 mod recovery;
 
+pub use answers::*;
 pub use backup::{BackedUp, BackupRequest, RestoreRequest, Restored};
 pub use collections::*;
 pub use finding::*;

@@ -14,7 +14,7 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, partners, places,
+    answering, backups, clock, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, noticing, partners, places,
     reading, receipts, recovering, redacting, rotating, searching, sheets, start, status, succeeding,
 };
 
@@ -280,6 +280,20 @@ impl Handle {
     /// `search` over what everybody may read.
     pub async fn search_public(&self, request: SearchRequest) -> Result<SearchResult, NodeError> {
         self.blocking(move |shared| searching::search(shared, &request, true)).await
+    }
+
+    /// `answers`: what an agent needs to say for a place.
+    pub async fn answers(&self, request: AnswersRequest) -> Result<AnswersResult, NodeError> {
+        self.blocking(move |shared| answering::answers(shared, &request)).await
+    }
+
+    /// Notices in force that everybody may read, at a place or of this node's own organisation.
+    pub async fn public_notices(&self, place: Option<&str>, lang: &str) -> Result<Vec<NoticeInfo>, NodeError> {
+        let wrong = |text: &str| NodeError::Invalid(format!("place: {text:?} is no ARS; give its 12 digits"));
+        let place: Option<ortsnetz_model::Ars> =
+            place.map(|text| text.trim().parse().map_err(|_| wrong(text))).transpose()?;
+        let lang = lang.to_owned();
+        self.blocking(move |shared| noticing::at(shared, place.as_ref(), None, &lang, clock::now(), true)).await
     }
 
     /// Places that the text may mean while it is typed: name, postal code, AGS or ARS, or the beginning of one.

@@ -6,6 +6,7 @@
 mod accepting;
 mod ahead;
 mod alarms;
+mod answering;
 mod aside;
 mod backups;
 mod calling;
@@ -33,6 +34,7 @@ mod maintenance;
 mod marks;
 mod metrics;
 mod nodes;
+mod noticing;
 mod partners;
 mod past;
 mod places;

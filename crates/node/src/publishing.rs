@@ -8,9 +8,10 @@ use ortsnetz_trust::record::Body;
 
 use crate::documents;
 use crate::error::NodeError;
+use crate::noticing;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows::{self, DocumentHeads, Published, Request};
-use crate::working::{INTERNAL, PUBLIC, Working, Writer, is_empty, put_projection};
+use crate::working::{self, INTERNAL, PUBLIC, Working, Writer, is_empty, put_projection};
 
 /// Why an entry is not published, in one line; `None` if it may be.
 pub(crate) fn obstacle(working: &Working, owner: &Identity) -> Option<String> {
@@ -86,14 +87,17 @@ pub(crate) fn plan(
         let chunk = document.publish_into(&heads, &mut published, writer.now)?;
         let new: Vec<Vec<u8>> = chunk.into_iter().map(|chunk| chunk.into_bytes()).collect();
         plan.batch.append_chunks(Side::Published, id, new.clone());
-        put_projection(&mut plan.batch, Side::Published, collection, working.entry, &published.project(), writer.now);
+        let feed = FeedId { organisation: writer.organisation, collection };
+        let projection = published.project();
+        put_projection(&mut plan.batch, Side::Published, collection, working.entry, &projection, writer.now);
+        noticing::put(&mut plan.batch, &feed, &working.entry, &working::json(&projection));
         let chunks = if was_live {
             new
         } else {
             published.changes_since(&[]).into_iter().map(|chunk| chunk.into_bytes()).collect()
         };
         plan.items.push(PlannedItem {
-            feed: FeedId { organisation: writer.organisation, collection },
+            feed,
             entry: working.entry,
             generation: working.row.generation,
             body: Body::Publication { heads: published.heads() },
@@ -160,6 +164,7 @@ fn withdraw_document(
     moved_to: Option<CollectionId>,
 ) {
     plan.batch.delete(ortsnetz_store::Key::Projection { side: Side::Published, collection, entry: working.entry });
+    noticing::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
     plan.items.push(PlannedItem {
         feed: FeedId { organisation, collection },
         entry: working.entry,

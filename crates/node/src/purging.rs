@@ -14,6 +14,7 @@ use crate::alarms;
 use crate::carrying;
 use crate::error::NodeError;
 use crate::given_back;
+use crate::noticing;
 use crate::past;
 use crate::rows;
 use crate::shared::{Shared, lock, stopping};
@@ -88,6 +89,7 @@ pub(crate) fn erase(
     let collection = feed.collection;
     batch.delete_range(Range::EntryDocuments(Side::Published, collection, entry));
     batch.delete(Key::Projection { side: Side::Published, collection, entry });
+    noticing::forget(batch, feed, &entry);
     for (key, bytes) in store.scan(&Range::SetAside(*feed), None, usize::MAX)? {
         let voided = SignedRecord::from_bytes(&bytes)
             .is_ok_and(|signed| signed.record().entry == Some(entry) && signed.record().generation < generation);

@@ -11,6 +11,7 @@ use ortsnetz_model::{Ars, Entry, EntryId, FeedId, Kind, OrgId, as_of, due_dates}
 use ortsnetz_search::{Change, Document, Index, OpenState, PlaceFilter, Query, Reader, Standing};
 use ortsnetz_store::{Batch, Key, Range, Side, Store, in_background};
 
+use crate::answering::matters;
 use crate::catalog;
 use crate::clock;
 use crate::districts;
@@ -195,14 +196,14 @@ impl Feeder {
         let shared = self.shared.clone();
         let mut seen: Vec<(FeedId, EntryId)> = Vec::new();
         match state {
-            OpenState::Ready { cursor } => {
+            OpenState::Ready { cursor } if matters::are_noted(&shared)? => {
                 shared.store.changed_since(cursor, &mut |feed, entry, _| {
                     seen.push((feed, entry));
                     true
                 })?;
             }
-            OpenState::NeedsRebuild(reason) => {
-                tracing::info!(?reason, "the search index is built anew");
+            state => {
+                tracing::info!(?state, "everything is indexed anew");
                 shared.store.records(None, &mut |record| {
                     seen.push((record.feed, record.entry));
                     true
@@ -217,6 +218,9 @@ impl Feeder {
         }
         self.due();
         self.flush();
+        if !matters::are_noted(&shared)? {
+            matters::mark_noted(&shared)?;
+        }
         Ok(())
     }
 
@@ -285,6 +289,7 @@ impl Feeder {
         let now = clock::now();
         self.note_due(&held.feed, id, &entry);
         let entry = as_of(&entry, dates::today(now));
+        matters::note(&shared, &held.feed, id, &entry)?;
         if entry.kind() == Kind::Profile {
             districts::learn(&shared, &held.feed.organisation, &entry);
         }
@@ -423,7 +428,7 @@ pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&Pla
 }
 
 /// Milliseconds since then, to three digits behind the point.
-fn milliseconds(since: Instant) -> f64 {
+pub(crate) fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_micros() as f64 / 1000.0
 }
 

@@ -19,6 +19,7 @@ use crate::dto::{EventInfo, OrganisationInfo};
 use crate::error::NodeError;
 use crate::marks::{Marks, Written};
 use crate::nodes;
+use crate::noticing::{Board, Brought};
 use crate::plan::{Pending, Plan};
 use crate::rows::{IntroducedRow, PartnerRow};
 use crate::searching::Search;
@@ -117,6 +118,8 @@ pub(crate) struct Shared {
     pub refused: std::sync::atomic::AtomicU64,
     /// Own entries that need somebody.
     pub marks: Arc<Marks>,
+    /// Notices.
+    pub notices: Arc<Board>,
     /// Feeds that have anything here.
     pub feeds: RwLock<BTreeSet<FeedId>>,
     /// To the loop around the engine.
@@ -301,9 +304,10 @@ impl Shared {
     /// records is nothing to the engine, so its rows are only written.
     pub fn commit(&self, plan: Plan) -> Result<Vec<ortsnetz_sync::Published>, NodeError> {
         if plan.items.is_empty() {
-            let written = Written::by(&plan.batch);
+            let (written, brought) = (Written::by(&plan.batch), Brought::by(&plan.batch));
             self.store.commit(plan.batch)?;
             self.marks.note(written);
+            self.notices.take(brought);
             return Ok(Vec::new());
         }
         self.submit(plan)?.blocking_recv().unwrap_or_else(|_| Err(stopping()))

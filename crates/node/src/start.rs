@@ -26,6 +26,7 @@ use crate::handle::{NewOrganisation, NodeConfig};
 use crate::homecoming::{self, Homecoming};
 use crate::identities;
 use crate::nodes;
+use crate::noticing::Board;
 use crate::partners;
 use crate::purging;
 use crate::rows::{self, INTRODUCED};
@@ -273,6 +274,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     if homecoming.is_some() {
         engine.handle(clock::now(), ortsnetz_sync::Event::Hold { held: true });
     }
+    let notices = Board::of(&store, clock::now())?;
     let shared = Arc::new(Shared {
         own,
         http: config.http.clone(),
@@ -286,6 +288,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         burdens: Mutex::default(),
         refused: AtomicU64::new(0),
         marks: Arc::default(),
+        notices: Arc::new(notices),
         feeds: RwLock::new(feeds),
         driver,
         events: broadcast::channel(EVENTS).0,

@@ -16,6 +16,7 @@ use crate::drafts;
 use crate::driver::Input;
 use crate::given_back;
 use crate::marks::Written;
+use crate::noticing::{self, Brought};
 use crate::past;
 use crate::purging;
 use crate::redacting;
@@ -58,19 +59,23 @@ pub(crate) fn store(
         let rows = held.and_then(|held| rows_of(&shared, node, &batch, outcomes, own, &held, &mut drafts_to_void));
         let result = match rows {
             Ok(rows) if guards.is_empty() && voiding.is_empty() => {
-                let driver = shared.driver.clone();
+                let (driver, board, brought) = (shared.driver.clone(), shared.notices.clone(), Brought::by(&rows));
                 shared.store.submit(rows, move |result| {
-                    if let Err(error) = &result {
-                        tracing::error!(%error, "received records could not be stored");
+                    match &result {
+                        Ok(_) => board.take(brought),
+                        Err(error) => tracing::error!(%error, "received records could not be stored"),
                     }
                     let _ = driver.send(Input::Answer(Event::Stored { op, ok: result.is_ok() }));
                 });
                 return;
             }
             Ok(rows) => {
-                let written = Written::by(&rows);
+                let (written, brought) = (Written::by(&rows), Brought::by(&rows));
                 let stored = shared.store.commit(rows).map_err(|error| error.to_string());
-                stored.map(|_| shared.marks.note(written))
+                stored.map(|_| {
+                    shared.marks.note(written);
+                    shared.notices.take(brought);
+                })
             }
             Err(error) => Err(error.to_string()),
         };
@@ -261,12 +266,14 @@ fn keep(
             }
             let row = ProjectionRow { at: now, from: node, json: json.clone() };
             batch.put_projection(Side::Published, feed.collection, entry, rows::encode(&row));
+            noticing::put(batch, feed, &entry, json);
             batch.put_record(*feed, entry, record.position, record.generation, true, &bytes);
         }
         OutcomeContent::Bare => {
             if matches!(record.body, Body::Withdrawal { .. }) {
                 batch.delete_range(Range::EntryDocuments(Side::Published, feed.collection, entry));
                 batch.delete(Key::Projection { side: Side::Published, collection: feed.collection, entry });
+                noticing::forget(batch, feed, &entry);
             }
             batch.put_record(*feed, entry, record.position, record.generation, false, &bytes);
         }

@@ -314,6 +314,39 @@ pub(crate) struct Search {
     pub(crate) lang: String,
 }
 
+/// Answering a question.
+#[derive(Debug, Group)]
+#[command(after_help = "Examples:
+  ortsnetz answer hund anmelden --place Siegburg
+  ortsnetz answer personalausweis --place 53721 --on 2027-01-01 --at 10:30
+  ortsnetz answer --id 018f --place Kaldauen --json
+
+Only organisations that speak for the place fill an answer. A place that is ambiguous is never guessed, nor is an office: where
+nobody is recorded as responsible, the answer says whom to ask.")]
+pub(crate) struct Ask {
+    /// The words of the question
+    #[arg(value_name = "WORDS", required_unless_present = "id", conflicts_with = "id")]
+    pub(crate) words: Vec<String>,
+    /// The entry the answer begins with, instead of words
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Name, postal code, AGS or ARS
+    #[arg(long)]
+    pub(crate) place: Option<String>,
+    /// The date the answer is for
+    #[arg(long, value_name = "DATE")]
+    pub(crate) on: Option<String>,
+    /// The time of day the answer is for, like 10:30
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// Language of the texts; `de-x-leicht` is Leichte Sprache
+    #[arg(long, default_value = "de")]
+    pub(crate) lang: String,
+    /// At most so many answers
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
 /// Reading one entry.
 #[derive(Debug, Group)]
 pub(crate) struct Show {

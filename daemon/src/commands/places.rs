@@ -110,7 +110,7 @@ fn details(details: &PlaceDetails) -> String {
 }
 
 /// Places as a table.
-pub(crate) fn place_table(places: &[PlaceInfo]) -> String {
+pub(super) fn place_table(places: &[PlaceInfo]) -> String {
     let mut table = Table::new(&["ars", "place", "part of", ">inhabitants", "postal codes"]);
     for place in places {
         table.row([

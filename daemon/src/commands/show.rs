@@ -54,7 +54,11 @@ fn money(entry: &Map<String, Value>, path: &str) -> Option<String> {
     if field != "amount" && field != "max_amount" {
         return None;
     }
-    let fee = entry.get("fees")?.get(index.parse::<usize>().ok()?)?;
+    amount(entry.get("fees")?.get(index.parse::<usize>().ok()?)?, field)
+}
+
+/// An amount of a fee as people write it.
+pub(super) fn amount(fee: &Value, field: &str) -> Option<String> {
     let cents = fee.get(field)?.as_i64()?;
     let currency = fee.get("currency").and_then(Value::as_str).unwrap_or("EUR");
     let sign = if cents < 0 { "-" } else { "" };

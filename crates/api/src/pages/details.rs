@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use super::commonmark::{is_safe, render};
 use super::entry::{View, title_of};
-use super::hours::{Today, clock, phrase, today, week};
+use ortsnetz_service::{Now, opening};
+
+use super::hours::{clock, phrase, week};
 use super::lang::{Lang, encoded, text};
 use super::layout::badge;
 
@@ -36,8 +38,8 @@ pub(crate) fn office_card(id: &str, office: &Map<String, Value>, now: &Zoned, la
 }
 
 fn office_card_titled(office: &Map<String, Value>, now: &Zoned, lang: Lang, id: Option<&str>) -> Markup {
-    let state = today(office, now.datetime());
-    let tone = if matches!(state, Today::Open { .. }) { "good" } else { "" };
+    let state = opening(office, now.datetime(), None);
+    let tone = if matches!(state.now, Now::Open { .. }) && state.doubt.is_none() { "good" } else { "" };
     let now_open = phrase(&state, now.date(), lang);
     let week = week(office, lang);
     html! {
@@ -52,6 +54,10 @@ fn office_card_titled(office: &Map<String, Value>, now: &Zoned, lang: Lang, id: 
             @if !week.is_empty() {
                 dl .hours { @for (day, times) in &week { dt { (day) } dd { (times) } } }
             }
+            @if let Some(stop) = state.slot(now.time()).and_then(|slot| slot.stop.as_ref()) {
+                p { (lang.pick("Standort dann: ", "Where it stands then: ")) strong { (stop) } }
+            }
+            @for stop in list(office, "stops") { (stop_line(stop, lang)) }
             @for exception in list(office, "opening_exceptions") { (exception_line(exception, lang)) }
         }
     }
@@ -102,6 +108,23 @@ fn contact_line(contact: &Value, lang: Lang) -> Markup {
 /// A phone number as it is dialled: digits, and a plus in front.
 fn dialled(number: &str) -> String {
     number.chars().enumerate().filter(|(at, c)| c.is_ascii_digit() || (*at == 0 && *c == '+')).map(|(_, c)| c).collect()
+}
+
+/// Where an office that travels stands, and when.
+fn stop_line(stop: &Value, lang: Lang) -> Markup {
+    let text_of = |name: &str| stop.get(name).and_then(Value::as_str).unwrap_or_default();
+    let codes = stop.get("days").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let days = codes.filter_map(|code| super::hours::day_of(code, lang).map(str::to_owned));
+    let dates = stop.get("dates").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let dates = dates.filter_map(|date| Some(super::format::date(date.parse().ok()?, lang)));
+    let when = days.chain(dates).collect::<Vec<_>>().join(", ");
+    let note = text(stop.get("note"), lang);
+    html! {
+        p {
+            strong { (text_of("place")) } ": " (when) " " (text_of("opens")) "–" (text_of("closes"))
+            @if !note.is_empty() { " (" (note) ")" }
+        }
+    }
 }
 
 fn exception_line(exception: &Value, lang: Lang) -> Markup {

@@ -1,5 +1,6 @@
 //! The resources under `/api/v1`; each handler asks the node one question.
 
+mod answers;
 mod collections;
 mod entries;
 mod entry;
@@ -41,6 +42,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(places::find))
         .routes(routes!(places::table))
         .routes(routes!(places::show))
+        .routes(routes!(answers::answers))
+        .routes(routes!(answers::notices))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::publish_many))
         .routes(routes!(entries::conflicts))

@@ -94,6 +94,21 @@ fn office(findings: &mut Findings, fields: &Map<String, Value>) {
         }
         open_before_closing(findings, exception, path);
     });
+    stops(findings, fields);
+}
+
+fn stops(findings: &mut Findings, fields: &Map<String, Value>) {
+    each(fields, "stops", |stop, path| {
+        if !stop.contains_key("days") && !stop.contains_key("dates") {
+            findings.warning(join(path, "days"), "is missing: without days or dates it never stops there");
+        }
+        if let (Some(from), Some(until)) = (date(stop, "from"), date(stop, "until"))
+            && from > until
+        {
+            findings.error(join(path, "until"), format!("lies before from, {from}"));
+        }
+        open_before_closing(findings, stop, path);
+    });
 }
 
 fn open_before_closing(findings: &mut Findings, hours: &Map<String, Value>, path: &str) {

@@ -73,7 +73,8 @@ fn offices_and_their_hours() {
         json!({"kind": "office", "address": {"lat": 91, "postal_code": "5372"},
             "contacts": [{"channel": "email", "value": "amt"}, {"channel": "web", "value": "amt.de"}, {"channel": "rauch", "value": "x"}],
             "opening_hours": [{"days": ["mo", "mi"], "opens": "12:00", "closes": "12:00"}, {"opens": "8:00", "closes": "24:01"}],
-            "opening_exceptions": [{"from": "2026-12-24", "until": "2026-12-23"}]}),
+            "opening_exceptions": [{"from": "2026-12-24", "until": "2026-12-23"}],
+            "stops": [{"opens": "11:00", "closes": "09:00", "place": "Markt", "from": "2026-12-24", "until": "2026-12-23"}]}),
         &[
             "title: is missing",
             "address.postal_code?: is not a postal code (5 digits)",
@@ -88,6 +89,9 @@ fn offices_and_their_hours() {
             "opening_hours.1.days?: is missing: these hours hold on no day",
             "opening_exceptions.0.until: lies before from, 2026-12-24",
             "opening_exceptions.0: needs closed, or opens and closes",
+            "stops.0.days: is missing: without days or dates it never stops there",
+            "stops.0.until: lies before from, 2026-12-24",
+            "stops.0.closes: must be later than opens",
         ],
     );
 }

@@ -127,6 +127,21 @@ const OFFICE: &[Field] = &[
             words("note"),
         ]),
     ),
+    // Where an office that travels stands, and when: on dates, or on days of the week between two dates.
+    field(
+        "stops",
+        Type::Objects(&[
+            list("dates", Date),
+            list("days", Weekday),
+            one("from", Date),
+            one("until", Date),
+            needed("opens", Type::Scalar(TimeOfDay)),
+            needed("closes", Type::Scalar(TimeOfDay)),
+            needed("place", Type::Scalar(Scalar::String)),
+            one("postal_code", PostalCode),
+            words("note"),
+        ]),
+    ),
     one("parent", Reference),
     list("districts", Scalar::String),
 ];

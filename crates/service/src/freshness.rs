@@ -1,0 +1,154 @@
+//! How far an agent can rely on what an entry says.
+
+/// Reviewed so many days ago, an entry without a date for its next review is ageing.
+pub const AGEING_REVIEW_DAYS: u64 = 270;
+/// Reviewed so many days ago, an entry without a date for its next review is stale.
+pub const STALE_REVIEW_DAYS: u64 = 365;
+/// So many days before its next review an entry is ageing.
+pub const REVIEW_SOON_DAYS: u64 = 30;
+/// The newest checkpoint of a partner's collection is at most so old, in milliseconds: they are written daily, and may be a
+/// day on their way.
+pub const CHECKPOINT_STALE_MS: u64 = 48 * 3_600_000;
+/// From this age on, in milliseconds, the next checkpoint is late.
+const CHECKPOINT_LATE_MS: u64 = 26 * 3_600_000;
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// How fresh an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Nothing speaks against it.
+    Fresh,
+    /// Still good, but somebody should look at it soon.
+    Ageing,
+    /// What it says may have changed: say so, or ask.
+    Stale,
+}
+
+impl Freshness {
+    /// A stable word for it, as in the API.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Ageing => "ageing",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// Why an entry is not fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// Its next review is near.
+    ReviewSoon,
+    /// Its next review is past.
+    ReviewOverdue,
+    /// Nobody looked at it for long.
+    NotReviewed,
+    /// No word from its owner for longer than usual: it may have published something that has not arrived.
+    OwnerLate,
+    /// No word from its owner for two days.
+    OwnerSilent,
+}
+
+impl Reason {
+    /// A stable word for it, as in the API.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ReviewSoon => "review_soon",
+            Self::ReviewOverdue => "review_overdue",
+            Self::NotReviewed => "not_reviewed",
+            Self::OwnerLate => "owner_late",
+            Self::OwnerSilent => "owner_silent",
+        }
+    }
+}
+
+/// What is known of an entry's age; times in milliseconds since 1970.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// When its owner published it, or last said that it is still correct.
+    pub reviewed_at: u64,
+    /// The end of the day of its next review.
+    pub next_review: Option<u64>,
+    /// When its owner wrote the newest checkpoint that is here; `None` for own entries, which need none.
+    pub checkpoint_at: Option<u64>,
+}
+
+/// How fresh an entry with these facts is at `now`, and why, the weightiest reason first.
+pub fn judge(facts: &Facts, now: u64) -> (Freshness, Vec<Reason>) {
+    let mut reasons = Vec::new();
+    if let Some(checkpoint_at) = facts.checkpoint_at {
+        match now.saturating_sub(checkpoint_at) {
+            age if age > CHECKPOINT_STALE_MS => reasons.push((Freshness::Stale, Reason::OwnerSilent)),
+            age if age > CHECKPOINT_LATE_MS => reasons.push((Freshness::Ageing, Reason::OwnerLate)),
+            _ => {}
+        }
+    }
+    match facts.next_review {
+        Some(due) if now > due => reasons.push((Freshness::Stale, Reason::ReviewOverdue)),
+        Some(due) if now.saturating_add(REVIEW_SOON_DAYS * DAY_MS) > due => {
+            reasons.push((Freshness::Ageing, Reason::ReviewSoon));
+        }
+        Some(_) => {}
+        None => match now.saturating_sub(facts.reviewed_at) / DAY_MS {
+            days if days >= STALE_REVIEW_DAYS => reasons.push((Freshness::Stale, Reason::NotReviewed)),
+            days if days >= AGEING_REVIEW_DAYS => reasons.push((Freshness::Ageing, Reason::NotReviewed)),
+            _ => {}
+        },
+    }
+    reasons.sort_by(|a, b| b.0.cmp(&a.0));
+    let worst = reasons.first().map_or(Freshness::Fresh, |(freshness, _)| *freshness);
+    (worst, reasons.into_iter().map(|(_, reason)| reason).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn check(facts: Facts, freshness: Freshness, reasons: &[Reason]) {
+        assert_eq!(judge(&facts, NOW), (freshness, reasons.to_vec()), "{facts:?}");
+    }
+
+    fn reviewed(days: u64) -> Facts {
+        Facts { reviewed_at: NOW - days * DAY_MS, ..Facts::default() }
+    }
+
+    #[test]
+    fn what_nobody_looks_at_ages() {
+        check(reviewed(AGEING_REVIEW_DAYS - 1), Freshness::Fresh, &[]);
+        check(reviewed(AGEING_REVIEW_DAYS), Freshness::Ageing, &[Reason::NotReviewed]);
+        check(reviewed(STALE_REVIEW_DAYS - 1), Freshness::Ageing, &[Reason::NotReviewed]);
+        check(reviewed(STALE_REVIEW_DAYS), Freshness::Stale, &[Reason::NotReviewed]);
+        let due = |at| Facts { next_review: Some(at), ..reviewed(STALE_REVIEW_DAYS) };
+        check(due(NOW + REVIEW_SOON_DAYS * DAY_MS), Freshness::Fresh, &[]);
+        check(due(NOW + REVIEW_SOON_DAYS * DAY_MS - 1), Freshness::Ageing, &[Reason::ReviewSoon]);
+        check(due(NOW), Freshness::Ageing, &[Reason::ReviewSoon]);
+        check(due(NOW - 1), Freshness::Stale, &[Reason::ReviewOverdue]);
+    }
+
+    #[test]
+    fn a_silent_owner_is_worse_than_an_old_text() {
+        let heard = |age, days| Facts { checkpoint_at: Some(NOW - age), ..reviewed(days) };
+        check(heard(CHECKPOINT_LATE_MS, 1), Freshness::Fresh, &[]);
+        check(heard(CHECKPOINT_LATE_MS + 1, 1), Freshness::Ageing, &[Reason::OwnerLate]);
+        check(heard(CHECKPOINT_STALE_MS, 1), Freshness::Ageing, &[Reason::OwnerLate]);
+        check(
+            heard(CHECKPOINT_STALE_MS + 1, AGEING_REVIEW_DAYS),
+            Freshness::Stale,
+            &[Reason::OwnerSilent, Reason::NotReviewed],
+        );
+        check(
+            heard(CHECKPOINT_LATE_MS + 1, STALE_REVIEW_DAYS),
+            Freshness::Stale,
+            &[Reason::NotReviewed, Reason::OwnerLate],
+        );
+    }
+
+    #[test]
+    fn a_clock_that_went_back_makes_nothing_stale() {
+        let ahead = Facts { reviewed_at: NOW + DAY_MS, checkpoint_at: Some(NOW + DAY_MS), next_review: None };
+        check(ahead, Freshness::Fresh, &[]);
+    }
+}

@@ -1,0 +1,25 @@
+//! What a service centre needs to answer for another town, from entries as they are published: which texts of which owner
+//! make up an answer, who is responsible at a place, whether an office is open, how fresh all that is.
+//!
+//! Everything here is a function of its arguments. This crate reads no store and knows no clock: the time of the question
+//! and the entries come in, plain values go out.
+
+mod freshness;
+mod holidays;
+mod hours;
+mod layers;
+mod notices;
+mod places;
+mod responsibility;
+mod words;
+
+pub use freshness::{
+    AGEING_REVIEW_DAYS, CHECKPOINT_STALE_MS, Facts, Freshness, REVIEW_SOON_DAYS, Reason, STALE_REVIEW_DAYS, judge,
+};
+pub use holidays::{DayName, day_name};
+pub use hours::{Closed, LOOK_AHEAD_DAYS, Now, Opening, Slot, opening, week};
+pub use layers::{Composed, Layer, Part, Told, compose};
+pub use notices::{Notice, Urgency};
+pub use places::{Level, Place, covers, level, level_of};
+pub use responsibility::{Claim, Responsible, Role, resolve};
+pub use words::{LANGUAGE_EASY, spoken, spoken_text};
