@@ -14,7 +14,7 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    answering, backups, clock, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, noticing, partners, places,
+    answering, backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, noticing, partners, places,
     reading, receipts, recovering, redacting, rotating, searching, sheets, start, status, succeeding,
 };
 
@@ -287,13 +287,19 @@ impl Handle {
         self.blocking(move |shared| answering::answers(shared, &request)).await
     }
 
-    /// Notices in force that everybody may read, at a place or of this node's own organisation.
-    pub async fn public_notices(&self, place: Option<&str>, lang: &str) -> Result<Vec<NoticeInfo>, NodeError> {
+    /// Notices in force that everybody may read: at a place (its ARS) of whoever speaks for it, else of this node's own
+    /// organisation; about an entry only those on its topics.
+    pub async fn public_notices(
+        &self,
+        place: Option<&str>,
+        about: Option<&str>,
+        lang: &str,
+    ) -> Result<Vec<NoticeInfo>, NodeError> {
         let wrong = |text: &str| NodeError::Invalid(format!("place: {text:?} is no ARS; give its 12 digits"));
         let place: Option<ortsnetz_model::Ars> =
             place.map(|text| text.trim().parse().map_err(|_| wrong(text))).transpose()?;
-        let lang = lang.to_owned();
-        self.blocking(move |shared| noticing::at(shared, place.as_ref(), None, &lang, clock::now(), true)).await
+        let (about, lang) = (about.map(str::to_owned), lang.to_owned());
+        self.blocking(move |shared| noticing::public(shared, place.as_ref(), about.as_deref(), &lang)).await
     }
 
     /// Places that the text may mean while it is typed: name, postal code, AGS or ARS, or the beginning of one.

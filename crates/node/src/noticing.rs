@@ -10,13 +10,14 @@ use ortsnetz_store::{Batch, Key, Origin, Range, Store};
 
 use crate::answering::speaks_for;
 use crate::catalog;
-use crate::clock::rfc3339;
+use crate::clock::{self, rfc3339};
 use crate::dto::NoticeInfo;
 use crate::error::NodeError;
 use crate::reading::texts;
 use crate::rows;
 use crate::searching::claim;
 use crate::shared::{Shared, lock};
+use crate::short;
 
 /// Table of notices: key is collection and entry.
 const NOTICES: &str = "notices";
@@ -177,6 +178,21 @@ impl<'a> Matter<'a> {
         words.extend(entry.words("alternative_titles", language));
         Self { leika: list("leika"), life_events: list("life_events"), words }
     }
+}
+
+/// Public notices in force at a place, about an entry if one is named.
+pub(crate) fn public(
+    shared: &Shared,
+    place: Option<&Ars>,
+    about: Option<&str>,
+    language: &str,
+) -> Result<Vec<NoticeInfo>, NodeError> {
+    let now = clock::now();
+    let Some(id) = about else { return at(shared, place, None, language, now, true) };
+    let id = short::entry_id(shared, id)?;
+    let held = catalog::find(shared, &id)?;
+    let entry = held.map_or(Ok(None), |held| held.entry(&id, false))?.unwrap_or_default();
+    at(shared, place, Some(&Matter::of(&entry, language)), language, now, true)
 }
 
 /// The notices in force at a place: of whoever speaks for it, and our own; without a place those of our own organisation.

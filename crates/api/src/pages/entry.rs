@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Zoned;
 use maud::{Markup, html};
-use ortsnetz_node::dto::{EntryMeta, Shown};
+use ortsnetz_node::dto::{EntryMeta, NoticeInfo, Shown};
 use serde_json::{Map, Value};
 
 use super::details;
@@ -12,7 +12,7 @@ use super::format::{fee, moment, processing_time};
 use super::lang::{Lang, in_language, kind, text, words};
 use super::layout::{Page, badge, render};
 use super::standing::owner;
-use super::{commonmark, jsonld};
+use super::{commonmark, jsonld, notices};
 
 /// Everything the page is made of.
 pub(crate) struct View<'a> {
@@ -26,6 +26,8 @@ pub(crate) struct View<'a> {
     pub(crate) linked: &'a BTreeMap<String, Map<String, Value>>,
     /// Names of the places it names by their ARS.
     pub(crate) places: &'a BTreeMap<String, String>,
+    /// Notices in force on what it is about.
+    pub(crate) notices: &'a [NoticeInfo],
     /// Local time.
     pub(crate) now: &'a Zoned,
     pub(crate) lang: Lang,
@@ -85,6 +87,8 @@ pub(crate) fn page(view: &View<'_>) -> Markup {
     let title = title_of(entry, lang);
     let offices = offices(view);
     let main = html! {
+        // A notice's own page says what it says.
+        @if kind_word != "notice" { (notices::list(view.notices, lang)) }
         article {
             p .facts { (badge("", kind(kind_word, lang))) (owner(&meta.organisation, lang)) }
             h1 { (title) }
@@ -251,7 +255,8 @@ mod tests {
         let now = local("2026-07-01T08:00:00Z".parse().expect("a time"));
         let places = BTreeMap::from([("053820060060".to_owned(), "Siegburg".to_owned())]);
         let (organisation, id) = ("Stadt Siegburg", "00ff");
-        page(&View { organisation, id, shown: &shown, linked, places: &places, now: &now, lang }).into_string()
+        page(&View { organisation, id, shown: &shown, linked, places: &places, notices: &[], now: &now, lang })
+            .into_string()
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod jsonld;
 mod lang;
 mod layout;
 mod network;
+mod notices;
 mod results;
 mod standing;
 mod start;
@@ -25,7 +26,7 @@ use axum::routing::get;
 use jiff::{Timestamp, Zoned};
 use maud::{Markup, html};
 use ortsnetz_node::NodeError;
-use ortsnetz_node::dto::{EntryMeta, SearchRequest, SearchResult, ShowOptions, Shown};
+use ortsnetz_node::dto::{EntryMeta, NoticeInfo, SearchRequest, SearchResult, ShowOptions, Shown};
 use serde::Deserialize;
 
 use crate::app::App;
@@ -72,7 +73,7 @@ pub(crate) async fn no_such_page(State(app): State<App>, uri: Uri, Params(query)
 async fn start_page(State(app): State<App>, Params(query): Params<PageQuery>) -> Response {
     let lang = Lang::from_query(query.lang.as_deref());
     match app.handle.status().await {
-        Ok(status) => start::page(&status, &now(), lang).into_response(),
+        Ok(status) => start::page(&status, &notices_for(&app, None, None, lang).await, &now(), lang).into_response(),
         Err(error) => failed(&error, lang),
     }
 }
@@ -91,7 +92,14 @@ async fn results_page(State(app): State<App>, Params(query): Params<PageQuery>) 
     let result = if asked.words.is_empty() { Ok(None) } else { public_search(&app, &asked).await.map(Some) };
     let organisation = app.organisation().await;
     match result {
-        Ok(result) => results::page(organisation, &asked, result.as_ref(), &now()).into_response(),
+        Ok(result) => {
+            let place = result.as_ref().and_then(|result| match result.places.as_slice() {
+                [only] => Some(only.ars.as_str()),
+                _ => None,
+            });
+            let notices = notices_for(&app, place, None, lang).await;
+            results::page(organisation, &asked, result.as_ref(), &notices, &now()).into_response()
+        }
         Err(problem) if problem.status == 400 => {
             let page = results::refused(organisation, &asked, &problem.detail);
             (StatusCode::BAD_REQUEST, page).into_response()
@@ -142,9 +150,16 @@ async fn entry_page(State(app): State<App>, Path(id): Path<String>, Params(query
         }
     }
     let organisation = app.organisation().await;
-    let view =
-        entry::View { organisation, id: &id, shown: &shown, linked: &linked, places: &places, now: &now(), lang };
+    let place = Some(shown.meta.organisation.ars.as_str()).filter(|ars| !ars.is_empty());
+    let notices = &notices_for(&app, place, Some(&id), lang).await;
+    let (linked, places, now) = (&linked, &places, &now());
+    let view = entry::View { organisation, id: &id, shown: &shown, linked, places, notices, now, lang };
     entry::page(&view).into_response()
+}
+
+/// Public notices in force; a page is useful without them.
+async fn notices_for(app: &App, place: Option<&str>, about: Option<&str>, lang: Lang) -> Vec<NoticeInfo> {
+    app.handle.public_notices(place, about, lang.code()).await.unwrap_or_default()
 }
 
 /// The published entry without companions; `None` if there is none, or it is not for everybody.

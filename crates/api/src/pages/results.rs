@@ -2,7 +2,7 @@
 
 use jiff::Zoned;
 use maud::{Markup, html};
-use ortsnetz_node::dto::{Hit, PlaceInfo, SearchResult};
+use ortsnetz_node::dto::{Hit, NoticeInfo, PlaceInfo, SearchResult};
 
 use super::format::{ago, count};
 use super::lang::{Lang, encoded, kind};
@@ -24,9 +24,16 @@ impl Asked<'_> {
 }
 
 /// The results page; without a result just the field.
-pub(crate) fn page(organisation: &str, asked: &Asked<'_>, result: Option<&SearchResult>, now: &Zoned) -> Markup {
+pub(crate) fn page(
+    organisation: &str,
+    asked: &Asked<'_>,
+    result: Option<&SearchResult>,
+    notices: &[NoticeInfo],
+    now: &Zoned,
+) -> Markup {
     let lang = asked.lang;
     let body = html! {
+        (super::notices::list(notices, lang))
         @match result {
             None => p .quiet { (lang.pick("Ein oder zwei Worte genügen.", "A word or two will do.")) },
             Some(result) if result.places.len() > 1 => (choice(asked, &result.places)),
@@ -186,7 +193,7 @@ mod tests {
     use ortsnetz_node::dto::OrganisationInfo;
 
     fn text(asked: &Asked<'_>, result: &SearchResult) -> String {
-        page("Stadt Siegburg", asked, Some(result), &local("2026-07-01T12:00:00Z".parse().expect("a time")))
+        page("Stadt Siegburg", asked, Some(result), &[], &local("2026-07-01T12:00:00Z".parse().expect("a time")))
             .into_string()
     }
 

@@ -2,7 +2,7 @@
 
 use jiff::Zoned;
 use maud::{Markup, html};
-use ortsnetz_node::dto::{PartnerStatus, Status};
+use ortsnetz_node::dto::{NoticeInfo, PartnerStatus, Status};
 
 use super::format::{ago, count};
 use super::lang::Lang;
@@ -10,11 +10,12 @@ use super::layout::{Page, render, search_form};
 use super::standing::partners_table;
 
 /// The start page.
-pub(crate) fn page(status: &Status, now: &Zoned, lang: Lang) -> Markup {
+pub(crate) fn page(status: &Status, notices: &[NoticeInfo], now: &Zoned, lang: Lang) -> Markup {
     let organisation = status.organisation.name.as_str();
     let entries = status.entries.own + status.entries.replicated;
     let partners: Vec<&PartnerStatus> = status.partners.iter().filter(|partner| !partner.own_node).collect();
     let main = html! {
+        (super::notices::list(notices, lang))
         h1 { (lang.pick("Was die Verwaltung für Sie tut", "What your administration does for you")) }
         p .lead {
             (lang.pick(
@@ -83,7 +84,7 @@ mod tests {
     }
 
     fn text(status: &Status, lang: Lang) -> String {
-        page(status, &local("2026-07-01T12:00:00Z".parse().expect("a time")), lang).into_string()
+        page(status, &[], &local("2026-07-01T12:00:00Z".parse().expect("a time")), lang).into_string()
     }
 
     #[test]

@@ -59,6 +59,8 @@ fn checked(request: AnswersRequest) -> Result<AnswersRequest, Problem> {
 pub(crate) struct NoticesQuery {
     /// ARS.
     place: Option<String>,
+    /// Id of an entry.
+    about: Option<String>,
     lang: Option<String>,
 }
 
@@ -68,6 +70,7 @@ pub(crate) struct NoticesQuery {
     path = "/notices",
     params(
         ("place" = Option<String>, Query, description = "ARS, 12 digits", example = "053820060060"),
+        ("about" = Option<String>, Query, description = "Only notices on the topics of this entry, by its id"),
         ("lang" = Option<String>, Query, description = "Language asked for; `de` if absent"),
     ),
     responses((status = 200, body = Vec<NoticeInfo>), (status = 400, body = Problem)),
@@ -77,7 +80,9 @@ pub(crate) async fn notices(
     Params(query): Params<NoticesQuery>,
 ) -> Result<Json<Vec<NoticeInfo>>, Problem> {
     let place = query.place.filter(|place| !place.trim().is_empty());
-    Ok(Json(app.handle.public_notices(place.as_deref(), query.lang.as_deref().unwrap_or("de")).await?))
+    let about = query.about.filter(|about| !about.trim().is_empty());
+    let lang = query.lang.as_deref().unwrap_or("de");
+    Ok(Json(app.handle.public_notices(place.as_deref(), about.as_deref(), lang).await?))
 }
 
 #[cfg(test)]

@@ -320,11 +320,11 @@ async fn an_answer_has_limits() {
         offices.push(publish_office(&node, &format!("Amt {number}")).await);
     }
     for number in 0..=NOTICES_SHOWN_MAX {
-        let shown = node.public_notices(Some(SIEGBURG), "de").await.expect("notices").len();
+        let shown = node.public_notices(Some(SIEGBURG), None, "de").await.expect("notices").len();
         assert_eq!(shown, number);
         add(&node, "notice", &[("title.de", "Hinweis"), ("until", "2099-01-01")]).await;
     }
-    assert_eq!(node.public_notices(Some(SIEGBURG), "de").await.expect("notices").len(), NOTICES_SHOWN_MAX);
+    assert_eq!(node.public_notices(Some(SIEGBURG), None, "de").await.expect("notices").len(), NOTICES_SHOWN_MAX);
 
     let naming = async |title: &str, named: &[String]| {
         let list = serde_json::to_string(named).expect("a list");
@@ -363,7 +363,7 @@ async fn a_notice_is_known_after_a_restart() {
     let id = add(&node, "notice", &[("title.de", "Sturm"), ("until", "2099-01-01")]).await;
     node.shutdown().await;
     let node = Handle::start(crate::config(&path)).await.expect("start");
-    let notices = node.public_notices(Some(SIEGBURG), "de").await.expect("notices");
+    let notices = node.public_notices(Some(SIEGBURG), None, "de").await.expect("notices");
     assert_eq!(notices.iter().map(|notice| notice.id.as_str()).collect::<Vec<_>>(), [id.as_str()]);
     node.shutdown().await;
 }
