@@ -14,8 +14,8 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    answering, backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, noticing, partners, places,
-    reading, receipts, recovering, redacting, rotating, searching, sheets, start, status, succeeding,
+    answering, backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, noticing,
+    partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets, start, status, succeeding,
 };
 
 /// How a node is started.

@@ -1,10 +1,12 @@
 //! Notices: kept beside the entries, so that an answer that comes right after one was stored knows it.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use minicbor::{Decode, Encode};
+use ortsnetz_model::dates;
 use ortsnetz_model::{Ars, Entry, EntryId, FeedId, Kind};
+use ortsnetz_search::PlaceFilter;
 use ortsnetz_service::{Notice, Urgency};
 use ortsnetz_store::{Batch, Key, Origin, Range, Store};
 
@@ -13,10 +15,11 @@ use crate::catalog;
 use crate::clock::{self, rfc3339};
 use crate::dto::NoticeInfo;
 use crate::error::NodeError;
+use crate::places;
 use crate::reading::texts;
 use crate::rows;
 use crate::searching::claim;
-use crate::shared::{Shared, lock};
+use crate::shared::{Shared, lock, read};
 use crate::short;
 
 /// Table of notices: key is collection and entry.
@@ -99,11 +102,11 @@ impl Board {
     }
 
     /// Those in force, the most urgent first, then those that began last.
-    fn in_force(&self, now: u64, place: Option<&Ars>) -> Vec<(FeedId, EntryId)> {
+    fn in_force(&self, now: u64, place: Option<&PlaceFilter>) -> Vec<(FeedId, EntryId)> {
         let mut board = lock(&self.0);
         board.retain(|_, notice| now < notice.until);
         // Without an area it counts where its owner is, which is looked up when it is shown.
-        let counts = |notice: &Notice| notice.in_force(now) && (notice.area.is_empty() || notice.is_at(place));
+        let counts = |notice: &Notice| notice.in_force(now) && (notice.area.is_empty() || is_at(notice, place));
         let mut found: Vec<(&(FeedId, EntryId), &Notice)> = board.iter().filter(|(_, notice)| counts(notice)).collect();
         found.sort_by_key(|(key, notice)| (notice.urgency, std::cmp::Reverse(notice.from), **key));
         found.into_iter().map(|(key, _)| *key).collect()
@@ -155,6 +158,11 @@ fn read_row(key: &[u8], value: &[u8]) -> Option<(FeedId, EntryId, Notice)> {
     Some((row.feed, EntryId::from_slice(key.get(16..)?)?, notice))
 }
 
+/// Whether a notice counts at a place, under any of its keys; without a place everywhere.
+fn is_at(notice: &Notice, place: Option<&PlaceFilter>) -> bool {
+    place.is_none_or(|place| std::iter::once(&place.ars).chain(&place.also).any(|key| notice.is_at(Some(key))))
+}
+
 /// What somebody asks about.
 #[derive(Default)]
 pub(crate) struct Matter<'a> {
@@ -188,6 +196,9 @@ pub(crate) fn public(
     language: &str,
 ) -> Result<Vec<NoticeInfo>, NodeError> {
     let now = clock::now();
+    let table = Arc::clone(&read(&shared.places));
+    let place = place.map(|ars| places::filter(&table, ars, None, Some(dates::today(now))));
+    let place = place.as_ref();
     let Some(id) = about else { return at(shared, place, None, language, now, true) };
     let id = short::entry_id(shared, id)?;
     let held = catalog::find(shared, &id)?;
@@ -199,7 +210,7 @@ pub(crate) fn public(
 /// `about` leaves out those on other topics; `public_only` those not everybody may read.
 pub(crate) fn at(
     shared: &Shared,
-    place: Option<&Ars>,
+    place: Option<&PlaceFilter>,
     about: Option<&Matter<'_>>,
     language: &str,
     now: u64,
@@ -219,7 +230,7 @@ pub(crate) fn at(
         let Some(entry) = held.entry(&id, false)?.filter(|entry| entry.kind() == Kind::Notice) else { continue };
         let Some(notice) = Notice::of(&entry, claim(shared, &feed.organisation)) else { continue };
         let matches = about.is_none_or(|matter| notice.is_about(&matter.leika, &matter.life_events, &matter.words));
-        if !notice.in_force(now) || !notice.is_at(place) || !matches {
+        if !notice.in_force(now) || !is_at(&notice, place) || !matches {
             continue;
         }
         let text = |field: Option<&serde_json::Value>| {

@@ -96,7 +96,7 @@ pub fn judge(facts: &Facts, now: u64) -> (Freshness, Vec<Reason>) {
             _ => {}
         },
     }
-    reasons.sort_by(|a, b| b.0.cmp(&a.0));
+    reasons.sort_by_key(|(freshness, _)| std::cmp::Reverse(*freshness));
     let worst = reasons.first().map_or(Freshness::Fresh, |(freshness, _)| *freshness);
     (worst, reasons.into_iter().map(|(_, reason)| reason).collect())
 }
