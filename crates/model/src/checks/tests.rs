@@ -89,7 +89,7 @@ fn offices_and_their_hours() {
             "opening_hours.1.days?: is missing: these hours hold on no day",
             "opening_exceptions.0.until: lies before from, 2026-12-24",
             "opening_exceptions.0: needs closed, or opens and closes",
-            "stops.0.days: is missing: without days or dates it never stops there",
+            "stops.0.days?: is missing: without days or dates it never stops there",
             "stops.0.until: lies before from, 2026-12-24",
             "stops.0.closes: must be later than opens",
         ],
