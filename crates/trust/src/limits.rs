@@ -29,6 +29,18 @@ const _: () = assert!(OWN_COLLECTIONS_MAX + PARTNERSHIPS_MAX + 3 == COLLECTIONS_
 pub const REMOVALS_MAX: usize = 4096;
 /// Partnerships of one organisation, ended ones included.
 pub const PARTNERSHIPS_MAX: usize = 1024;
+/// Deletions an organisation states, one for each node and organisation that left.
+pub const DELETIONS_MAX: usize = 4096;
+/// How far ahead the day may lie on which an organisation leaves, in milliseconds (two years).
+pub const LEAVING_AHEAD_MS_MAX: u64 = 2 * 366 * 24 * 60 * 60 * 1000;
+/// Days for which others may keep what they hold of an organisation that left.
+pub const KEEP_DAYS_MAX: u32 = 365;
+/// The same, where the organisation says nothing else.
+pub const KEEP_DAYS: u32 = 30;
+/// Longest telephone number in bytes.
+pub const TELEPHONE_BYTES_MAX: usize = 64;
+/// Longest note of an organisation that leaves, in bytes.
+pub const NOTE_BYTES_MAX: usize = 500;
 /// Contradictions of one organisation that are kept as evidence.
 pub const CONFLICTS_MAX: usize = 16;
 

@@ -15,9 +15,9 @@ use ortsnetz_trust::record::{
     Answer, Checkpoint, Cut, Draft, DraftDocument, Outcome, PublishRequest, Totals, draft_feed,
 };
 use ortsnetz_trust::statement::{
-    CollectionStatement, Delegation, NodeCertificate, NodeRevocation, OrganisationKind, PartnerConfirmation,
-    Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, Roles, RootRotation, Succession,
-    SuccessionConfirmation,
+    CollectionStatement, Delegation, Deletion, Leaving, NodeCertificate, NodeRevocation, OrganisationKind,
+    PartnerConfirmation, Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, Roles, RootRotation,
+    Succession, SuccessionConfirmation,
 };
 use ortsnetz_trust::{Body, NodeKey, Record, RootKey, Signed, SignedRecord, Signer, Statement};
 use serde_json::{Value, json};
@@ -141,6 +141,26 @@ fn statements() {
         serial: narrowed.serial,
         at: NOW + 1,
     };
+    let leaving = Leaving {
+        organisation: own,
+        serial: 1,
+        from: NOW + 86_400_000,
+        keep_days: 30,
+        telephone: "+49 2241 102-0".into(),
+        note: "Auskunft gibt der Rhein-Sieg-Kreis".into(),
+        at: NOW,
+    };
+    let stays = Leaving {
+        serial: 2,
+        from: 0,
+        keep_days: 0,
+        telephone: String::new(),
+        note: String::new(),
+        at: NOW + 1,
+        ..leaving.clone()
+    };
+    let deletion =
+        Deletion { organisation: own, node: node_id, leaver: other, serial: 1, entries: 412, at: NOW + 2_678_400_000 };
     let ended = CollectionStatement {
         title: Some("Planung Nord".into()),
         ended: true,
@@ -169,6 +189,9 @@ fn statements() {
             &[root],
         ),
         sign("a succession that was checked", checked.into(), &[node]),
+        sign("a town that leaves", leaving.into(), &[root]),
+        sign("the same town, which stays after all", stays.into(), &[root]),
+        sign("what a node deleted of a town that left", deletion.into(), &[node]),
         sign("a public collection", collection("public", Readers::Public, true).into(), &[node]),
         sign("a collection for named organisations", collection("partners", organisations, false).into(), &[node]),
         sign("the same, after a reader was removed", narrowed.into(), &[node]),

@@ -4,6 +4,7 @@
 //! not matter as long as every signer is known before what it signed ([`Identity::take_in_all`] sorts). The same serial
 //! with different content is kept as evidence; until a higher serial settles it, the smaller bytes hold everywhere.
 
+mod leaving;
 #[cfg(test)]
 mod list_tests;
 mod lists;
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ortsnetz_model::{CollectionId, NodeId, OrgId};
 
+pub use leaving::Farewell;
 pub use lists::CollectionTerms;
 pub use owner::{CERTIFICATE_MS, Founding};
 pub use queries::{EXPIRY_WARNING_DAYS, ExpiryWarning, NodeState, PartnershipState, View};
@@ -30,7 +32,7 @@ pub use succession::succession_words;
 
 use crate::keys::PublicKey;
 use crate::limits::{
-    COLLECTIONS_MAX, CONFLICTS_MAX, NODES_MAX, PARTNERSHIPS_MAX, REMOVALS_MAX, ROTATIONS_MAX, TERMS_MAX,
+    COLLECTIONS_MAX, CONFLICTS_MAX, DELETIONS_MAX, NODES_MAX, PARTNERSHIPS_MAX, REMOVALS_MAX, ROTATIONS_MAX, TERMS_MAX,
 };
 use crate::record::draft_feed;
 use crate::statement::{CollectionStatement, Genesis, Roles, RootRotation, Signed, Statement};
@@ -285,12 +287,13 @@ impl Identity {
 
     fn room_for(&self, slot: &Slot) -> Result<(), StatementError> {
         let max = match slot {
-            Slot::Genesis => 1,
+            Slot::Genesis | Slot::Leaving => 1,
             Slot::Rotation(_) => ROTATIONS_MAX,
             Slot::Certificate(_) | Slot::Revocation(_) => NODES_MAX,
             Slot::Term(_) => TERMS_MAX,
             Slot::Collection(_) => COLLECTIONS_MAX,
             Slot::Removal(..) => REMOVALS_MAX,
+            Slot::Deletion(..) => DELETIONS_MAX,
             Slot::Succession(_)
             | Slot::SuccessionConfirmation(_)
             | Slot::Partnership(_)
@@ -305,7 +308,9 @@ impl Identity {
     /// The keys that may fill this slot now.
     fn entitled(&self, slot: &Slot) -> BTreeSet<PublicKey> {
         let mut keys = BTreeSet::from([self.root()]);
-        if !slot.needs_root() {
+        if let Slot::Deletion(_, node) = slot {
+            keys.extend(self.certificate(node).map(|certificate| PublicKey::from(certificate.node)));
+        } else if !slot.needs_root() {
             let admins = self.nodes().filter(|certificate| certificate.roles.admin);
             keys.extend(admins.map(|certificate| PublicKey::from(certificate.node)));
         }
@@ -321,7 +326,12 @@ impl Identity {
             if matches!(slot, Slot::Genesis | Slot::Rotation(_)) {
                 continue;
             }
-            let keys = if slot.needs_root() { &root } else { entitled.get_or_insert_with(|| self.entitled(&slot)) };
+            let by_itself = matches!(slot, Slot::Deletion(..)).then(|| self.entitled(&slot));
+            let keys = match &by_itself {
+                Some(keys) => keys,
+                None if slot.needs_root() => &root,
+                None => entitled.get_or_insert_with(|| self.entitled(&slot)),
+            };
             if let Some(signed) = self.held.get_mut(&slot) {
                 signed.retain_signatures(|key| keys.contains(key));
                 if signed.signatures().is_empty() {

@@ -31,6 +31,10 @@ pub enum Slot {
     Removal(CollectionId, OrgId),
     /// The confirmation of who follows another organisation.
     SuccessionConfirmation(OrgId),
+    /// That it takes part no more.
+    Leaving,
+    /// What a node deleted of an organisation that left.
+    Deletion(OrgId, NodeId),
 }
 
 impl Slot {
@@ -50,11 +54,14 @@ impl Slot {
             Statement::Delegation(s) => (Self::Delegation(s.to, s.ars.clone()), s.serial),
             Statement::ReaderRemoval(s) => (Self::Removal(s.collection, s.reader), s.serial),
             Statement::SuccessionConfirmation(s) => (Self::SuccessionConfirmation(s.predecessor), s.serial),
+            Statement::Leaving(s) => (Self::Leaving, s.serial),
+            Statement::Deletion(s) => (Self::Deletion(s.leaver, s.node), s.serial),
         }
     }
 
-    /// Whether only the root key may fill it; the others may be filled by a node with role `admin`, too.
+    /// Whether only the root key may fill it; the others may be filled by a node with role `admin`, too, or, where it is
+    /// about what one node did, by that node.
     pub(crate) fn needs_root(&self) -> bool {
-        matches!(self, Self::Certificate(_) | Self::Revocation(_) | Self::Term(_) | Self::Succession(_))
+        matches!(self, Self::Certificate(_) | Self::Revocation(_) | Self::Term(_) | Self::Succession(_) | Self::Leaving)
     }
 }

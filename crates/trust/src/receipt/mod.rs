@@ -198,7 +198,9 @@ fn chain(identity: &Identity, record: &SignedRecord) -> Vec<Signed> {
             | Slot::Partnership(_)
             | Slot::Confirmation(_)
             | Slot::Delegation(..)
-            | Slot::Removal(..) => false,
+            | Slot::Removal(..)
+            | Slot::Leaving
+            | Slot::Deletion(..) => false,
         }
     });
     statements

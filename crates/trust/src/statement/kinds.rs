@@ -356,6 +356,66 @@ pub struct Delegation {
     pub until: u64,
 }
 
+/// The organisation takes part no more from a day on, or does so after all. What others hold of it then is marked, served
+/// to nobody else, and deleted when the term is over. Signed by root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Leaving {
+    /// Who leaves.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// Counts the statements about this from 1.
+    #[n(1)]
+    pub serial: u64,
+    /// From when on it takes part no more, milliseconds since 1970: the beginning of a day there. 0 takes it back.
+    #[n(2)]
+    pub from: u64,
+    /// Days after `from` for which others may keep what they hold of it.
+    #[n(3)]
+    pub keep_days: u32,
+    /// Whom citizens and agents call then; may be empty.
+    #[n(4)]
+    pub telephone: String,
+    /// What else agents should know, one line; may be empty.
+    #[n(5)]
+    pub note: String,
+    /// When this was stated, milliseconds since 1970.
+    #[n(6)]
+    pub at: u64,
+}
+
+impl Leaving {
+    /// Until when others may keep what they hold of it, milliseconds since 1970.
+    pub fn keep_until(&self) -> u64 {
+        self.from.saturating_add(u64::from(self.keep_days) * DAY_MS)
+    }
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// A node deleted everything it held of an organisation that left, its chain excepted. Signed by that node, or by root of its
+/// organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Deletion {
+    /// Whose node.
+    #[n(0)]
+    pub organisation: OrgId,
+    /// The node that deleted.
+    #[n(1)]
+    pub node: NodeId,
+    /// Of whom.
+    #[n(2)]
+    pub leaver: OrgId,
+    /// Serial of the leaver's statement by which it did.
+    #[n(3)]
+    pub serial: u64,
+    /// How many entries it held.
+    #[n(4)]
+    pub entries: u64,
+    /// When, milliseconds since 1970.
+    #[n(5)]
+    pub at: u64,
+}
+
 /// Whether a text is an ARS: exactly 12 digits.
 pub fn is_ars(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())

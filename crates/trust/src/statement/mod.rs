@@ -13,9 +13,9 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 use ortsnetz_model::{Hash, OrgId};
 
 pub use kinds::{
-    CollectionStatement, Delegation, Genesis, NodeCertificate, NodeRevocation, OrganisationKind, PartnerConfirmation,
-    Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, Roles, RootRotation, STATEMENT_VERSION,
-    Succession, SuccessionConfirmation, is_ars,
+    CollectionStatement, Delegation, Deletion, Genesis, Leaving, NodeCertificate, NodeRevocation, OrganisationKind,
+    PartnerConfirmation, Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, Roles, RootRotation,
+    STATEMENT_VERSION, Succession, SuccessionConfirmation, is_ars,
 };
 pub(crate) use rules::{Rules, check_addresses};
 
@@ -80,6 +80,8 @@ statements! {
     10 Delegation(Delegation) = "delegation",
     11 ReaderRemoval(ReaderRemoval) = "reader-removal",
     12 SuccessionConfirmation(SuccessionConfirmation) = "succession-confirmation",
+    13 Leaving(Leaving) = "leaving",
+    14 Deletion(Deletion) = "deletion",
 }
 
 impl Statement {
@@ -100,6 +102,8 @@ impl Statement {
             Self::Delegation(s) => vec![s.organisation],
             Self::ReaderRemoval(s) => vec![s.organisation],
             Self::SuccessionConfirmation(s) => vec![s.organisation],
+            Self::Leaving(s) => vec![s.organisation],
+            Self::Deletion(s) => vec![s.organisation],
         }
     }
 }

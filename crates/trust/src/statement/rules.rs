@@ -3,12 +3,15 @@
 use ortsnetz_model::{CollectionId, OrgId};
 
 use super::kinds::{
-    CollectionStatement, Delegation, Genesis, NodeCertificate, NodeRevocation, PartnerConfirmation, Partnership,
-    PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, RootRotation, STATEMENT_VERSION, Succession,
+    CollectionStatement, Delegation, Deletion, Genesis, Leaving, NodeCertificate, NodeRevocation, PartnerConfirmation,
+    Partnership, PartnershipEnd, PublisherTerm, ReaderRemoval, Readers, RootRotation, STATEMENT_VERSION, Succession,
     SuccessionConfirmation, is_ars,
 };
 use crate::canonical::{EncodingError, rule};
-use crate::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, NAME_BYTES_MAX, READERS_MAX};
+use crate::limits::{
+    ADDRESS_BYTES_MAX, ADDRESSES_MAX, KEEP_DAYS_MAX, LEAVING_AHEAD_MS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, READERS_MAX,
+    TELEPHONE_BYTES_MAX,
+};
 
 fn check_name(name: &str) -> Result<(), EncodingError> {
     rule(!name.trim().is_empty(), || "the name is empty".into())?;
@@ -134,5 +137,36 @@ impl Rules for Delegation {
     fn check(&self) -> Result<(), EncodingError> {
         rule(self.organisation != self.to && self.serial > 0, || "a delegation to oneself".into())?;
         rule(is_ars(&self.ars), || "the ARS does not have 12 digits".into())
+    }
+}
+
+impl Rules for Leaving {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.serial > 0, || "serials count from 1".into())?;
+        let empty = self.telephone.is_empty() && self.note.is_empty() && self.keep_days == 0;
+        rule(self.from > 0 || empty, || "what is taken back says nothing else".into())?;
+        rule(self.from <= self.at.saturating_add(LEAVING_AHEAD_MS_MAX), || {
+            "the day of leaving lies more than two years ahead".into()
+        })?;
+        rule(self.keep_days <= KEEP_DAYS_MAX, || {
+            format!("copies are kept for {} days, allowed are {KEEP_DAYS_MAX}", self.keep_days)
+        })?;
+        check_line("telephone number", &self.telephone, TELEPHONE_BYTES_MAX)?;
+        let of_a_number = |c: char| c.is_ascii_digit() || " +-/().,".contains(c);
+        rule(self.telephone.chars().all(of_a_number), || {
+            "a telephone number has digits, spaces and + - / ( ) . , only".into()
+        })?;
+        check_line("note", &self.note, NOTE_BYTES_MAX)
+    }
+}
+
+fn check_line(what: &str, text: &str, max: usize) -> Result<(), EncodingError> {
+    rule(!text.chars().any(char::is_control), || format!("the {what} holds control characters"))?;
+    rule(text.len() <= max, || format!("the {what} has {} bytes, allowed are {max}", text.len()))
+}
+
+impl Rules for Deletion {
+    fn check(&self) -> Result<(), EncodingError> {
+        rule(self.organisation != self.leaver && self.serial > 0, || "a deletion of one's own".into())
     }
 }
