@@ -8,9 +8,10 @@ use ortsnetz_store::{Batch, Key, Origin, Range, Store};
 use ortsnetz_trust::statement::OrganisationKind;
 
 use crate::error::NodeError;
+use crate::leaving;
 use crate::partners;
 use crate::searching::claim;
-use crate::shared::{Shared, write};
+use crate::shared::{Shared, read, write};
 
 /// Table of the districts that profiles tell: key is the ARS, value the list as JSON.
 const DISTRICTS: &str = "districts";
@@ -40,6 +41,25 @@ pub(crate) fn learn(shared: &Shared, organisation: &OrgId, profile: &Entry) {
     let mut table = Places::clone(&places);
     table.set_districts(ars, &districts);
     *places = Arc::new(table);
+}
+
+/// Forgets the districts that the profile of an organisation told, unless another one claims the same place.
+pub(crate) fn forget(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
+    let Some(ars) = claim(shared, organisation) else { return Ok(()) };
+    let others = read(&shared.identities).values().any(|other| {
+        other.id() != *organisation && other.ars().parse() == Ok(ars) && !leaving::has_left(shared, &other.id())
+    });
+    if others {
+        return Ok(());
+    }
+    let mut batch = Batch::new(Origin::Foreign);
+    batch.delete(Key::Custom { table: DISTRICTS.into(), key: ars.to_string().into_bytes() });
+    shared.store.commit(batch)?;
+    let mut places = write(&shared.places);
+    let mut table = Places::clone(&places);
+    table.set_districts(ars, &[]);
+    *places = Arc::new(table);
+    Ok(())
 }
 
 /// Adds to a table of places the districts that profiles told so far.

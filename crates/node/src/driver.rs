@@ -22,6 +22,7 @@ use crate::error::NodeError;
 use crate::given_back;
 use crate::identities;
 use crate::judges::Judges;
+use crate::leaving;
 use crate::plan::{OpIds, Pending};
 use crate::rows;
 use crate::shared::{Shared, lock, read, stopping, write};
@@ -441,6 +442,10 @@ fn publish_error(shared: &Shared, error: ortsnetz_sync::PublishError) -> NodeErr
     match error {
         E::NotPublisher => NodeError::Forbidden(format!("{error}; see `ortsnetz publisher show`")),
         E::Ended => NodeError::Conflict(format!("{error}; move the entry first with `ortsnetz move ID COLLECTION`")),
+        E::Left => match leaving::taking_part(shared, "nothing new is published") {
+            Err(refused) => refused,
+            Ok(()) => NodeError::Conflict(error.to_string()),
+        },
         E::Held => NodeError::Conflict(HELD.into()),
         E::Frozen | E::Generation(_) => NodeError::Conflict(error.to_string()),
         E::Batch | E::Full => NodeError::TooLarge(error.to_string()),

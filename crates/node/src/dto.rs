@@ -5,6 +5,7 @@ mod answers;
 mod backup;
 mod collections;
 mod finding;
+mod leaving;
 mod nodes;
 mod proof;
 mod recovery;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub use leaving::{DeletedBy, DeletionInfo, FarewellReport, LeaveRequest, LeavingInfo};
 pub use nodes::{CertifiedNode, NamedEntry, PublishedByNode, PublisherInfo, Renewed, RevokedNode};
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
@@ -47,6 +49,9 @@ pub struct OrganisationInfo {
     /// Name of the organisation that answers in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub succeeded_by: Option<String>,
+    /// Set when it has said that it takes part no more, from a day on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<LeavingInfo>,
 }
 
 /// This node.
@@ -87,6 +92,12 @@ pub struct PartnerStatus {
     pub introduces: Vec<String>,
     /// The newest trouble with it, in plain words.
     pub problem: Option<String>,
+    /// Set when it has said that it takes part no more, from a day on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<LeavingInfo>,
+    /// Set when what this node held of it was deleted for that reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<DeletionInfo>,
 }
 
 /// How many entries lie here.
@@ -358,6 +369,8 @@ pub struct ExportRequest {
     pub organisation: Option<String>,
     /// With companions.
     pub companions: bool,
+    /// Our own entries as they are being edited, also those that were never published.
+    pub drafts: bool,
 }
 
 /// How `show` reads an entry.

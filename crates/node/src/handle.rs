@@ -14,8 +14,9 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    answering, backups, collections, editing, exporting, importing, joining, maintenance, metrics, nodes, noticing,
-    partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets, start, status, succeeding,
+    answering, backups, collections, editing, exporting, importing, joining, leaving, maintenance, metrics, nodes,
+    noticing, partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets, start, status,
+    succeeding,
 };
 
 /// How a node is started.
@@ -247,6 +248,16 @@ impl Handle {
             },
         )
         .await
+    }
+
+    /// `identity leave`: says that this organisation takes part no more from a day on, changes that, or (`undo`) takes it back.
+    pub async fn leave(&self, request: LeaveRequest) -> Result<FarewellReport, NodeError> {
+        self.blocking(move |shared| leaving::leave(shared, &request)).await
+    }
+
+    /// `identity leave --status`: what was said, and which partners have deleted what they held.
+    pub async fn farewell(&self) -> Result<FarewellReport, NodeError> {
+        self.blocking(move |shared| leaving::report(shared)).await
     }
 
     /// `partners succession`: a person compared the check words, and it is so or not.

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::dto::{self, Initialised, InviteRequest, Joined, NodeInfo};
 use crate::error::NodeError;
 use crate::identities;
+use crate::leaving;
 use crate::partners;
 use crate::rows::{self, NodeAddresses, PartnerRow};
 use crate::shared::{Shared, lock, read, write};
@@ -30,6 +31,9 @@ const INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// `invite`. Blocks.
 pub(crate) fn invite(shared: &Shared, request: &InviteRequest) -> Result<dto::Invitation, NodeError> {
+    if !request.node {
+        leaving::taking_part(shared, "it invites nobody any more")?;
+    }
     let identity = shared.identity();
     if !identity.roles(&shared.own.node).admin {
         return Err(NodeError::Forbidden(
@@ -141,6 +145,7 @@ pub(crate) fn unexpected(detail: &str) -> NodeError {
 
 /// `join TOKEN`, or `join ANSWER` at the inviter.
 pub(crate) async fn join(shared: &Arc<Shared>, text: &str, dial: bool) -> Result<Joined, NodeError> {
+    leaving::taking_part(shared, "it joins nobody any more")?;
     if Answer::is_meant_by(text) {
         return calling::call(shared, text).await;
     }

@@ -17,6 +17,7 @@ use crate::driver::Input;
 use crate::dto::{ComparedCollection, Comparison, PartnerDetail, PartnerStatus};
 use crate::error::NodeError;
 use crate::identities;
+use crate::leaving;
 use crate::rows::{self, PartnerRow};
 use crate::shared::{Shared, lock, read, stopping, write};
 use crate::vouching::{self, nearness};
@@ -355,6 +356,8 @@ fn partner_status(shared: &Shared, id: &OrgId, row: &PartnerRow, peers: &[PeerSt
         } else {
             problem(shared, &nodes, !connected.is_empty())
         },
+        leaving: leaving::of(shared, id),
+        deletion: leaving::deletion(shared, id),
     }
 }
 

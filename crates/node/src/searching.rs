@@ -15,8 +15,10 @@ use crate::answering::matters;
 use crate::catalog;
 use crate::clock;
 use crate::districts;
-use crate::dto::{Completeness, Hit, SearchRequest, SearchResult};
+use crate::dto::{Completeness, Hit, OrganisationInfo, SearchRequest, SearchResult};
 use crate::error::NodeError;
+use crate::leaving;
+use crate::partners;
 use crate::places;
 use crate::reading::parse_on;
 use crate::rows;
@@ -395,11 +397,27 @@ pub(crate) fn places_of(shared: &Shared, organisation: &OrgId) -> Vec<Ars> {
     claim(shared, organisation).into_iter().chain(succeeding::inherited(shared, organisation)).collect()
 }
 
+/// What the index noted beside the entries of an organisation goes.
+pub(crate) fn forget(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
+    let mut batch = Batch::new(ortsnetz_store::Origin::Foreign);
+    for table in [DUE, POINTING] {
+        for (key, value) in shared.store.scan(&Range::Custom(table.into()), None, usize::MAX)? {
+            let about = rows::decode::<(FeedId, EntryId)>("what the index noted", &value);
+            if about.is_ok_and(|(feed, _)| feed.organisation == *organisation) {
+                batch.delete(key);
+            }
+        }
+    }
+    shared.store.commit(batch)?;
+    Ok(())
+}
+
 /// Places we answer for: our own and those of confirmed partners.
 pub(crate) fn served(shared: &Shared) -> Vec<Ars> {
     let partners = read(&shared.partners);
     std::iter::once(&shared.own.organisation)
         .chain(partners.iter().filter(|(_, partner)| partner.confirmed && !partner.ended).map(|(id, _)| id))
+        .filter(|organisation| !leaving::has_left(shared, organisation))
         .flat_map(|organisation| places_of(shared, organisation))
         .collect()
 }
@@ -408,6 +426,10 @@ pub(crate) fn served(shared: &Shared) -> Vec<Ars> {
 pub(crate) fn standing(shared: &Shared, organisation: &OrgId, place: Option<&PlaceFilter>) -> Standing {
     if read(&shared.claims).contradicted.contains(organisation) {
         return Standing::Contradicted;
+    }
+    // Nobody speaks for a place who takes part no more.
+    if leaving::has_left(shared, organisation) {
+        return Standing::Elsewhere;
     }
     let claims = || places_of(shared, organisation);
     let is_his = |claim: &Ars, place: &PlaceFilter| claim.covers(&place.ars) || place.also.contains(claim);
@@ -473,8 +495,26 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
     result.total = hits.total as u64;
     result.hits = hits.hits.into_iter().map(|hit| shown(shared, hit, place.as_ref().map(|place| &place.ars))).collect();
     result.completeness = completeness(shared);
+    result.left = place.as_ref().map(|place| left(shared, place)).unwrap_or_default();
     result.took_ms = milliseconds(started);
     Ok(result)
+}
+
+/// Who spoke for a place and takes part no more, unless somebody answers in his place.
+pub(crate) fn left(shared: &Shared, place: &PlaceFilter) -> Vec<OrganisationInfo> {
+    let left: Vec<OrgId> = {
+        let (claims, now) = (read(&shared.claims), clock::now());
+        let left = claims.leaving.iter().filter(|(id, it)| it.from <= now && !claims.succeeded.contains_key(id));
+        left.map(|(id, _)| *id).collect()
+    };
+    let confirmed = partners::confirmed(shared);
+    let vouched = |by: &OrgId, id: &OrgId| shared.identity_of(by).is_some_and(|by| by.confirms(id));
+    let known = |id: &OrgId| {
+        *id == shared.own.organisation || confirmed.contains(id) || confirmed.iter().any(|by| vouched(by, id))
+    };
+    let covers = |claim: Ars| claim.covers(&place.ars) || place.also.contains(&claim);
+    let spoke = |id: &OrgId| claim(shared, id).is_some_and(covers);
+    left.iter().filter(|id| spoke(id) && known(id)).map(|id| shared.organisation_info(id)).collect()
 }
 
 fn completeness(shared: &Shared) -> Completeness {
@@ -497,13 +537,17 @@ fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit
                 && !claims.iter().any(|claim| hit.valid_for.iter().any(|ars| claim.covers(ars) || ars.covers(claim)))
         }
     };
-    let remark = if elsewhere {
+    let leaving = organisation.leaving.as_ref().filter(|leaving| leaving.left).map(|leaving| leaving.sentence.clone());
+    let remark = if leaving.is_some() {
+        leaving.as_deref()
+    } else if elsewhere {
         Some("not from the responsible town")
     } else if matches!(hit.standing, Standing::Unconfirmed | Standing::Introduced | Standing::Contradicted) {
         Some("town not yet confirmed")
     } else {
         None
     };
+    let remark = remark.map(str::to_owned);
     Hit {
         id: hit.id.to_string(),
         kind: hit.kind.as_str().to_owned(),
@@ -517,6 +561,6 @@ fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit
         received_at: hit.received_at.map(clock::rfc3339),
         next_review: hit.next_review,
         score: hit.score,
-        remark: remark.map(str::to_owned),
+        remark,
     }
 }

@@ -17,6 +17,7 @@ use crate::clock;
 use crate::driver::Input;
 use crate::dto::{EventInfo, OrganisationInfo};
 use crate::error::NodeError;
+use crate::leaving;
 use crate::marks::{Marks, Written};
 use crate::nodes;
 use crate::noticing::{Board, Brought};
@@ -273,6 +274,7 @@ impl Shared {
         }
         let successor = read(&self.claims).succeeded.get(organisation).copied();
         info.succeeded_by = successor.map(|successor| self.organisation_name(&successor));
+        info.leaving = leaving::of(self, organisation);
         info
     }
 

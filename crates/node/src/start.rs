@@ -25,6 +25,7 @@ use crate::error::NodeError;
 use crate::handle::{NewOrganisation, NodeConfig};
 use crate::homecoming::{self, Homecoming};
 use crate::identities;
+use crate::leaving;
 use crate::nodes;
 use crate::noticing::Board;
 use crate::partners;
@@ -337,6 +338,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let _ = std::thread::Builder::new().name("purge".into()).spawn(move || purging::purge_surely(&purging));
     tokio::spawn(crate::recovering::ask_again(shared.clone()));
     tokio::spawn(nodes::watch(shared.clone()));
+    tokio::spawn(leaving::watch(shared.clone()));
     let coming = shared.clone();
     let _ = std::thread::Builder::new().name("homecoming".into()).spawn(move || homecoming::come_home(&coming));
     crate::carrying::arrived(&shared);

@@ -14,6 +14,7 @@ use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Statu
 use crate::error::NodeError;
 use crate::homecoming;
 use crate::identities;
+use crate::leaving;
 use crate::nodes;
 use crate::partners::{self, look};
 use crate::shared::{Shared, read};
@@ -37,6 +38,7 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
     tasks.extend(sheets::task(shared)?);
     tasks.extend(nodes::tasks(shared)?);
     tasks.extend(succeeding::tasks(shared));
+    tasks.extend(leaving::tasks(shared));
     let entries = EntryCounts { own: published, drafts, replicated };
     tasks.extend(aside::tasks(shared, feeds.iter().filter(|feed| feed.aside > 0).map(|feed| feed.feed))?);
     if tasks.len() > TASKS_MAX {
@@ -163,6 +165,9 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
         match (&partner.connected, partner.in_sync) {
             (true, true) => line(&name, "ok", "connected, in sync".into()),
             (true, false) => line(&name, "warning", format!("connected, {} records behind", partner.behind)),
+            (false, _) if partner.leaving.as_ref().is_some_and(|leaving| leaving.left) => {
+                line(&name, "ok", partner.leaving.map(|leaving| leaving.sentence).unwrap_or_default());
+            }
             (false, _) => {
                 let why = partner.problem.unwrap_or_else(|| "it has not called, and no address of it is known".into());
                 line(&name, "warning", format!("not connected: {why}"));

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use ortsnetz_model::{Ars, OrgId};
 use ortsnetz_trust::Identity;
 use ortsnetz_trust::standing::{Contested, Directory, Known, Standing};
+use ortsnetz_trust::statement::Leaving;
 
+use crate::clock;
 use crate::rows::PartnerRow;
 use crate::shared::{Shared, read, write};
 use crate::succeeding;
@@ -24,6 +26,10 @@ pub(crate) struct Claims {
     pub succeeded: BTreeMap<OrgId, OrgId>,
     /// The places of those, by who answers.
     pub inherited: BTreeMap<OrgId, Vec<Ars>>,
+    /// Who has said that it leaves.
+    pub leaving: BTreeMap<OrgId, Arc<Leaving>>,
+    /// Who of those takes part no more. Weighed again when the day comes.
+    pub left: BTreeSet<OrgId>,
     /// Places that several claim.
     contested: Vec<Contested>,
 }
@@ -56,9 +62,13 @@ pub(crate) fn weigh(shared: &Shared) -> Vec<Contested> {
             inherited.entry(*successor).or_default().push(place);
         }
     }
-    // Whoever is followed claims nothing any more.
-    let identities: Vec<Arc<Identity>> =
-        identities.into_iter().filter(|identity| !succeeded.contains_key(&identity.id())).collect();
+    let now = clock::now();
+    let leaving: BTreeMap<OrgId, Arc<Leaving>> =
+        identities.iter().filter_map(|identity| Some((identity.id(), Arc::new(identity.leaving()?.clone())))).collect();
+    let left: BTreeSet<OrgId> = leaving.iter().filter(|(_, it)| it.from <= now).map(|(id, _)| *id).collect();
+    // Whoever is followed, or takes part no more, claims nothing any more.
+    let claims = |id: &OrgId| !succeeded.contains_key(id) && !left.contains(id);
+    let identities: Vec<Arc<Identity>> = identities.into_iter().filter(|identity| claims(&identity.id())).collect();
     let near: BTreeMap<OrgId, u8> = {
         let partners = read(&shared.partners);
         let near = |id| (id, nearness(&shared.own.organisation, &partners, &id));
@@ -77,7 +87,7 @@ pub(crate) fn weigh(shared: &Shared) -> Vec<Contested> {
         _ if vouchers.contains_key(id) => VOUCHED,
         near => near + VOUCHED,
     });
-    let claims = Claims { contradicted, vouchers, succeeded, inherited, contested: contested.clone() };
+    let claims = Claims { contradicted, vouchers, succeeded, inherited, leaving, left, contested: contested.clone() };
     let before = std::mem::replace(&mut *write(&shared.claims), claims);
     contested.into_iter().filter(|place| !before.contested.contains(place)).collect()
 }

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ortsnetz_node::dto::{InviteRequest, ShowOptions, Shown};
+use ortsnetz_node::dto::{
+    ExportRequest, InviteRequest, LeaveRequest, PartnerStatus, SearchRequest, ShowOptions, Shown,
+};
 use ortsnetz_node::{Handle, NewOrganisation, NodeConfig, NodeError, init, set_back, set_forward};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -193,6 +195,155 @@ async fn a_town_whose_clock_was_ahead_is_told_so_and_heals_with_a_new_term() {
     publish(&siegburg, &ids[2]).await;
     assert!(!alarms(&siegburg).await.contains(&"clock_ahead".to_owned()));
     for node in [&siegburg, &bonn] {
+        assert_eq!(node.store_check().await.expect("check").problems, Vec::<String>::new());
+        node.shutdown().await;
+    }
+}
+
+async fn hits(node: &Handle, words: &str) -> Vec<ortsnetz_node::dto::Hit> {
+    let request = SearchRequest { q: words.into(), ..SearchRequest::default() };
+    node.search(request).await.map(|result| result.hits).unwrap_or_default()
+}
+
+async fn partner_of(node: &Handle, name: &str) -> PartnerStatus {
+    let partners = node.status().await.expect("status").partners;
+    partners.into_iter().find(|partner| partner.name == name).expect("a partner")
+}
+
+async fn befriend(one: &Handle, other: &Handle, ars: &str) {
+    let request = InviteRequest { for_ars: Some(ars.into()), trust: true, ..InviteRequest::default() };
+    let token = one.invite(request).await.expect("invite").token;
+    other.join(&token, false).await.expect("join");
+}
+
+fn export(node: &Handle, request: &ExportRequest) -> String {
+    let mut out = Vec::new();
+    node.export(request, &mut out).expect("an export");
+    String::from_utf8(out).expect("text")
+}
+
+const DRAFTS: ExportRequest =
+    ExportRequest { format: String::new(), organisation: None, companions: true, drafts: true };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_town_leaves_is_marked_from_the_day_on_and_deleted_when_the_term_is_over() {
+    let _clock = CLOCK.lock().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let dirs = ["siegburg", "bonn", "koeln", "hennef"].map(|name| dir.path().join(name));
+    let siegburg = town(&dirs[0], "Stadt Siegburg", "053820060060").await;
+    let bonn = town(&dirs[1], "Stadt Bonn", "053140000000").await;
+    let koeln = town(&dirs[2], "Stadt Köln", "053150000000").await;
+    let hennef = town(&dirs[3], "Stadt Hennef", "053820020020").await;
+    befriend(&siegburg, &bonn, "053140000000").await;
+    befriend(&siegburg, &koeln, "053150000000").await;
+    befriend(&bonn, &koeln, "053150000000").await;
+    befriend(&bonn, &hennef, "053820020020").await;
+    let list = [("title.de", "Reisepass"), ("companions.partners.agent_note.de", "Zimmer 4")];
+    let id = siegburg.create("service", &values(&list)).await.expect("create").id;
+    publish(&siegburg, &id).await;
+    siegburg.create("service", &values(&[("title.de", "Niederschrift")])).await.expect("a draft");
+    for reader in [&bonn, &koeln, &hennef] {
+        eventually("it arrives", async || title(reader, &id).await == "published \"Reisepass\"").await;
+    }
+    let addresses = [address(&siegburg).await, address(&bonn).await, address(&koeln).await];
+
+    // Three days ahead: only root's side says it, with its name repeated, and takes it back before the day.
+    let first_day = ortsnetz_model::dates::parse_date(&today(&siegburg, &id).await).expect("a date");
+    let on = (0..3).fold(first_day, |day, _| day.tomorrow().expect("a day")).to_string();
+    let ask = |confirm: &str| LeaveRequest {
+        on: Some(on.clone()),
+        telephone: Some("+49 2241 102-0".into()),
+        keep_days: Some(10),
+        confirm: confirm.into(),
+        ..LeaveRequest::default()
+    };
+    let refused = siegburg.leave(ask("Stadt Bonn")).await.expect_err("another name");
+    assert!(refused.to_string().contains("--yes \"Stadt Siegburg\""), "{refused}");
+    let said = siegburg.leave(ask("Stadt Siegburg")).await.expect("said");
+    assert_eq!((said.of, said.waiting.len(), said.deleted.len()), (2, 2, 0));
+    let warned = async |node: &Handle| {
+        let tasks = node.status().await.expect("status").tasks;
+        tasks.into_iter().any(|task| task.kind == "leaving" && task.message.contains("+49 2241 102-0"))
+    };
+    eventually("Bonn is warned", async || warned(&bonn).await).await;
+    assert!(!warned(&hennef).await, "Hennef has no partnership with it");
+    let undo = LeaveRequest { undo: true, confirm: "Stadt Siegburg".into(), ..LeaveRequest::default() };
+    siegburg.leave(undo.clone()).await.expect("taken back");
+    eventually("Bonn hears that it stays", async || !warned(&bonn).await).await;
+    siegburg.leave(ask("Stadt Siegburg")).await.expect("said again");
+    eventually("Bonn is warned again", async || warned(&bonn).await).await;
+    publish(&siegburg, &id).await;
+    let plain = async || hits(&bonn, "Reisepass").await.first().is_some_and(|hit| hit.remark.is_none());
+    eventually("until the day nothing is marked", plain).await;
+    koeln.shutdown().await;
+
+    // The day comes.
+    set_forward(4 * DAY_MS);
+    let sentence = format!("no longer takes part since {on}, telephone +49 2241 102-0");
+    for reader in [&bonn, &hennef] {
+        eventually("a hit says so", async || {
+            hits(reader, "Reisepass").await.first().is_some_and(|hit| hit.remark.as_deref() == Some(&sentence))
+        })
+        .await;
+        let meta = reader.show(&id, ShowOptions::default()).await.expect("show").meta;
+        assert_eq!(
+            meta.organisation.leaving.map(|leaving| (leaving.left, leaving.sentence)),
+            Some((true, sentence.clone()))
+        );
+    }
+    assert_eq!(partner_of(&bonn, "Stadt Siegburg").await.leaving.map(|leaving| leaving.left), Some(true));
+    let there = SearchRequest { q: "Reisepass".into(), place: Some("053820060060".into()), ..SearchRequest::default() };
+    let found = bonn.search(there.clone()).await.expect("search");
+    assert_eq!(found.left.len(), 1, "who asks for the place is told");
+    let refusal = match siegburg.publish(Some(vec![id.clone()])).await {
+        Ok(report) => report.refused.into_iter().map(|refused| refused.reason).collect::<Vec<_>>().join(" "),
+        Err(error) => error.to_string(),
+    };
+    assert!(refusal.contains("takes part no more"), "{refusal}");
+    let late = siegburg.leave(undo.clone()).await.expect_err("too late");
+    assert!(late.to_string().contains("the day has passed"), "{late}");
+    assert!(siegburg.invite(InviteRequest::default()).await.is_err());
+    let all = export(&siegburg, &DRAFTS);
+    for words in ["Reisepass", "Niederschrift", "Zimmer 4"] {
+        assert!(all.contains(words), "{words} is missing in {all}");
+    }
+
+    // The term is over: Bonn deletes and says so, Hennef deletes; Köln is away.
+    set_forward(10 * DAY_MS);
+    for reader in [&bonn, &hennef] {
+        eventually("nothing is left", async || {
+            hits(reader, "Reisepass").await.is_empty() && title(reader, &id).await.contains("no entry")
+        })
+        .await;
+    }
+    let told = async || siegburg.farewell().await.expect("a report");
+    eventually("Siegburg hears of it", async || told().await.deleted.len() == 1).await;
+    let report = told().await;
+    assert_eq!((report.deleted[0].name.as_str(), report.deleted[0].entries, report.of), ("Stadt Bonn", 1, 2));
+    assert_eq!(report.waiting, ["Stadt Köln"]);
+    assert_eq!(partner_of(&bonn, "Stadt Siegburg").await.deletion.map(|deletion| deletion.entries), Some(1));
+    let found = bonn.search(there).await.expect("search");
+    assert_eq!((found.hits.len(), found.left.len()), (0, 1), "and whoever asks is still told");
+
+    // Siegburg is gone. Köln was away all the time and learns it from Bonn.
+    siegburg.shutdown().await;
+    let koeln = start(&dirs[2], &addresses[2]).await;
+    eventually("Köln learns it and deletes", async || {
+        hits(&koeln, "Reisepass").await.is_empty()
+            && partner_of(&koeln, "Stadt Siegburg").await.deletion.is_some_and(|deletion| deletion.entries == 1)
+    })
+    .await;
+    // And Siegburg from Köln, once it runs again.
+    let siegburg = start(&dirs[0], &addresses[0]).await;
+    let report = async || siegburg.farewell().await.expect("a report");
+    eventually("both have said so", async || report().await.deleted.len() == 2).await;
+    assert!(report().await.waiting.is_empty());
+    // A restart changes nothing of it.
+    bonn.shutdown().await;
+    let bonn = start(&dirs[1], &addresses[1]).await;
+    assert_eq!(partner_of(&bonn, "Stadt Siegburg").await.deletion.map(|deletion| deletion.entries), Some(1));
+    assert!(export(&siegburg, &DRAFTS).contains("Reisepass"), "at home everything stays");
+    for node in [&siegburg, &bonn, &koeln, &hennef] {
         assert_eq!(node.store_check().await.expect("check").problems, Vec::<String>::new());
         node.shutdown().await;
     }

@@ -254,6 +254,9 @@ pub enum PublishError {
     /// The collection has ended; what is left in it can only be withdrawn.
     #[error("the collection has ended, nothing new is published in it")]
     Ended,
+    /// Our organisation takes part no more; what it said can only be redacted.
+    #[error("this organisation takes part no more, nothing new is published")]
+    Left,
     /// The entry has a higher generation already.
     #[error("the entry has generation {0} already")]
     Generation(u32),

@@ -58,6 +58,12 @@ pub enum Event {
         /// Which organisation.
         organisation: OrgId,
     },
+    /// The time for which copies of an organisation that left may be kept is over: nothing of its feeds is known any more. The
+    /// caller deletes the rows afterwards. Ignored for our own, and for one that takes part.
+    Forget {
+        /// Which organisation.
+        organisation: OrgId,
+    },
     /// While held nothing is published, draft feeds aside. For a node that was restored: what it lacks comes back first,
     /// because a checkpoint of today would not count what others hold beyond it. Not held at the start.
     Hold {

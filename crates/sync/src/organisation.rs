@@ -28,6 +28,8 @@ pub trait Organisation: Debug + Send + Sync {
     fn is_revoked(&self, node: &NodeId) -> bool;
     /// Whether the certificate of whoever writes in a collection in this term was taken back.
     fn is_writer_revoked(&self, collection: &CollectionId, term: u32) -> bool;
+    /// From when on it takes part no more, milliseconds since 1970; `None` if it never said so or took it back.
+    fn leaves_at(&self) -> Option<u64>;
     /// What a node has to hear to know that its certificate was taken back, as signed bytes.
     fn about_keys(&self) -> Vec<Vec<u8>>;
     /// The statements that both of these organisations may see, as signed bytes, in the order they can be taken in;
@@ -84,6 +86,10 @@ impl Organisation for Identity {
 
     fn is_writer_revoked(&self, collection: &CollectionId, term: u32) -> bool {
         Identity::is_writer_revoked(self, collection, term)
+    }
+
+    fn leaves_at(&self) -> Option<u64> {
+        self.leaving().map(|leaving| leaving.from)
     }
 
     fn about_keys(&self) -> Vec<Vec<u8>> {

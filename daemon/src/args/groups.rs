@@ -260,6 +260,9 @@ pub(crate) struct Export {
     /// With agent notes and other companions
     #[arg(long)]
     pub(crate) companions: bool,
+    /// The own entries as they are being edited, also those that were never published
+    #[arg(long, conflicts_with = "organisation")]
+    pub(crate) drafts: bool,
     /// File to write; default: standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -530,6 +533,36 @@ pub(crate) enum Identity {
         /// Follow it no more; what was adopted stays
         #[arg(long, conflicts_with = "publish")]
         undo: bool,
+    },
+    /// Take part no more from a day on; needs the root key here
+    ///
+    /// Until then everything works as before, and partners are warned. From that day on this organisation publishes nothing,
+    /// its entries are marked at partners ("no longer takes part since ..., telephone ...") and passed on to nobody. When
+    /// --keep is over, each partner deletes what it holds and signs that it did. Everything can be exported before and after.
+    #[command(group = clap::ArgGroup::new("wish").required(true).multiple(true)
+        .args(["on", "telephone", "note", "keep", "undo", "status"]))]
+    Leave {
+        /// The first day on which it takes part no more: today or later
+        #[arg(long, value_name = "DATE")]
+        on: Option<String>,
+        /// Whom citizens and agents call then
+        #[arg(long, value_name = "NUMBER")]
+        telephone: Option<String>,
+        /// What else agents should know, one line
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+        /// Days after that for which partners may keep what they hold; default 30
+        #[arg(long, value_name = "DAYS")]
+        keep: Option<u32>,
+        /// It stays after all; only before the day
+        #[arg(long, conflicts_with_all = ["on", "telephone", "note", "keep"])]
+        undo: bool,
+        /// Show what was said, and which partners have deleted what they held; changes nothing
+        #[arg(long, conflicts_with_all = ["on", "telephone", "note", "keep", "undo", "yes"])]
+        status: bool,
+        /// The name of the organisation, repeated to confirm
+        #[arg(long, value_name = "NAME", required_unless_present = "status")]
+        yes: Option<String>,
     },
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::places::place_table;
+use super::search::left_lines;
 use super::show::amount;
 use crate::args::Ask;
 use crate::failure::Failure;
@@ -58,6 +59,7 @@ fn lines(result: &AnswersResult) -> String {
     }
     let place = result.place.as_ref().map(|place| format!(" for {}", place.name)).unwrap_or_default();
     let _ = writeln!(out, "{} answers{place} at {} in {:.1} ms", result.answers.len(), result.at, result.took_ms);
+    out.push_str(&left_lines(&result.left));
     let missing = &result.completeness.missing;
     if !missing.is_empty() {
         let _ = writeln!(out, "incomplete, no answer from: {}", missing.join(", "));

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ortsnetz_node::NewOrganisation;
-use ortsnetz_node::dto::{Initialised, RecoverRequest, Recovered, Rotated, SheetText, SuccessionInfo};
+use ortsnetz_node::dto::{
+    FarewellReport, Initialised, LeaveRequest, RecoverRequest, Recovered, Rotated, SheetText, SuccessionInfo,
+};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -60,7 +62,48 @@ pub(crate) fn identity(context: &Context, args: Identity) -> Result<(), Failure>
             let document = context.daemon()?.post("/identity/succeed", &body)?;
             context.output.show(document, |info: SuccessionInfo| succession_lines(&info))
         }
+        Identity::Leave { status: true, .. } => {
+            let document = context.daemon()?.get("/identity/leave", &[])?;
+            context.output.show(document, |report: FarewellReport| farewell_lines(&report))
+        }
+        Identity::Leave { on, telephone, note, keep, undo, yes, .. } => {
+            let confirm = yes.unwrap_or_default();
+            let request = LeaveRequest { on, telephone, note, keep_days: keep, undo, confirm };
+            let document = context.daemon()?.post("/identity/leave", &json!(request))?;
+            context.output.show(document, |report: FarewellReport| farewell_lines(&report))
+        }
     }
+}
+
+fn farewell_lines(report: &FarewellReport) -> String {
+    let Some(leaving) = &report.leaving else {
+        return "this organisation takes part; nothing was said of leaving\n".into();
+    };
+    let (on, delete_on) = (&leaving.on, &leaving.delete_on);
+    let mut out = format!("agents read    {}\n", leaving.sentence);
+    if let Some(note) = &leaving.note {
+        out.push_str(&format!("               {note}\n"));
+    }
+    if leaving.telephone.is_none() {
+        out.push_str("               without a number to call; say one with --telephone\n");
+    }
+    out.push_str(&format!(
+        "first day out  {on}{}\ndeletion       partners delete their copies on {delete_on}\n",
+        if leaving.left { "" } else { "; until then `ortsnetz identity leave --undo` takes it back" }
+    ));
+    out.push_str(&format!("deleted at     {} of {}\n", report.deleted.len(), report.of));
+    for deleted in &report.deleted {
+        let nodes = if deleted.nodes == 1 { String::new() } else { format!(", all {} nodes", deleted.nodes) };
+        out.push_str(&format!("  {}, {}, {} entries{nodes}\n", deleted.name, deleted.at, deleted.entries));
+    }
+    if !report.waiting.is_empty() {
+        out.push_str("not yet\n");
+        report.waiting.iter().for_each(|name| out.push_str(&format!("  {name}\n")));
+    }
+    out.push_str("not reached\n");
+    report.unreachable.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    out.push_str("\nEverything of your own in an open format: ortsnetz export --companions --drafts --out FILE\n");
+    out
 }
 
 fn succession_lines(info: &SuccessionInfo) -> String {
@@ -177,4 +220,45 @@ pub(super) fn secret(given: Option<String>) -> Result<String, Failure> {
         return Err(Failure::Usage("no passphrase; give --passphrase, or one line on standard input".into()));
     }
     Ok(passphrase.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ortsnetz_node::dto::{DeletedBy, LeavingInfo};
+
+    #[test]
+    fn a_farewell_says_what_agents_read_who_deleted_and_what_nobody_reaches() {
+        let leaving = LeavingInfo {
+            on: "2027-01-01".into(),
+            left: true,
+            delete_on: "2027-01-31".into(),
+            sentence: "no longer takes part since 2027-01-01".into(),
+            ..LeavingInfo::default()
+        };
+        let deleted =
+            DeletedBy { name: "Stadt Bonn".into(), at: "2027-01-31T00:00:05Z".into(), entries: 412, nodes: 2 };
+        let mut report = FarewellReport {
+            leaving: Some(leaving.clone()),
+            of: 2,
+            deleted: vec![deleted],
+            waiting: vec!["Stadt Köln".into()],
+            unreachable: vec!["backups".into()],
+        };
+        let text = farewell_lines(&report);
+        for part in [
+            "agents read    no longer takes part since 2027-01-01\n",
+            "say one with --telephone",
+            "partners delete their copies on 2027-01-31",
+            "deleted at     1 of 2\n  Stadt Bonn, 2027-01-31T00:00:05Z, 412 entries, all 2 nodes\n",
+            "not yet\n  Stadt Köln\n",
+            "not reached\n  backups\n",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        assert!(!text.contains("--undo"), "the day has passed: {text}");
+        report.leaving = Some(LeavingInfo { left: false, ..leaving });
+        assert!(farewell_lines(&report).contains("`ortsnetz identity leave --undo` takes it back"));
+        assert!(farewell_lines(&FarewellReport::default()).contains("takes part"));
+    }
 }

@@ -128,14 +128,29 @@ fn detail(partner: &PartnerDetail) -> String {
         ("shares with us", partner.shares.join(", ")),
         ("nodes", partner.status.nodes.join(", ")),
         ("alike", partner.same_name_or_place.join("; ")),
+        ("leaving", partner.status.leaving.as_ref().map(|leaving| leaving.sentence.clone()).unwrap_or_default()),
+        ("they say", partner.status.leaving.as_ref().and_then(|leaving| leaving.note.clone()).unwrap_or_default()),
+        ("deletion", deletion(&partner.status)),
     ] {
-        if name == "alike" && value.is_empty() {
+        if matches!(name, "alike" | "leaving" | "they say" | "deletion") && value.is_empty() {
             continue;
         }
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{name:<14} {value}");
     }
     out
+}
+
+/// What was deleted, or when it will be, of a partner that leaves.
+fn deletion(partner: &PartnerStatus) -> String {
+    match (&partner.deletion, &partner.leaving) {
+        (Some(deletion), _) => format!(
+            "its {} entries were deleted here at {}; this node signed that, and they can read it",
+            deletion.entries, deletion.at
+        ),
+        (None, Some(leaving)) => format!("what is here of it is deleted on {}", leaving.delete_on),
+        (None, None) => String::new(),
+    }
 }
 
 /// `compare`

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ortsnetz_node::dto::SearchResult;
+use ortsnetz_node::dto::{OrganisationInfo, SearchResult};
 
 use super::Context;
 use super::places::place_table;
@@ -50,6 +50,7 @@ fn lines(result: &SearchResult) -> String {
     }
     let place = result.places.first().map(|place| format!(" for {}", place.name)).unwrap_or_default();
     let _ = writeln!(out, "{} of {}{place} in {:.1} ms", result.hits.len(), result.total, result.took_ms);
+    out.push_str(&left_lines(&result.left));
     let missing = &result.completeness.missing;
     if !missing.is_empty() {
         let _ = writeln!(out, "incomplete, no answer from: {}", missing.join(", "));
@@ -57,10 +58,35 @@ fn lines(result: &SearchResult) -> String {
     out
 }
 
+/// Who spoke for the place and takes part no more, a line each.
+pub(super) fn left_lines(left: &[OrganisationInfo]) -> String {
+    let line = |organisation: &OrganisationInfo| {
+        let leaving = organisation.leaving.as_ref()?;
+        let note = leaving.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+        Some(format!("{} {}{note}\n", organisation.name, leaving.sentence))
+    };
+    left.iter().filter_map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ortsnetz_node::dto::{Hit, PlaceInfo};
+    use ortsnetz_node::dto::{Hit, LeavingInfo, PlaceInfo};
+
+    #[test]
+    fn who_spoke_for_the_place_and_left_is_named_also_when_nothing_is_found() {
+        let leaving = LeavingInfo {
+            left: true,
+            sentence: "no longer takes part since 2027-01-01, telephone 115".into(),
+            note: Some("Auskunft gibt der Kreis".into()),
+            ..LeavingInfo::default()
+        };
+        let town =
+            OrganisationInfo { name: "Stadt Siegburg".into(), leaving: Some(leaving), ..OrganisationInfo::default() };
+        let text = lines(&SearchResult { left: vec![town], ..SearchResult::default() });
+        let line = "Stadt Siegburg no longer takes part since 2027-01-01, telephone 115; Auskunft gibt der Kreis\n";
+        assert!(text.contains(line), "{text}");
+    }
 
     #[test]
     fn an_ambiguous_place_lists_candidates() {

@@ -90,6 +90,10 @@ fn provenance(meta: &EntryMeta) -> String {
     if let Some(successor) = &organisation.succeeded_by {
         facts.push(("ATTENTION", format!("{successor} answers in its place now")));
     }
+    if let Some(leaving) = &organisation.leaving {
+        facts.push(("ATTENTION", format!("{} {}", organisation.name, leaving.sentence)));
+        facts.extend(leaving.note.clone().map(|note| ("", note)));
+    }
     if meta.request != "none" && !meta.request.is_empty() {
         facts.push(("request", format!("publication is {}", meta.request)));
     }

@@ -75,7 +75,16 @@ pub(crate) fn partners(partners: &[PartnerStatus]) -> String {
         if !partner.introduces.is_empty() {
             remarks.push(format!("introduces {}", partner.introduces.join(", ")));
         }
-        remarks.extend(partner.problem.clone());
+        match &partner.leaving {
+            Some(leaving) if leaving.left => remarks.push(leaving.sentence.clone()),
+            leaving => {
+                remarks.extend(leaving.as_ref().map(|leaving| leaving.sentence.clone()));
+                remarks.extend(partner.problem.clone());
+            }
+        }
+        if let Some(deletion) = &partner.deletion {
+            remarks.push(format!("its {} entries here were deleted at {}", deletion.entries, deletion.at));
+        }
         table.row([
             partner.name.clone(),
             state.to_owned(),

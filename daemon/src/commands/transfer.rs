@@ -216,6 +216,7 @@ pub(crate) fn export(context: &Context, args: Export) -> Result<(), Failure> {
         ("format", Some(args.format.word().to_owned())),
         ("organisation", args.organisation),
         ("companions", args.companions.then(|| "true".to_owned())),
+        ("drafts", args.drafts.then(|| "true".to_owned())),
     ];
     let mut reader = context.daemon()?.download("/exports", &query)?;
     let Some(path) = args.out else {

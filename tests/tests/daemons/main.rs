@@ -3,6 +3,7 @@
 mod backup;
 mod hostile;
 mod keys;
+mod leaving;
 mod munich;
 mod own_nodes;
 mod places;

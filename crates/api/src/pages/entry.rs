@@ -11,7 +11,7 @@ use super::details;
 use super::format::{fee, moment, processing_time};
 use super::lang::{Lang, in_language, kind, text, words};
 use super::layout::{Page, badge, render};
-use super::standing::owner;
+use super::standing::{left_notice, owner};
 use super::{commonmark, jsonld, notices};
 
 /// Everything the page is made of.
@@ -92,6 +92,7 @@ pub(crate) fn page(view: &View<'_>) -> Markup {
         article {
             p .facts { (badge("", kind(kind_word, lang))) (owner(&meta.organisation, lang)) }
             h1 { (title) }
+            (left_notice(std::slice::from_ref(&meta.organisation), lang))
             (alternative_titles(entry, lang))
             @for name in ["teaser", "summary"] { (lead(entry, name, lang)) }
             (valid_dates(entry, lang))

@@ -121,6 +121,10 @@ fn alarm_title(alarm: &AlarmInfo, lang: Lang) -> String {
             format!("Die Partnerschaft mit {partner} ist beendet"),
             format!("The partnership with {partner} has ended"),
         ),
+        "deletion_unsaid" => (
+            format!("{partner} weiß nicht, dass hier gelöscht wurde"),
+            format!("{partner} does not know that its copy was deleted here"),
+        ),
         other => (format!("Achtung: {other}"), format!("Attention: {other}")),
     };
     lang.pick(de, en)

@@ -7,7 +7,7 @@ use ortsnetz_node::dto::{Hit, NoticeInfo, PlaceInfo, SearchResult};
 use super::format::{ago, count};
 use super::lang::{Lang, encoded, kind};
 use super::layout::{Page, badge, render, search_form};
-use super::standing::owner;
+use super::standing::{left_notice, owner};
 
 /// What was asked.
 pub(crate) struct Asked<'a> {
@@ -88,6 +88,7 @@ fn hits(asked: &Asked<'_>, result: &SearchResult, now: &Zoned) -> Markup {
             @if let Some(place) = result.places.first() { (lang.pick(" für ", " for ")) strong { (place.name) } }
         }
         (incomplete(result, lang))
+        (left_notice(&result.left, lang))
         ol .hits {
             @for hit in &result.hits { li { (one(hit, now, lang)) } }
         }
@@ -113,6 +114,9 @@ fn one(hit: &Hit, now: &Zoned, lang: Lang) -> Markup {
 
 /// The remark, unless the marks of the owner say it already.
 fn remark(hit: &Hit) -> Option<&str> {
+    if hit.organisation.leaving.as_ref().is_some_and(|leaving| leaving.left) {
+        return None;
+    }
     let said = matches!(hit.organisation.place_state.as_deref(), Some("unconfirmed" | "contradicted"));
     hit.remark.as_deref().filter(|remark| !(said && *remark == "town not yet confirmed"))
 }
@@ -169,6 +173,7 @@ fn nothing(asked: &Asked<'_>, result: &SearchResult) -> Markup {
                 li { (lang.pick("Rufen Sie sonst die Behördennummer 115 an.", "Otherwise call 115, the number of all authorities.")) }
             }
         }
+        (left_notice(&result.left, lang))
         (incomplete(result, lang))
     }
 }

@@ -2,9 +2,9 @@
 
 use jiff::Zoned;
 use maud::{Markup, html};
-use ortsnetz_node::dto::{OrganisationInfo, PartnerStatus};
+use ortsnetz_node::dto::{LeavingInfo, OrganisationInfo, PartnerStatus};
 
-use super::format::{ago, count};
+use super::format::{ago, count, date};
 use super::lang::Lang;
 use super::layout::badge;
 
@@ -27,12 +27,50 @@ pub(crate) fn owner(organisation: &OrganisationInfo, lang: Lang) -> Markup {
                 format!("answers no more, succeeded by {successor}"),
             )))
         }
+        @if let Some(leaving) = &organisation.leaving {
+            (badge(if leaving.left { "bad" } else { "warn" }, &leaving_words(leaving, lang)))
+        }
         @if let Some(since) = &organisation.expired_since {
             @let day = since.get(..10).unwrap_or(since);
             (badge("warn", &lang.pick(
                 format!("Zertifikat seit {day} abgelaufen: letzter geprüfter Stand"),
                 format!("certificate ended {day}: last verified state"),
             )))
+        }
+    }
+}
+
+/// That somebody takes part no more, or soon does not: since when, and whom to call.
+pub(crate) fn leaving_words(leaving: &LeavingInfo, lang: Lang) -> String {
+    let on = leaving.on.parse().map_or_else(|_| leaving.on.clone(), |on| date(on, lang));
+    let mut words = match (leaving.left, lang) {
+        (true, Lang::De) => format!("nimmt seit {on} nicht mehr teil"),
+        (false, Lang::De) => format!("nimmt ab {on} nicht mehr teil"),
+        (true, Lang::En) => format!("no longer takes part since {on}"),
+        (false, Lang::En) => format!("takes part no more from {on} on"),
+    };
+    if let Some(telephone) = &leaving.telephone {
+        words.push_str(&format!(", {} {telephone}", lang.pick("Telefon", "telephone")));
+    }
+    words
+}
+
+/// Tells of organisations that take part no more what a citizen should know.
+pub(crate) fn left_notice(organisations: &[OrganisationInfo], lang: Lang) -> Markup {
+    html! {
+        @for organisation in organisations {
+            @if let Some(leaving) = organisation.leaving.as_ref().filter(|leaving| leaving.left) {
+                div .notice .warn role="status" {
+                    p { strong { (organisation.name) } " " (leaving_words(leaving, lang)) "." }
+                    @if let Some(note) = &leaving.note { p { (note) } }
+                    p .quiet {
+                        (lang.pick(
+                            "Was hier von dort noch zu lesen ist, wird nicht mehr gepflegt.",
+                            "What can still be read here from there is not kept up to date any more.",
+                        ))
+                    }
+                }
+            }
         }
     }
 }
@@ -52,6 +90,15 @@ pub(crate) fn partner_state(partner: &PartnerStatus, now: &Zoned, lang: Lang) ->
         (badge(tone, &text))
         @if !partner.confirmed && !partner.own_node {
             " " (badge("warn", lang.pick("noch nicht bestätigt", "not yet confirmed")))
+        }
+        @if let Some(leaving) = &partner.leaving {
+            " " (badge(if leaving.left { "bad" } else { "warn" }, &leaving_words(leaving, lang)))
+            @if let Some(deletion) = &partner.deletion {
+                div .quiet {
+                    (lang.pick("Kopie gelöscht am ", "copy deleted on ")) (deletion.at.get(..10).unwrap_or(&deletion.at))
+                    ", " (count(deletion.entries, lang)) (lang.pick(" Einträge", " entries"))
+                }
+            }
         }
         @if !partner.connected {
             div .quiet {
@@ -119,6 +166,37 @@ mod tests {
         let own = OrganisationInfo { name: "Stadt Köln".into(), standing: Some("own".into()), ..stranger };
         let own = OrganisationInfo { place_state: Some("confirmed".into()), ..own };
         assert_eq!(owner(&own, Lang::De).into_string(), "<strong>Stadt Köln</strong>");
+    }
+
+    #[test]
+    fn who_leaves_is_marked_before_and_since_and_says_whom_to_call() {
+        let mut leaving = LeavingInfo {
+            on: "2027-01-01".into(),
+            left: true,
+            telephone: Some("+49 2241 102-0".into()),
+            note: Some("Auskunft gibt der Kreis".into()),
+            ..LeavingInfo::default()
+        };
+        let town = |leaving: &LeavingInfo| OrganisationInfo {
+            name: "Stadt Köln".into(),
+            leaving: Some(leaving.clone()),
+            ..OrganisationInfo::default()
+        };
+        let text = owner(&town(&leaving), Lang::De).into_string();
+        assert!(text.contains("nimmt seit 1. Januar 2027 nicht mehr teil, Telefon +49 2241 102-0"), "{text}");
+        let notice = left_notice(&[town(&leaving)], Lang::De).into_string();
+        assert!(notice.contains("nicht mehr gepflegt") && notice.contains("Auskunft gibt der Kreis"), "{notice}");
+        let english = leaving_words(&leaving, Lang::En);
+        assert_eq!(english, "no longer takes part since 1 January 2027, telephone +49 2241 102-0");
+        (leaving.left, leaving.telephone) = (false, None);
+        let text = owner(&town(&leaving), Lang::De).into_string();
+        assert!(text.contains("nimmt ab 1. Januar 2027 nicht mehr teil<"), "{text}");
+        assert_eq!(left_notice(&[town(&leaving)], Lang::De).into_string(), "");
+        let now = local("2027-02-02T12:00:00Z".parse().expect("a time"));
+        let deletion = Some(ortsnetz_node::dto::DeletionInfo { at: "2027-01-31T00:00:00Z".into(), entries: 412 });
+        let partner = PartnerStatus { leaving: Some(leaving), deletion, ..PartnerStatus::default() };
+        let text = partner_state(&partner, &now, Lang::De).into_string();
+        assert!(text.contains("Kopie gelöscht am 2027-01-31, 412 Einträge"), "{text}");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(nodes::renew))
         .routes(routes!(nodes::revoke))
         .routes(routes!(nodes::succeed))
+        .routes(routes!(nodes::farewell, nodes::leave))
         .routes(routes!(nodes::judge))
         .routes(routes!(status::write_sheet))
         .routes(routes!(status::check_sheet))

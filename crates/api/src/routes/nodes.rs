@@ -1,8 +1,8 @@
-//! The nodes of the own organisation, their certificates, renewed and taken back; and who follows whom.
+//! The nodes of the own organisation, their certificates, renewed and taken back; who follows whom, and who leaves.
 
 use axum::Json;
 use axum::extract::State;
-use ortsnetz_node::dto::{CertifiedNode, Renewed, RevokedNode, SuccessionInfo};
+use ortsnetz_node::dto::{CertifiedNode, FarewellReport, LeaveRequest, Renewed, RevokedNode, SuccessionInfo};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -71,6 +71,24 @@ pub(crate) struct Following {
 pub(crate) async fn succeed(State(app): State<App>, body: Body<Following>) -> Result<Json<SuccessionInfo>, Problem> {
     let Following { predecessor, publish, undo } = body.value;
     Ok(Json(app.handle.succeed(&predecessor, publish, undo).await?))
+}
+
+/// States that this organisation takes part no more from a day on, changes that, or takes it back. Needs the root key here.
+#[utoipa::path(
+    post,
+    path = "/identity/leave",
+    request_body = LeaveRequest,
+    responses((status = 200, body = FarewellReport), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 409, body = Problem)),
+)]
+pub(crate) async fn leave(State(app): State<App>, body: Body<LeaveRequest>) -> Result<Json<FarewellReport>, Problem> {
+    Ok(Json(app.handle.leave(body.value).await?))
+}
+
+/// What this organisation said about leaving, and which partners have deleted what they held of it.
+#[utoipa::path(get, path = "/identity/leave", responses((status = 200, body = FarewellReport)))]
+pub(crate) async fn farewell(State(app): State<App>) -> Result<Json<FarewellReport>, Problem> {
+    Ok(Json(app.handle.farewell().await?))
 }
 
 /// What a person found out about a succession.

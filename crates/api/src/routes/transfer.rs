@@ -91,6 +91,7 @@ pub(super) async fn blocking<T: Send + 'static>(
         ("format" = Option<String>, Query, description = "`jsonl` or `csv`"),
         ("organisation" = Option<String>, Query, description = "Id or name; ours if absent"),
         ("companions" = Option<bool>, Query, description = "With companions"),
+        ("drafts" = Option<bool>, Query, description = "Our own as they are being edited, also those never published"),
     ),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 404, body = Problem)),
 )]

@@ -18,6 +18,7 @@ use crate::dto::{
     AgentNote, Answer, AnswerField, AnswerText, NoticeInfo, OfficeInfo, RelatedInfo, ResponsibleInfo, SourceInfo,
 };
 use crate::error::NodeError;
+use crate::leaving;
 use crate::noticing::{self, Matter};
 use crate::reading::texts;
 use crate::searching::standing;
@@ -357,6 +358,9 @@ fn newest_checkpoint(shared: &Shared, source: &Source) -> Result<Option<u64>, No
 }
 
 fn remark(shared: &Shared, question: &Question<'_>, source: &Source, speaks: bool) -> Option<String> {
+    if let Some(leaving) = leaving::of(shared, &source.organisation).filter(|leaving| leaving.left) {
+        return Some(leaving.sentence);
+    }
     if !speaks {
         return Some("not from the responsible town".into());
     }

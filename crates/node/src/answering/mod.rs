@@ -99,6 +99,7 @@ pub(crate) fn answers(shared: &Shared, request: &AnswersRequest) -> Result<Answe
     let question = Question { place, filter, at, moment, now, language, speakers };
     result.town = question.place.as_ref().map(|place| town(shared, place, &question)).transpose()?.flatten();
     result.notices = noticing::at(shared, question.filter.as_ref(), None, language, moment, false)?;
+    result.left = question.filter.as_ref().map(|place| searching::left(shared, place)).unwrap_or_default();
     let mut ids: Vec<(EntryId, Option<OrgId>)> = Vec::new();
     if let Some(id) = request.id.as_deref().filter(|id| !id.is_empty()) {
         ids.push((short::entry_id(shared, id)?, None));
@@ -106,7 +107,9 @@ pub(crate) fn answers(shared: &Shared, request: &AnswersRequest) -> Result<Answe
         let found = searching::search(shared, &search_for(request, &question), false)?;
         (result.hits, result.total, result.completeness) = (found.hits, found.total, found.completeness);
         for hit in &result.hits {
-            if let (Ok(id), Ok(organisation)) = (hit.id.parse(), hit.organisation.id.parse()) {
+            // Nothing is composed of what nobody keeps up to date any more.
+            let left = hit.organisation.leaving.as_ref().is_some_and(|leaving| leaving.left);
+            if let (Ok(id), Ok(organisation), false) = (hit.id.parse(), hit.organisation.id.parse(), left) {
                 ids.push((id, Some(organisation)));
             }
         }

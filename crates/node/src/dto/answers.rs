@@ -50,6 +50,9 @@ pub struct AnswersResult {
     pub took_ms: f64,
     /// Whether some source is missing.
     pub completeness: Completeness,
+    /// Organisations that spoke for the place and take part no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<OrganisationInfo>,
 }
 
 /// How a town wants its citizens to be received.

@@ -53,7 +53,7 @@ pub struct Hit {
     pub next_review: Option<String>,
     /// Higher is better; comparable within one answer only.
     pub score: f32,
-    /// Set where the entry claims a place its organisation does not speak for.
+    /// Set where the entry claims a place its organisation does not speak for, or where that takes part no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
 }
@@ -201,4 +201,7 @@ pub struct SearchResult {
     pub completeness: Completeness,
     /// More than one: the place was ambiguous, nothing was chosen and `hits` is empty. One: it was used.
     pub places: Vec<PlaceInfo>,
+    /// Organisations that spoke for the place and take part no more, whether anything of them is still here or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<OrganisationInfo>,
 }

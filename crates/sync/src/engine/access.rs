@@ -64,6 +64,12 @@ impl Engine {
         }
     }
 
+    /// Whether an organisation takes part no more by now.
+    pub(super) fn has_left(&self, organisation: &OrgId) -> bool {
+        let leaves_at = self.organisations.get(organisation).and_then(|known| known.leaves_at());
+        leaves_at.is_some_and(|at| at <= self.now)
+    }
+
     /// Whether the certificate of this node was taken back. It is told so and gets nothing else.
     pub(super) fn is_turned_away(&self, peer: &Peer) -> bool {
         self.organisations.get(&peer.organisation).is_some_and(|known| known.is_revoked(&peer.node))
@@ -75,9 +81,13 @@ impl Engine {
         owner.is_some_and(|owner| owner.is_writer_revoked(&feed.collection, term))
     }
 
-    /// Whether this node may hold a feed.
+    /// Whether this node may take a feed in. Of an organisation that left it keeps what it has for a while, and wants no
+    /// more; whoever left himself gets nothing of others.
     pub(super) fn may_read(&self, feed: &FeedId) -> bool {
         let me = Peer { node: self.config.node, organisation: self.config.organisation };
+        if self.is_over(feed) {
+            return false;
+        }
         self.organisations.get(&feed.organisation).is_some_and(|owner| Self::is_reader(owner, feed, &me))
     }
 
@@ -88,6 +98,11 @@ impl Engine {
             return false;
         }
         let own = self.config.organisation;
+        // Whoever left gets what is still held of it, and nothing else; nobody gets that, nor anything from whoever left.
+        let left = [feed.organisation, peer.organisation, own].iter().any(|organisation| self.has_left(organisation));
+        if left && peer.organisation != feed.organisation {
+            return false;
+        }
         if feed.organisation == own || peer.organisation == own || peer.organisation == feed.organisation {
             return true;
         }

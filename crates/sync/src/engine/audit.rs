@@ -51,7 +51,7 @@ enum Stage {
 impl Engine {
     /// Compares our tree with the signed totals once nothing of the feed is under way, and starts a repair if it differs.
     pub(super) fn check_tree(&mut self, id: &FeedId) {
-        let Some(feed) = self.feeds.get(id) else { return };
+        let Some(feed) = self.feeds.get(id).filter(|_| !self.is_over(id)) else { return };
         let quiet =
             self.pipes.get(id).is_none_or(|pipe| pipe.idle() && pipe.wants.is_empty() && pipe.reading.is_none());
         if !quiet || feed.frozen.is_some() {
@@ -123,7 +123,8 @@ impl Engine {
         let node = self
             .sessions
             .values()
-            .filter(|s| !tried.contains(&s.peer.node) && s.may_be_asked(id, self.now) && self.may_serve(id, &s.peer))
+            .filter(|s| !tried.contains(&s.peer.node) && s.may_be_asked(id, self.now))
+            .filter(|s| self.may_serve(id, &s.peer) || self.gets_back(id, &s.peer))
             // Others first; then this feed is looked at again.
             .filter(|s| self.audits.repairs(&s.peer.node) < AUDITS_PER_PEER_MAX)
             .max_by_key(|s| (self.is_owner_node(id, &s.peer), s.peer.organisation == id.organisation, s.peer.node))

@@ -240,7 +240,11 @@ impl Engine {
     pub(super) fn organisation_changed(&mut self, organisation: Arc<dyn Organisation>) {
         let id = organisation.id();
         self.stamp += 1;
-        self.organisations.insert(id, organisation);
+        let before = self.organisations.insert(id, organisation);
+        if before.and_then(|known| known.leaves_at()) != self.organisations[&id].leaves_at() {
+            self.await_leaving(&id);
+            self.offer_anew();
+        }
         let peers: BTreeSet<_> = self.sessions.values().map(|s| s.peer.organisation).collect();
         for peer in peers {
             if self.has_parted(&peer) {

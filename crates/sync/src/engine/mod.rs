@@ -6,6 +6,7 @@ mod audit;
 mod census;
 mod chain;
 mod compare;
+mod leaving;
 mod offer;
 mod page;
 mod pipe;
@@ -167,6 +168,9 @@ impl Engine {
             }
         }
         engine.timers.set(engine.now, Timer::Daily);
+        for organisation in engine.organisations.keys().copied().collect::<Vec<_>>() {
+            engine.await_leaving(&organisation);
+        }
         engine
     }
 
@@ -181,6 +185,7 @@ impl Engine {
             Event::Drained { node } => self.drained(&node),
             Event::Organisation { organisation } => self.organisation_changed(organisation),
             Event::Removed { organisation } => self.removed(&organisation),
+            Event::Forget { organisation } => self.forget(&organisation),
             Event::Publish { op, items } => self.publish(op, items),
             Event::Committed { op, items } => self.committed(op, items),
             Event::Accepted { op, verdicts } => self.accepted(op, verdicts),

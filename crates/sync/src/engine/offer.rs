@@ -55,6 +55,9 @@ impl Engine {
             self.refresh_offer(node, &feed);
         }
         self.refresh_chain(node, &self.config.organisation.clone());
+        for organisation in self.leavers() {
+            self.refresh_chain(node, &organisation);
+        }
     }
 
     /// Brings one feed's part of the offer to one peer up to date.
@@ -89,6 +92,7 @@ impl Engine {
         let Some(session) = self.sessions.get(node) else { return };
         let offered = *organisation == self.config.organisation
             || session.chains.contains_key(organisation)
+            || self.tells_of_leaving(organisation, &session.peer)
             || session
                 .offered
                 .range(FeedId { organisation: *organisation, collection: FIRST }..)

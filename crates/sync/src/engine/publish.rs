@@ -203,6 +203,9 @@ impl Engine {
             if adds && self.sharing_of(&item.feed).is_some_and(|sharing| sharing.ended) {
                 return Err(PublishError::Ended);
             }
+            if term > 0 && !matches!(item.body, Body::Redaction { .. }) && self.has_left(&self.config.organisation) {
+                return Err(PublishError::Left);
+            }
             if self.publisher.held && term > 0 {
                 return Err(PublishError::Held);
             }
@@ -530,6 +533,9 @@ impl Engine {
     /// Own feeds whose checkpoint is a day old, or older than their reader list.
     pub(super) fn daily_checkpoints(&mut self) {
         let own = self.config.organisation;
+        if self.has_left(&own) {
+            return;
+        }
         let mut due = Vec::new();
         for (id, feed) in self.feeds.iter().filter(|(id, _)| id.organisation == own) {
             let Some(marker) = &feed.checkpoint else { continue };

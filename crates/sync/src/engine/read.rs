@@ -20,7 +20,7 @@ impl Engine {
     fn is_news(&self, feed: &FeedId, theirs: ortsnetz_model::Position) -> bool {
         let held = self.feeds.get(feed);
         let frozen = held.and_then(|held| held.frozen).is_some_and(|frozen| theirs.term <= frozen.term);
-        theirs > held.map_or(START, |held| held.cursor) && !frozen
+        theirs > held.map_or(START, |held| held.cursor) && !frozen && !self.is_over(feed)
     }
 
     /// Looks whether one peer has more of a feed than we; the others only where that may have changed the wish.

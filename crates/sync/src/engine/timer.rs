@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ortsnetz_model::{FeedId, NodeId};
+use ortsnetz_model::{FeedId, NodeId, OrgId};
 
 use super::Engine;
 
@@ -27,6 +27,8 @@ pub(super) enum Timer {
     FetchBack,
     /// Checkpoints and staleness.
     Daily,
+    /// An organisation takes part no more from now on.
+    Leaves(OrgId),
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +63,7 @@ impl Engine {
             Timer::Chains => self.check_chains(),
             Timer::FetchBack => self.end_of_patience(),
             Timer::Daily => self.daily(),
+            Timer::Leaves(organisation) => self.leaves(&organisation),
         }
     }
 }

@@ -5,6 +5,7 @@ mod busy;
 mod check;
 mod disk;
 mod hostile;
+mod leaving;
 mod lie;
 mod machine;
 mod readers;
