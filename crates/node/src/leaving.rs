@@ -28,6 +28,15 @@ const EVERY: Duration = Duration::from_secs(5);
 /// What could not be deleted is tried again after this time.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// So long after the last day on which anybody may hold a copy an organisation that left is still called, to be told that
+/// its copy is deleted: 30 days. Afterwards it may call.
+const CALLED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Whether an organisation left so long ago that nobody calls it any more.
+pub(crate) fn is_gone(leaving: &Leaving, now: u64) -> bool {
+    leaving.keep_until().saturating_add(CALLED_MS) <= now
+}
+
 /// The beginning of a day in Europe/Berlin, milliseconds since 1970.
 fn beginning(day: Date) -> u64 {
     day.yesterday().map_or(0, dates::end_of)
@@ -342,6 +351,8 @@ mod tests {
         assert_eq!(after.note.as_deref(), Some("Auskunft gibt der Kreis"));
         let before = info(&leaving, from - 1);
         assert!(!before.left && before.sentence.contains("until 2027-01-01"), "{}", before.sentence);
+        let last = leaving.keep_until() + CALLED_MS;
+        assert!(!is_gone(&leaving, last - 1) && is_gone(&leaving, last), "called for a while, to be told");
         leaving.telephone.clear();
         let plain = info(&leaving, from);
         assert_eq!((plain.sentence.as_str(), plain.telephone), ("no longer takes part since 2027-01-01", None));

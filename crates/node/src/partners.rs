@@ -96,6 +96,7 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
             }
             let ended = row.is_some_and(|row| row.ended);
             let waits = row.is_some_and(|row| row.calls_us) || lock(&shared.joining).contains(&identity.id());
+            let gone = !own && identity.leaving().is_some_and(|leaving| leaving::is_gone(leaving, clock::now()));
             let publisher = identity.current_term().map(|(_, node)| node);
             for certificate in identity.nodes().filter(|certificate| certificate.node != shared.own.node) {
                 let mut addresses = certificate.addresses.clone();
@@ -108,7 +109,8 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
                 }
                 addresses.truncate(ortsnetz_net::PEER_ADDRESSES_MAX);
                 // A past partner is let in only to learn of the end.
-                let dial = !ended && !waits && !addresses.is_empty() && (own || publisher == Some(certificate.node));
+                let dial =
+                    !ended && !waits && !gone && !addresses.is_empty() && (own || publisher == Some(certificate.node));
                 peers.insert(certificate.node, Peer { node: certificate.node, addresses, dial });
             }
             // Let in only to hear that its certificate was taken back.

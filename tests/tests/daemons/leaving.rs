@@ -130,3 +130,30 @@ fn a_town_leaves_and_every_partner_marks_it_deletes_it_and_says_so() {
     bonn.start();
     assert_eq!(bonn.row_of(&siegburg)["deletion"]["entries"], json!(1), "it still knows");
 }
+
+#[test]
+fn a_partner_with_two_nodes_has_deleted_when_both_have_said_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let siegburg = Town::new(dir.path(), "Stadt Siegburg", SIEGBURG);
+    let bonn = Town::new(dir.path(), "Stadt Bonn", "053140000000");
+    siegburg.befriend(&bonn);
+    let mut laptop = bonn.further_node(dir.path(), "laptop");
+    let id = siegburg.publish("service", &[&format!("title.de={WORDS}")]);
+    for reader in [&bonn, &laptop] {
+        eventually("both have it", || reader.shown(&id)["meta"]["state"] == "published");
+    }
+    laptop.stop();
+    let day = today(&siegburg);
+    siegburg.ok(&["identity", "leave", "--on", &day, "--keep", "0", "--yes", "Stadt Siegburg"]);
+    let report = || siegburg.ok(&["identity", "leave", "--status"]);
+    eventually("one of two has said so", || report()["waiting"] == json!(["Stadt Bonn (1 of 2 nodes)"]));
+    assert_eq!(report()["deleted"], json!([]));
+    // The other one hears it at home.
+    laptop.start();
+    eventually("the laptop deletes", || laptop.shown(&id).is_null() && hits(&laptop, &[WORDS]).is_empty());
+    eventually("both have said so", || report()["deleted"][0]["nodes"] == json!(2));
+    assert_eq!((&report()["waiting"], &report()["deleted"][0]["entries"]), (&json!([]), &json!(1)));
+    for town in [&siegburg, &bonn, &laptop] {
+        town.check_store();
+    }
+}
