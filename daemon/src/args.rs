@@ -1,5 +1,6 @@
 //! The command line as the user types it.
 
+mod agreements;
 mod collections;
 mod groups;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use agreements::Agreements;
 pub(crate) use collections::{Collections, Switch};
 pub(crate) use groups::*;
 
@@ -71,6 +73,9 @@ pub(crate) enum Command {
     /// List, make, rename, share, narrow or end collections, and see what a partner sees
     #[command(subcommand)]
     Collections(Collections),
+    /// What was agreed on with partners: offer, sign, end
+    #[command(subcommand)]
+    Agreements(Agreements),
     /// Compare with a partner entry by entry; exit code 1 if anything differs
     Compare {
         /// Name, or id or its beginning
@@ -242,6 +247,13 @@ mod tests {
             "ortsnetz collections end Planung --withdraw",
             "ortsnetz collections end Planung --move-to public",
             "ortsnetz collections seen-by Bonn",
+            "ortsnetz agreements list",
+            "ortsnetz agreements propose Bonn text.json --we-answer",
+            "ortsnetz agreements amend 3f9a text.json",
+            "ortsnetz agreements sign 3f9a",
+            "ortsnetz agreements decline 3f9a --reason zu-teuer",
+            "ortsnetz agreements end 3f9a --on 2027-12-31",
+            "ortsnetz agreements end 3f9a --undo",
             "ortsnetz compare Bonn",
             "ortsnetz publisher take",
             "ortsnetz nodes list",

@@ -5,6 +5,7 @@ use ortsnetz_net::Reason;
 use ortsnetz_store::{Batch, Key, Origin, Range};
 use ortsnetz_sync::Alarm;
 
+use crate::agreements;
 use crate::ahead;
 use crate::clock;
 use crate::dto::{AlarmInfo, EventInfo};
@@ -83,6 +84,7 @@ pub(crate) fn all(shared: &Shared) -> Result<Vec<AlarmInfo>, NodeError> {
     }
     now.extend(nodes::alarms(shared));
     now.extend(ahead::alarm(shared)?);
+    now.extend(agreements::alarms(shared)?);
     let mut all = Vec::new();
     for (_, bytes) in shared.store.scan(&Range::Alarms, None, ALARMS_MAX + 1)? {
         all.push(rows::decode::<AlarmRow>("an alarm", &bytes)?);

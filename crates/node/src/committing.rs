@@ -8,10 +8,10 @@ use ortsnetz_trust::identity::FINAL_TERM;
 use ortsnetz_trust::record::{Body, Record, SignedRecord, sign_batch};
 use rayon::prelude::*;
 
+use crate::boards::Brought;
 use crate::catalog;
 use crate::driver::Input;
 use crate::marks::Written;
-use crate::noticing::Brought;
 use crate::past;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows;
@@ -79,7 +79,7 @@ pub(crate) fn commit(
     }
     let telling = shared.clone();
     let (marks, written) = (shared.marks.clone(), Written::by(&batch));
-    let (board, brought) = (shared.notices.clone(), Brought::by(&batch));
+    let (board, brought) = (shared.boards.clone(), Brought::by(&batch));
     shared.store.submit(batch, move |result| match result {
         Ok(_) => {
             marks.note(written);

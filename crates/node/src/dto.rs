@@ -1,6 +1,7 @@
 //! What the command line and HTTP show: the JSON of the contract, as structs. Times are RFC 3339, dates ISO 8601,
 //! money integer cents; ids are texts as in `model::ids`.
 
+mod agreements;
 mod answers;
 mod backup;
 mod collections;
@@ -10,6 +11,7 @@ mod nodes;
 mod proof;
 mod recovery;
 
+pub use agreements::*;
 pub use answers::*;
 pub use backup::{BackedUp, BackupRequest, RestoreRequest, Restored};
 pub use collections::*;

@@ -103,7 +103,7 @@ fn set_values(entry: &mut Entry, values: &[(String, String)]) -> Result<Option<S
     Ok(collection)
 }
 
-fn create_from(shared: &Shared, entry: Entry, collection: &str) -> Result<Written, NodeError> {
+pub(crate) fn create_from(shared: &Shared, entry: Entry, collection: &str) -> Result<Written, NodeError> {
     let home = shared.own_collection(collection)?;
     let id = match entry.identifier() {
         Some(identifier) => {

@@ -14,7 +14,7 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    answering, backups, collections, editing, exporting, importing, joining, leaving, maintenance, metrics, nodes,
+    agreements, answering, backups, collections, editing, exporting, importing, joining, leaving, maintenance, metrics, nodes,
     noticing, partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets, start, status,
     succeeding,
 };
@@ -291,6 +291,40 @@ impl Handle {
     /// `search` over what everybody may read.
     pub async fn search_public(&self, request: SearchRequest) -> Result<SearchResult, NodeError> {
         self.blocking(move |shared| searching::search(shared, &request, true)).await
+    }
+
+    /// `agreements list`
+    pub async fn agreements(&self) -> Result<Vec<AgreementInfo>, NodeError> {
+        self.blocking(move |shared| agreements::list(shared)).await
+    }
+
+    /// `agreements show ID`
+    pub async fn agreement(&self, id: &str) -> Result<AgreementInfo, NodeError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| agreements::show(shared, &id)).await
+    }
+
+    /// `agreements propose` and `agreements amend`: signs a text and offers it.
+    pub async fn propose_agreement(&self, request: ProposeRequest) -> Result<AgreementInfo, NodeError> {
+        self.blocking(move |shared| agreements::propose(shared, &request)).await
+    }
+
+    /// `agreements sign ID`: signs what the other side offered.
+    pub async fn sign_agreement(&self, id: &str) -> Result<AgreementInfo, NodeError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| agreements::sign(shared, &id)).await
+    }
+
+    /// `agreements decline ID`: says no to what the other side offered.
+    pub async fn decline_agreement(&self, id: &str, reason: &str) -> Result<AgreementInfo, NodeError> {
+        let (id, reason) = (id.to_owned(), reason.to_owned());
+        self.blocking(move |shared| agreements::decline(shared, &id, &reason)).await
+    }
+
+    /// `agreements end ID`: its last day; `None` takes that back.
+    pub async fn end_agreement(&self, id: &str, on: Option<&str>) -> Result<AgreementInfo, NodeError> {
+        let (id, on) = (id.to_owned(), on.map(str::to_owned));
+        self.blocking(move |shared| agreements::end(shared, &id, on.as_deref())).await
     }
 
     /// `answers`: what an agent needs to say for a place.

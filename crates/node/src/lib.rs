@@ -4,11 +4,13 @@
 //! blocks (documents, signatures, the store) runs beside the runtime.
 
 mod accepting;
+mod agreements;
 mod ahead;
 mod alarms;
 mod answering;
 mod aside;
 mod backups;
+mod boards;
 mod calling;
 mod carrying;
 mod catalog;

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use ortsnetz_model::dates;
 use ortsnetz_model::{Ars, Entry, EntryId, FeedId, Kind};
 use ortsnetz_search::PlaceFilter;
+use ortsnetz_service::agreement::About;
 use ortsnetz_service::{Notice, Urgency};
 use ortsnetz_store::{Batch, Key, Origin, Range, Store};
 
@@ -53,9 +54,9 @@ struct Row {
 pub(crate) struct Board(Mutex<BTreeMap<(FeedId, EntryId), Notice>>);
 
 /// Notices that a batch brings.
-pub(crate) struct Brought(Vec<(FeedId, EntryId, Notice)>);
+pub(crate) struct Notices(Vec<(FeedId, EntryId, Notice)>);
 
-impl Brought {
+impl Notices {
     /// Looks into a batch before it is handed to the store.
     pub fn by(batch: &Batch) -> Self {
         Self(batch.custom(NOTICES).filter_map(|(key, value)| read_row(key, value?)).collect())
@@ -94,7 +95,7 @@ impl Board {
     }
 
     /// Takes in what a batch brought, once it is durable.
-    pub fn take(&self, brought: Brought) {
+    pub fn take(&self, brought: Notices) {
         if !brought.0.is_empty() {
             let known = brought.0.into_iter().map(|(feed, entry, notice)| ((feed, entry), notice));
             lock(&self.0).extend(known);
@@ -163,61 +164,48 @@ fn is_at(notice: &Notice, place: Option<&PlaceFilter>) -> bool {
     place.is_none_or(|place| std::iter::once(&place.ars).chain(&place.also).any(|key| notice.is_at(Some(key))))
 }
 
-/// What somebody asks about.
-#[derive(Default)]
-pub(crate) struct Matter<'a> {
-    /// LeiKa keys.
-    pub leika: Vec<&'a str>,
-    /// Codes of life events.
-    pub life_events: Vec<&'a str>,
-    /// Titles and keywords.
-    pub words: Vec<&'a str>,
-}
-
-impl<'a> Matter<'a> {
-    /// What an entry is about.
-    pub fn of(entry: &'a Entry, language: &str) -> Self {
-        let list = |name: &str| -> Vec<&'a str> {
-            let values = entry.get(name).and_then(serde_json::Value::as_array);
-            values.into_iter().flatten().filter_map(serde_json::Value::as_str).collect()
-        };
-        let mut words = entry.words("keywords", language);
-        words.extend(entry.title(language));
-        words.extend(entry.words("alternative_titles", language));
-        Self { leika: list("leika"), life_events: list("life_events"), words }
-    }
+/// What an entry is about.
+pub(crate) fn about<'a>(entry: &'a Entry, language: &str) -> About<'a> {
+    let list = |name: &str| -> Vec<&'a str> {
+        let values = entry.get(name).and_then(serde_json::Value::as_array);
+        values.into_iter().flatten().filter_map(serde_json::Value::as_str).collect()
+    };
+    let mut words = entry.words("keywords", language);
+    words.extend(entry.title(language));
+    words.extend(entry.words("alternative_titles", language));
+    About { leika: list("leika"), life_events: list("life_events"), words }
 }
 
 /// Public notices in force at a place, about an entry if one is named.
 pub(crate) fn public(
     shared: &Shared,
     place: Option<&Ars>,
-    about: Option<&str>,
+    entry: Option<&str>,
     language: &str,
 ) -> Result<Vec<NoticeInfo>, NodeError> {
     let now = clock::now();
     let table = Arc::clone(&read(&shared.places));
     let place = place.map(|ars| places::filter(&table, ars, None, Some(dates::today(now))));
     let place = place.as_ref();
-    let Some(id) = about else { return at(shared, place, None, language, now, true) };
+    let Some(id) = entry else { return at(shared, place, None, language, now, true) };
     let id = short::entry_id(shared, id)?;
     let held = catalog::find(shared, &id)?;
     let entry = held.map_or(Ok(None), |held| held.entry(&id, false))?.unwrap_or_default();
-    at(shared, place, Some(&Matter::of(&entry, language)), language, now, true)
+    at(shared, place, Some(&about(&entry, language)), language, now, true)
 }
 
 /// The notices in force at a place: of whoever speaks for it, and our own; without a place those of our own organisation.
-/// `about` leaves out those on other topics; `public_only` those not everybody may read.
+/// `matter` leaves out those on other topics; `public_only` those not everybody may read.
 pub(crate) fn at(
     shared: &Shared,
     place: Option<&PlaceFilter>,
-    about: Option<&Matter<'_>>,
+    matter: Option<&About<'_>>,
     language: &str,
     now: u64,
     public_only: bool,
 ) -> Result<Vec<NoticeInfo>, NodeError> {
     let mut shown = Vec::new();
-    for (feed, id) in shared.notices.in_force(now, place) {
+    for (feed, id) in shared.boards.notices.in_force(now, place) {
         let own = feed.organisation == shared.own.organisation;
         let speaks = own || place.is_some_and(|place| speaks_for(shared, &feed.organisation, place));
         if !speaks || public_only && !shared.is_public(&feed) {
@@ -229,7 +217,7 @@ pub(crate) fn at(
         };
         let Some(entry) = held.entry(&id, false)?.filter(|entry| entry.kind() == Kind::Notice) else { continue };
         let Some(notice) = Notice::of(&entry, claim(shared, &feed.organisation)) else { continue };
-        let matches = about.is_none_or(|matter| notice.is_about(&matter.leika, &matter.life_events, &matter.words));
+        let matches = matter.is_none_or(|matter| notice.is_about(&matter.leika, &matter.life_events, &matter.words));
         if !notice.in_force(now) || !is_at(&notice, place) || !matches {
             continue;
         }

@@ -6,6 +6,7 @@ use ortsnetz_store::{Batch, Origin, Range, Side, Store};
 use ortsnetz_trust::Identity;
 use ortsnetz_trust::record::Body;
 
+use crate::agreements;
 use crate::documents;
 use crate::error::NodeError;
 use crate::noticing;
@@ -90,7 +91,9 @@ pub(crate) fn plan(
         let feed = FeedId { organisation: writer.organisation, collection };
         let projection = published.project();
         put_projection(&mut plan.batch, Side::Published, collection, working.entry, &projection, writer.now);
-        noticing::put(&mut plan.batch, &feed, &working.entry, &working::json(&projection));
+        let json = working::json(&projection);
+        noticing::put(&mut plan.batch, &feed, &working.entry, &json);
+        agreements::put(&mut plan.batch, &feed, &working.entry, &json);
         let chunks = if was_live {
             new
         } else {

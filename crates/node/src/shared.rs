@@ -13,6 +13,7 @@ use ortsnetz_trust::statement::Readers;
 use ortsnetz_trust::{Identity, NodeKey, RootKey, Signer as _};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::boards::{Boards, Brought};
 use crate::clock;
 use crate::driver::Input;
 use crate::dto::{EventInfo, OrganisationInfo};
@@ -20,7 +21,6 @@ use crate::error::NodeError;
 use crate::leaving;
 use crate::marks::{Marks, Written};
 use crate::nodes;
-use crate::noticing::{Board, Brought};
 use crate::plan::{Pending, Plan};
 use crate::rows::{IntroducedRow, PartnerRow};
 use crate::searching::Search;
@@ -119,8 +119,8 @@ pub(crate) struct Shared {
     pub refused: std::sync::atomic::AtomicU64,
     /// Own entries that need somebody.
     pub marks: Arc<Marks>,
-    /// Notices.
-    pub notices: Arc<Board>,
+    /// Notices and agreements.
+    pub boards: Arc<Boards>,
     /// Feeds that have anything here.
     pub feeds: RwLock<BTreeSet<FeedId>>,
     /// To the loop around the engine.
@@ -309,7 +309,7 @@ impl Shared {
             let (written, brought) = (Written::by(&plan.batch), Brought::by(&plan.batch));
             self.store.commit(plan.batch)?;
             self.marks.note(written);
-            self.notices.take(brought);
+            self.boards.take(brought);
             return Ok(Vec::new());
         }
         self.submit(plan)?.blocking_recv().unwrap_or_else(|_| Err(stopping()))

@@ -17,6 +17,7 @@ use ortsnetz_trust::{NodeKey, RootKey, words};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::backups;
+use crate::boards::Boards;
 use crate::clock;
 use crate::districts;
 use crate::driver::{Driver, TAKEN};
@@ -27,7 +28,6 @@ use crate::homecoming::{self, Homecoming};
 use crate::identities;
 use crate::leaving;
 use crate::nodes;
-use crate::noticing::Board;
 use crate::partners;
 use crate::purging;
 use crate::rows::{self, INTRODUCED};
@@ -275,7 +275,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     if homecoming.is_some() {
         engine.handle(clock::now(), ortsnetz_sync::Event::Hold { held: true });
     }
-    let notices = Board::of(&store, clock::now())?;
+    let boards = Boards::of(&store, clock::now())?;
     let shared = Arc::new(Shared {
         own,
         http: config.http.clone(),
@@ -289,7 +289,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         burdens: Mutex::default(),
         refused: AtomicU64::new(0),
         marks: Arc::default(),
-        notices: Arc::new(notices),
+        boards: Arc::new(boards),
         feeds: RwLock::new(feeds),
         driver,
         events: broadcast::channel(EVENTS).0,

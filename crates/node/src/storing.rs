@@ -9,14 +9,16 @@ use ortsnetz_sync::{Event, Item, OpId, Query, StoreBatch};
 use ortsnetz_trust::record::{Body, Record, SignedRecord};
 
 use crate::accepting::{Outcome, OutcomeContent};
+use crate::agreements;
 use crate::aside;
+use crate::boards::Brought;
 use crate::clock;
 use crate::documents;
 use crate::drafts;
 use crate::driver::Input;
 use crate::given_back;
 use crate::marks::Written;
-use crate::noticing::{self, Brought};
+use crate::noticing;
 use crate::past;
 use crate::purging;
 use crate::redacting;
@@ -59,7 +61,7 @@ pub(crate) fn store(
         let rows = held.and_then(|held| rows_of(&shared, node, &batch, outcomes, own, &held, &mut drafts_to_void));
         let result = match rows {
             Ok(rows) if guards.is_empty() && voiding.is_empty() => {
-                let (driver, board, brought) = (shared.driver.clone(), shared.notices.clone(), Brought::by(&rows));
+                let (driver, board, brought) = (shared.driver.clone(), shared.boards.clone(), Brought::by(&rows));
                 shared.store.submit(rows, move |result| {
                     match &result {
                         Ok(_) => board.take(brought),
@@ -74,7 +76,7 @@ pub(crate) fn store(
                 let stored = shared.store.commit(rows).map_err(|error| error.to_string());
                 stored.map(|_| {
                     shared.marks.note(written);
-                    shared.notices.take(brought);
+                    shared.boards.take(brought);
                 })
             }
             Err(error) => Err(error.to_string()),
@@ -267,6 +269,7 @@ fn keep(
             let row = ProjectionRow { at: now, from: node, json: json.clone() };
             batch.put_projection(Side::Published, feed.collection, entry, rows::encode(&row));
             noticing::put(batch, feed, &entry, json);
+            agreements::put(batch, feed, &entry, json);
             batch.put_record(*feed, entry, record.position, record.generation, true, &bytes);
         }
         OutcomeContent::Bare => {

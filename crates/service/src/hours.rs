@@ -143,7 +143,7 @@ fn day(office: &Map<String, Value>, date: Date, place: Option<&Ars>) -> Option<D
     if !dated.is_empty() {
         return Some(Day { slots: sorted(dated), closed: None, said: true });
     }
-    let code = DAYS[index(date.weekday())];
+    let code = code_of(date);
     let weekly = stops.iter().filter(|stop| in_force(stop, date)).chain(rules).filter(|rule| on_day(rule, code));
     let slots: Vec<Slot> = weekly.filter_map(slot).collect();
     match day_name(date, place) {
@@ -152,6 +152,11 @@ fn day(office: &Map<String, Value>, date: Date, place: Option<&Ars>) -> Option<D
         }
         _ => Some(Day { slots: sorted(slots), closed: None, said: false }),
     }
+}
+
+/// The code of a day of the week in entries: `mo` to `su`.
+pub(crate) fn code_of(date: Date) -> &'static str {
+    DAYS[index(date.weekday())]
 }
 
 /// The hours of each day of an ordinary week that has any: the number of the day, Monday 0, and its slots in order.

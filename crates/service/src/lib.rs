@@ -4,6 +4,7 @@
 //! Everything here is a function of its arguments. This crate reads no store and knows no clock: the time of the question
 //! and the entries come in, plain values go out.
 
+pub mod agreement;
 mod freshness;
 mod holidays;
 mod hours;

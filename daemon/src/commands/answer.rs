@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use ortsnetz_node::dto::{
-    Answer, AnswersResult, NoticeInfo, OfficeInfo, OpeningInfo, OrganisationInfo, ResponsibleInfo, SourceInfo,
+    AllowedInfo, Answer, AnswersResult, NoticeInfo, OfficeInfo, OpeningInfo, OrganisationInfo, ResponsibleInfo,
+    SourceInfo,
 };
 use serde_json::Value;
 
@@ -75,6 +76,9 @@ fn answer_lines(answer: &Answer, said: &[NoticeInfo]) -> String {
     if let Some(remark) = &answer.remark {
         let _ = writeln!(out, "  ! {remark}");
     }
+    if !answer.allowed.actions.is_empty() {
+        let _ = writeln!(out, "  {}", allowed_text(&answer.allowed));
+    }
     let owner = |source: usize| match answer.sources.get(source) {
         // One owner needs no name beside each line.
         Some(source) if answer.sources.len() > 1 => format!(" [{}]", source.organisation.name),
@@ -115,6 +119,18 @@ fn answer_lines(answer: &Answer, said: &[NoticeInfo]) -> String {
         let _ = writeln!(out, "  see also: {} · {} · {}", related.title, related.organisation.name, related.id);
     }
     out
+}
+
+fn allowed_text(allowed: &AllowedInfo) -> String {
+    let actions = allowed.actions.iter().map(|action| action.replace('_', " ")).collect::<Vec<_>>().join(", ");
+    let why = match (allowed.state.as_str(), allowed.stage) {
+        ("own", _) => "our own town".to_owned(),
+        ("none", _) => "no agreement with the town".to_owned(),
+        ("in_force", Some(stage)) => format!("agreement of stage {stage}"),
+        (state, _) => format!("the agreement is {state}"),
+    };
+    let closed = if allowed.within_hours { "" } else { "; outside the agreed hours" };
+    format!("you may: {actions} ({why}{closed})")
 }
 
 fn notice_line(notice: &NoticeInfo) -> String {

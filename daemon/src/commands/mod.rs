@@ -1,5 +1,6 @@
 //! What each command does: one question to the daemon, and its answer as a table or as JSON.
 
+mod agreements;
 mod answer;
 mod backup;
 mod collections;
@@ -69,6 +70,7 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Export(args) => transfer::export(&context, args),
         Command::Search(args) => search::search(&context, args),
         Command::Answer(args) => answer::answer(&context, args),
+        Command::Agreements(args) => agreements::agreements(&context, args),
         Command::Create { kind, values } => entries::create(&context, &kind, &values),
         Command::Edit { id, undo: true, .. } => entries::undo(&context, &id, None),
         Command::Edit { id, to: Some(to), .. } => entries::undo(&context, &id, Some(&to)),

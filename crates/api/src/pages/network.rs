@@ -114,6 +114,11 @@ fn alarm_title(alarm: &AlarmInfo, lang: Lang) -> String {
         "repaired" => ("Einträge wurden nachgeholt".to_owned(), "Entries were repaired".to_owned()),
         "extra" => ("Überzählige Einträge gefunden".to_owned(), "Entries too many were found".to_owned()),
         "set_aside" => ("Einträge zur Seite gelegt".to_owned(), "Entries were set aside".to_owned()),
+        "agreement_ends" => ("Eine Vereinbarung läuft aus".to_owned(), "An agreement is about to end".to_owned()),
+        "agreement_over" => ("Eine Vereinbarung ist ausgelaufen".to_owned(), "An agreement has ended".to_owned()),
+        "agreement_offered" => {
+            ("Eine Vereinbarung wartet auf Unterschrift".to_owned(), "An agreement waits for a signature".to_owned())
+        }
         "clock_ahead" => ("Eine Uhr geht weit vor".to_owned(), "A clock is far ahead".to_owned()),
         "full" => ("Mehr Einträge, als hier Platz haben".to_owned(), "More entries than there is room for".to_owned()),
         "not_stored" => ("Einträge ließen sich nicht speichern".to_owned(), "Entries could not be stored".to_owned()),

@@ -1,5 +1,6 @@
 //! The resources under `/api/v1`; each handler asks the node one question.
 
+mod agreements;
 mod answers;
 mod collections;
 mod entries;
@@ -45,6 +46,11 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(places::show))
         .routes(routes!(answers::answers))
         .routes(routes!(answers::notices))
+        .routes(routes!(agreements::list, agreements::propose))
+        .routes(routes!(agreements::show))
+        .routes(routes!(agreements::sign))
+        .routes(routes!(agreements::decline))
+        .routes(routes!(agreements::end))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::publish_many))
         .routes(routes!(entries::conflicts))

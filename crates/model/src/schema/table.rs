@@ -188,6 +188,18 @@ const NOTICE: &[Field] = &[
     one("urgency", Choice(&["info", "warning", "alarm"])),
 ];
 
+/// One side's copy of one version of an agreement: the text, and that side's signature or refusal.
+const AGREEMENT: &[Field] = &[
+    string("agreement"),
+    one("version", Integer),
+    string("partner"),
+    field("terms", Type::Free),
+    field("signature", Type::Object(&[string("node"), string("value"), one("at", Moment)])),
+    one("declined", Boolean),
+    string("reason"),
+    one("ends_on", Date),
+];
+
 const PROFILE: &[Field] = &[
     list("names", Scalar::String),
     one("ars", Ars),
@@ -213,8 +225,9 @@ pub(super) fn of_kind(kind: &Kind) -> &'static [Field] {
         Kind::Form => FORM,
         Kind::LifeEvent => LIFE_EVENT,
         Kind::Notice => NOTICE,
+        Kind::Agreement => AGREEMENT,
         // These keep their fields in `extensions` until they get a table of their own.
-        Kind::Agreement | Kind::Proposal | Kind::Journal | Kind::Unknown(_) => &[],
+        Kind::Proposal | Kind::Journal | Kind::Unknown(_) => &[],
     }
 }
 

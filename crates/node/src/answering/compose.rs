@@ -6,20 +6,23 @@ use jiff::civil::Date;
 use ortsnetz_model::dates::{self, parse_date};
 use ortsnetz_model::{Entry, EntryId, Kind, OrgId, as_of};
 use ortsnetz_search::{PlaceFilter, Standing};
+use ortsnetz_service::agreement::About;
 use ortsnetz_service::{Composed, Facts, Freshness, Layer, Level, Part, Told, compose, covers, judge, spoken_text};
 use ortsnetz_trust::record::SignedRecord;
 use serde_json::Value;
 
+use crate::agreements;
 use crate::answering::matters::{self, Sought};
 use crate::answering::{Question, offices, responsible};
 use crate::catalog::{self, Held};
 use crate::clock::rfc3339;
 use crate::dto::{
-    AgentNote, Answer, AnswerField, AnswerText, NoticeInfo, OfficeInfo, RelatedInfo, ResponsibleInfo, SourceInfo,
+    AgentNote, AllowedInfo, Answer, AnswerField, AnswerText, NoticeInfo, OfficeInfo, RelatedInfo, ResponsibleInfo,
+    SourceInfo,
 };
 use crate::error::NodeError;
 use crate::leaving;
-use crate::noticing::{self, Matter};
+use crate::noticing;
 use crate::reading::texts;
 use crate::searching::standing;
 use crate::shared::Shared;
@@ -277,6 +280,7 @@ fn made(
         deadlines,
         processing_time,
         online_services,
+        allowed: allowed(shared, question, sources)?,
         notices: notices(shared, question, sources)?,
         agent_notes: sources.iter().enumerate().flat_map(|(number, source)| notes(number, source, question)).collect(),
         freshness: worst.unwrap_or(Freshness::Fresh).word().into(),
@@ -288,18 +292,38 @@ fn made(
     Ok(Made { answer, made_of: sources.iter().map(|source| (source.organisation, source.id)).collect() })
 }
 
+/// What the agreement with the town allows; without a place that with the owner of the first entry.
+fn allowed(shared: &Shared, question: &Question<'_>, sources: &[Source]) -> Result<AllowedInfo, NodeError> {
+    let town = question.ars().and_then(|ars| question.speakers.iter().find(|(_, area)| area == ars));
+    let town = town.map(|(organisation, _)| *organisation);
+    let first = sources.first().filter(|_| question.place.is_none()).map(|source| source.organisation);
+    let Some(town) = town.or(first) else {
+        // Nobody can have agreed for a town that is not in the network.
+        return Ok(agreements::without());
+    };
+    let has = |name: &str| sources.iter().any(|source| source.entry.get(name).is_some());
+    let online = has("online_services") || sources.iter().any(|source| source.entry.kind() == Kind::OnlineService);
+    agreements::allowed(shared, &town, &about(sources, question), online, question.at)
+}
+
 fn text(part: Part<Told>) -> AnswerText {
     AnswerText { name: part.value.name, language: part.value.language, text: part.value.text, source: part.layer }
 }
 
-fn notices(shared: &Shared, question: &Question<'_>, sources: &[Source]) -> Result<Vec<NoticeInfo>, NodeError> {
-    let mut matter = Matter::default();
+/// What the sources are about, together.
+fn about<'a>(sources: &'a [Source], question: &Question<'_>) -> About<'a> {
+    let mut about = About::default();
     for source in sources {
-        let of = Matter::of(&source.entry, question.language);
-        matter.leika.extend(of.leika);
-        matter.life_events.extend(of.life_events);
-        matter.words.extend(of.words);
+        let of = noticing::about(&source.entry, question.language);
+        about.leika.extend(of.leika);
+        about.life_events.extend(of.life_events);
+        about.words.extend(of.words);
     }
+    about
+}
+
+fn notices(shared: &Shared, question: &Question<'_>, sources: &[Source]) -> Result<Vec<NoticeInfo>, NodeError> {
+    let matter = about(sources, question);
     noticing::at(shared, question.filter.as_ref(), Some(&matter), question.language, question.moment, false)
 }
 

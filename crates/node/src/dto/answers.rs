@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Completeness, Hit, OrganisationInfo, PlaceInfo};
+use super::{AllowedInfo, Completeness, Hit, OrganisationInfo, PlaceInfo};
 
 /// What `answers` needs: words or the id of an entry.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -122,6 +122,8 @@ pub struct Answer {
     pub ask_district: bool,
     /// Set if nobody is recorded: whom to ask, from the place upwards. Nobody is guessed.
     pub nobody: Vec<LevelInfo>,
+    /// What the agreement with the town allows.
+    pub allowed: AllowedInfo,
     /// Notices in force on this matter.
     pub notices: Vec<NoticeInfo>,
     /// Notes for agents, never public.

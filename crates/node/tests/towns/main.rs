@@ -1,5 +1,6 @@
 //! Real nodes in one process, over loopback.
 
+mod agreements;
 mod answers;
 mod counts;
 mod dial;
