@@ -168,6 +168,7 @@ fn withdraw_document(
 ) {
     plan.batch.delete(ortsnetz_store::Key::Projection { side: Side::Published, collection, entry: working.entry });
     noticing::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
+    agreements::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
     plan.items.push(PlannedItem {
         feed: FeedId { organisation, collection },
         entry: working.entry,

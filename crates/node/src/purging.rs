@@ -10,6 +10,7 @@ use ortsnetz_model::{CollectionId, EntryId, FeedId};
 use ortsnetz_store::{Batch, Key, Origin, Range, Side, Store};
 use ortsnetz_trust::record::{Body, Record, SignedRecord};
 
+use crate::agreements;
 use crate::alarms;
 use crate::carrying;
 use crate::error::NodeError;
@@ -90,6 +91,7 @@ pub(crate) fn erase(
     batch.delete_range(Range::EntryDocuments(Side::Published, collection, entry));
     batch.delete(Key::Projection { side: Side::Published, collection, entry });
     noticing::forget(batch, feed, &entry);
+    agreements::forget(batch, feed, &entry);
     for (key, bytes) in store.scan(&Range::SetAside(*feed), None, usize::MAX)? {
         let voided = SignedRecord::from_bytes(&bytes)
             .is_ok_and(|signed| signed.record().entry == Some(entry) && signed.record().generation < generation);

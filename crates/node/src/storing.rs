@@ -277,6 +277,7 @@ fn keep(
                 batch.delete_range(Range::EntryDocuments(Side::Published, feed.collection, entry));
                 batch.delete(Key::Projection { side: Side::Published, collection: feed.collection, entry });
                 noticing::forget(batch, feed, &entry);
+                agreements::forget(batch, feed, &entry);
             }
             batch.put_record(*feed, entry, record.position, record.generation, false, &bytes);
         }

@@ -53,6 +53,7 @@ pub(crate) fn nearness(own: &OrgId, partners: &BTreeMap<OrgId, PartnerRow>, id: 
 
 /// Weighs all claims anew. Returns the places that several claim and did not before.
 pub(crate) fn weigh(shared: &Shared) -> Vec<Contested> {
+    shared.boards.agreements.forget();
     // One lock after the other, and none while anything is weighed: others take them in another order.
     let identities: Vec<Arc<Identity>> = read(&shared.identities).values().cloned().collect();
     let succeeded = succeeding::counting(&shared.own.organisation, &identities);

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use ortsnetz_model::dates::parse_date;
 use ortsnetz_model::{CollectionId, Entry, EntryId, FeedId, Hash, Kind, NodeId, OrgId};
 use ortsnetz_service::agreement::{Terms, Version};
-use ortsnetz_store::{Batch, Key, Origin, Range};
+use ortsnetz_store::{Batch, Key, Range};
 use ortsnetz_trust::keys::{Domain, Signature};
 use ortsnetz_trust::{NodeKey, PublicKey, Signer as _};
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(crate) const COPIES_MAX: usize = 2_000;
 pub(crate) struct Ledger(Mutex<(u64, Option<Arc<Vec<Agreement>>>)>);
 
 impl Ledger {
-    /// A copy changed.
+    /// A copy changed, or who may sign.
     pub fn forget(&self) {
         let mut known = lock(&self.0);
         known.0 += 1;
@@ -128,9 +128,17 @@ impl Known {
 /// Adds the row of a copy to the batch that stores its projection; of any other kind nothing.
 pub(crate) fn put(batch: &mut Batch, feed: &FeedId, id: &EntryId, json: &[u8]) {
     if json.starts_with(BEGINNING) {
-        let key = Key::Custom { table: AGREEMENTS.into(), key: [feed.collection.0, id.0].concat() };
-        batch.put(key, rows::encode(feed));
+        batch.put(key(feed, id), rows::encode(feed));
     }
+}
+
+/// Deletes the row of an entry that may be a copy.
+pub(crate) fn forget(batch: &mut Batch, feed: &FeedId, id: &EntryId) {
+    batch.delete(key(feed, id));
+}
+
+fn key(feed: &FeedId, id: &EntryId) -> Key {
+    Key::Custom { table: AGREEMENTS.into(), key: [feed.collection.0, id.0].concat() }
 }
 
 /// All agreements with partners, in order of partner and id.
@@ -150,7 +158,6 @@ pub(super) fn all(shared: &Shared) -> Result<Arc<Vec<Agreement>>, NodeError> {
 fn read(shared: &Shared) -> Result<Vec<Agreement>, NodeError> {
     let mut found: BTreeMap<(OrgId, String), BTreeMap<u32, Known>> = BTreeMap::new();
     let mut counts: BTreeMap<OrgId, usize> = BTreeMap::new();
-    let mut stale = Batch::new(Origin::Foreign);
     let mut after: Option<Key> = None;
     loop {
         let page = shared.store.scan(&Range::Custom(AGREEMENTS.into()), after.as_ref(), ROWS)?;
@@ -165,19 +172,13 @@ fn read(shared: &Shared) -> Result<Vec<Agreement>, NodeError> {
             if *count > COPIES_MAX {
                 continue;
             }
-            match copy(shared, &feed, &id)? {
-                Some(copy) => add(shared, &mut found, copy),
-                None => {
-                    stale.delete(key);
-                }
+            if let Some(copy) = copy(shared, &feed, &id)? {
+                add(shared, &mut found, copy);
             }
         }
         if !more {
             break;
         }
-    }
-    if !stale.is_empty() {
-        shared.store.submit(stale, |_| {});
     }
     let agreement = |((partner, id), versions): (_, BTreeMap<u32, Known>)| Agreement {
         id,
@@ -220,10 +221,13 @@ fn add(shared: &Shared, found: &mut BTreeMap<(OrgId, String), BTreeMap<u32, Know
 
 /// The copy as published now; `None` if it is withdrawn, or lies where it does not belong.
 fn copy(shared: &Shared, feed: &FeedId, id: &EntryId) -> Result<Option<Copy>, NodeError> {
-    let Some(held) = catalog::find_of(shared, &feed.organisation, id)?.filter(|held| held.feed == *feed) else {
+    let Some(row) = rows::projection(&shared.store, ortsnetz_store::Side::Published, &feed.collection, id)? else {
         return Ok(None);
     };
-    let Some(entry) = held.entry(id, false)?.filter(|entry| entry.kind() == Kind::Agreement) else { return Ok(None) };
+    let entry = catalog::read_entry(id, &row.json)?;
+    if entry.kind() != Kind::Agreement {
+        return Ok(None);
+    }
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     let own = feed.organisation == shared.own.organisation;
     let partner = if own { text("partner").and_then(|id| id.parse().ok()) } else { Some(shared.own.organisation) };

@@ -19,7 +19,7 @@ mod ledger;
 mod permission;
 mod required;
 
-pub(crate) use ledger::{AGREEMENTS, Ledger, put};
+pub(crate) use ledger::{AGREEMENTS, Ledger, forget, put};
 use ledger::{Agreement, Known};
 pub(crate) use permission::{allowed, without};
 

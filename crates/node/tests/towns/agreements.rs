@@ -4,7 +4,7 @@ use ortsnetz_node::dto::{AgreementInfo, AllowedInfo, AnswersRequest, ProposeRequ
 use ortsnetz_node::{Handle, NodeError};
 use serde_json::{Value, json};
 
-use crate::{add, eventually, join, town};
+use crate::{add, eventually, join, town, values};
 
 const CAR: &str = "99036012011000";
 const DOG: &str = "99102013060000";
@@ -31,7 +31,11 @@ async fn agree(centre: &Handle, other: &Handle, request: ProposeRequest, state_t
     .await;
     let signed = other.sign_agreement(&offered.id).await.expect("sign");
     assert_eq!(signed.state, state_then);
-    eventually(centre, "the signature arrives", || async { state(centre, &offered.id).await == state_then }).await;
+    eventually(centre, "the signature arrives", || async {
+        centre.agreement(&offered.id).await.is_ok_and(|known| known.versions[0].theirs.is_some())
+    })
+    .await;
+    assert_eq!(state(centre, &offered.id).await, state_then);
     centre.agreement(&offered.id).await.expect("known")
 }
 
@@ -182,9 +186,24 @@ async fn an_agreement_is_offered_declined_offered_again_ended_and_says_what_is_m
         (agreed.versions[0].version, agreed.versions[0].ours.is_some(), agreed.versions[0].theirs.is_some()),
         (2, true, true)
     );
-    let required = agreed.required.expect("two topics");
-    assert_eq!((required.complete, required.total), (0, 2));
-    assert_eq!(required.missing[0].missing, "text");
+    eventually(&centre, "what is missing is known", || async {
+        let required = centre.agreement(&agreed.id).await.expect("known").required.expect("two topics");
+        (required.complete, required.total) == (0, 2) && required.missing.iter().all(|topic| topic.missing == "text")
+    })
+    .await;
+    let complete = [
+        ("texts.summary.de", "Mit Termin."),
+        ("offices", &format!("[{:?}]", add(&town.node, "office", &[("title.de", "Amt")]).await)),
+    ];
+    town.node.edit(&town.car, &values(&complete)).await.expect("edit");
+    town.node.publish(Some(vec![town.car.clone()])).await.expect("publish");
+    eventually(&centre, "one is complete", || async {
+        centre
+            .agreement(&agreed.id)
+            .await
+            .is_ok_and(|known| known.required.is_some_and(|required| required.complete == 1))
+    })
+    .await;
 
     // Another node of ours, or we after a restart, know the same.
     centre.shutdown().await;
