@@ -1,6 +1,7 @@
 //! Answers: what an agent says for a town, put together from everything published about it. Only organisations that speak
 //! for the place fill an answer. All of this blocks.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use jiff::civil::{DateTime, Time};
@@ -129,9 +130,22 @@ pub(crate) fn answers(shared: &Shared, request: &AnswersRequest) -> Result<Answe
             request.id.as_deref().unwrap_or_default()
         )));
     }
-    result.hits.retain(|hit| !told.iter().any(|(_, known)| known.to_string() == hit.id));
+    let shown = shown(&result, &told);
+    result.hits.retain(|hit| !shown.contains(&hit.id));
     result.took_ms = searching::milliseconds(started);
     Ok(result)
+}
+
+/// Entries that stand in the answers already: what they are made of, the records that name an office, and the offices.
+fn shown(result: &AnswersResult, told: &[(OrgId, EntryId)]) -> BTreeSet<String> {
+    let mut shown: BTreeSet<String> = told.iter().map(|(_, id)| id.to_string()).collect();
+    for record in result.answers.iter().flat_map(|answer| &answer.responsible) {
+        shown.insert(record.entry.clone());
+        shown.extend(record.office.as_ref().map(|office| office.id.clone()));
+        shown.extend(record.online_service.as_ref().map(|online| online.id.clone()));
+    }
+    shown.extend(result.notices.iter().map(|notice| notice.id.clone()));
+    shown
 }
 
 /// The search that finds what may answer.

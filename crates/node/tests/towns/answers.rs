@@ -221,6 +221,9 @@ async fn only_who_speaks_for_the_place_fills_an_answer_and_nothing_is_guessed() 
             .await;
     assert_eq!(kaldauen.responsible[0].office.as_ref().map(|office| office.id.as_str()), Some(north.as_str()));
     assert!(!kaldauen.ask_district);
+    let listed = ask(centre, "Hundesteuer", "Siegburg Kaldauen").await.hits;
+    let recorded = &kaldauen.responsible[0].entry;
+    assert!(listed.iter().all(|hit| hit.id != *recorded), "what stands in an answer is not listed again");
 
     // A place that is ambiguous is not chosen.
     let ambiguous = centre
