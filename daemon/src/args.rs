@@ -265,6 +265,7 @@ mod tests {
             "ortsnetz search gewerbe anmelden --place Bonn --kind service --on 2027-01-01 --limit 5 --lang en",
             "ortsnetz answer hund anmelden --place Siegburg --on 2027-01-01 --at 10:30 --lang de-x-leicht --limit 1",
             "ortsnetz answer --id 00ff --place Siegburg",
+            "ortsnetz answer umzug --from Bonn --place Siegburg --conditions 0,1",
             "ortsnetz create service title.de=X",
             "ortsnetz edit 00ff fees.0.amount=2800 texts.notes.de=@file.md",
             "ortsnetz edit 00ff --undo",

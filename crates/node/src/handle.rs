@@ -14,9 +14,9 @@ use crate::dto::*;
 use crate::error::NodeError;
 use crate::shared::{Shared, stopping};
 use crate::{
-    agreements, answering, backups, collections, editing, exporting, importing, joining, leaving, maintenance, metrics, nodes,
-    noticing, partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets, start, status,
-    succeeding,
+    agreements, answering, backups, collections, editing, exporting, importing, joining, leaving, maintenance, metrics,
+    nodes, noticing, partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets, start,
+    status, succeeding,
 };
 
 /// How a node is started.

@@ -323,6 +323,7 @@ pub(crate) struct Search {
   ortsnetz answer hund anmelden --place Siegburg
   ortsnetz answer personalausweis --place 53721 --on 2027-01-01 --at 10:30
   ortsnetz answer --id 018f --place Kaldauen --json
+  ortsnetz answer umzug --from Bonn --place Siegburg --conditions 0
 
 Only organisations that speak for the place fill an answer. A place that is ambiguous is never guessed, nor is an office: where
 nobody is recorded as responsible, the answer says whom to ask.")]
@@ -336,6 +337,12 @@ pub(crate) struct Ask {
     /// Name, postal code, AGS or ARS
     #[arg(long)]
     pub(crate) place: Option<String>,
+    /// The place that is left, for life events like a move
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) from: Option<String>,
+    /// Numbers of the conditions that hold, like 0,2; steps that depend on others are left out
+    #[arg(long, value_name = "NUMBERS")]
+    pub(crate) conditions: Option<String>,
     /// The date the answer is for
     #[arg(long, value_name = "DATE")]
     pub(crate) on: Option<String>,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ortsnetz_node::dto::{
     AllowedInfo, Answer, AnswersResult, NoticeInfo, OfficeInfo, OpeningInfo, OrganisationInfo, ResponsibleInfo,
-    SourceInfo,
+    SourceInfo, StepInfo,
 };
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub(crate) fn answer(context: &Context, args: Ask) -> Result<(), Failure> {
         ("q", Some(args.words.join(" "))),
         ("id", args.id),
         ("place", args.place),
+        ("from", args.from),
+        ("conditions", args.conditions),
         ("on", args.on),
         ("at", args.at),
         ("lang", Some(args.lang)),
@@ -115,8 +117,46 @@ fn answer_lines(answer: &Answer, said: &[NoticeInfo]) -> String {
     for source in &answer.sources {
         let _ = writeln!(out, "  {}", source_line(source));
     }
+    for condition in &answer.conditions {
+        let _ = writeln!(out, "  ask ({}): {}", condition.n, one_line(&condition.text));
+    }
+    for (number, step) in answer.steps.iter().enumerate() {
+        out.push_str(&step_lines(number + 1, step));
+    }
     for related in &answer.related {
         let _ = writeln!(out, "  see also: {} · {} · {}", related.title, related.organisation.name, related.id);
+    }
+    out
+}
+
+fn step_lines(number: usize, step: &StepInfo) -> String {
+    let mut facts = Vec::new();
+    facts.extend(step.deadline_days.map(|days| format!("within {days} days")));
+    facts.extend(step.condition.as_ref().map(|condition| format!("if: {}", one_line(condition))));
+    facts.push(match step.state.as_str() {
+        "gone" => "its entry is not there any more: ask the town".to_owned(),
+        "place_missing" => "say --from to know more".to_owned(),
+        "stale" => "stale".to_owned(),
+        "provider" => "not the administration".to_owned(),
+        _ => String::new(),
+    });
+    let facts = facts.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(" · ");
+    let facts = if facts.is_empty() { facts } else { format!(" ({facts})") };
+    let mut out = format!("  {number}. {}{facts}\n", step.title);
+    if let Some(answer) = &step.answer {
+        let town = answer.sources.first().map(|source| source.organisation.name.as_str()).unwrap_or_default();
+        let fees = answer.fees.as_ref().and_then(|fees| fees.value.as_array()).into_iter().flatten().map(fee_text);
+        let fees = fees.collect::<Vec<_>>().join(", ");
+        let fees = if fees.is_empty() { fees } else { format!(" · {fees}") };
+        let _ = writeln!(out, "     {town}: {}{fees}", answer.title);
+        for record in &answer.responsible {
+            for line in responsible_lines(record).lines() {
+                let _ = writeln!(out, "   {line}");
+            }
+        }
+    }
+    if let Some(provider) = &step.provider {
+        let _ = writeln!(out, "     {} {}", provider.name, provider.url.as_deref().unwrap_or_default());
     }
     out
 }

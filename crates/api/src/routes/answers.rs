@@ -22,6 +22,9 @@ use crate::problem::Problem;
         ("q" = Option<String>, Query, description = "The words", example = "Hund anmelden"),
         ("id" = Option<String>, Query, description = "The entry the answer begins with, instead of words"),
         ("place" = Option<String>, Query, description = "Name, postal code, AGS or ARS", example = "Siegburg"),
+        ("from" = Option<String>, Query, description = "The place that is left, for life events like a move"),
+        ("to" = Option<String>, Query, description = "The place that is moved to; the same as `place`"),
+        ("conditions" = Option<String>, Query, description = "Numbers of the conditions that hold, `0,2`; all steps if absent"),
         ("on" = Option<String>, Query, description = "The date the answer is for, ISO 8601; today if absent"),
         ("at" = Option<String>, Query, description = "The time of day in Europe/Berlin, `10:30`; now if absent"),
         ("lang" = Option<String>, Query, description = "Language asked for, `de-x-leicht` for Leichte Sprache; `de` if absent"),
@@ -41,7 +44,12 @@ pub(crate) async fn answers(
 /// # Errors
 /// Words over the limit; neither words nor an entry.
 fn checked(request: AnswersRequest) -> Result<AnswersRequest, Problem> {
-    for (name, text) in [("q", Some(&request.q)), ("place", request.place.as_ref())] {
+    for (name, text) in [
+        ("q", Some(&request.q)),
+        ("place", request.place.as_ref()),
+        ("from", request.from.as_ref()),
+        ("to", request.to.as_ref()),
+    ] {
         if text.is_some_and(|text| text.chars().count() > QUERY_CHARS_MAX) {
             return Err(Problem::invalid(format!("{name}: longer than {QUERY_CHARS_MAX} characters")));
         }

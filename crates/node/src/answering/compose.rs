@@ -34,6 +34,8 @@ pub(crate) const OFFICES_SHOWN_MAX: usize = 20;
 pub(super) struct Made {
     pub answer: Answer,
     pub made_of: Vec<(OrgId, EntryId)>,
+    /// The first of them, as it stands on the day of the question.
+    pub entry: Entry,
 }
 
 /// An entry that an answer is made of.
@@ -289,7 +291,8 @@ fn made(
         remark: first.and_then(|source| remark(shared, question, source, speaks)),
         ..Answer::default()
     };
-    Ok(Made { answer, made_of: sources.iter().map(|source| (source.organisation, source.id)).collect() })
+    let entry = first.map(|source| source.entry.clone()).unwrap_or_default();
+    Ok(Made { answer, entry, made_of: sources.iter().map(|source| (source.organisation, source.id)).collect() })
 }
 
 /// What the agreement with the town allows; without a place that with the owner of the first entry.

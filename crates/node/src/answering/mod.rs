@@ -24,6 +24,9 @@ mod compose;
 pub(crate) mod matters;
 mod offices;
 mod responsible;
+mod steps;
+
+use steps::Ways;
 
 /// Composed answers if nobody says otherwise.
 const ANSWERS_DEFAULT: usize = 3;
@@ -83,29 +86,30 @@ pub(crate) fn answers(shared: &Shared, request: &AnswersRequest) -> Result<Answe
     let now = clock::now();
     let at = when(request, now)?;
     let mut result = AnswersResult { at: at.strftime("%Y-%m-%dT%H:%M").to_string(), ..AnswersResult::default() };
-    let mut place = None;
-    if let Some(text) = request.place.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        let found = places::asked(shared, text, Some(at.date()))?;
-        let Some(filter) = found.only else {
-            result.places = found.candidates;
-            result.took_ms = searching::milliseconds(started);
-            return Ok(result);
+    let there = request.to.as_deref().or(request.place.as_deref());
+    let (question, place) = match question(shared, there, at, now, language)? {
+        Located::There(question, place) => (*question, place),
+        Located::Ambiguous(places) => return Ok(AnswersResult { places, ..result }),
+    };
+    let from =
+        match request.from.as_deref().map(|from| self::question(shared, Some(from), at, now, language)).transpose()? {
+            Some(Located::There(question, place)) => {
+                result.from = place;
+                Some(*question)
+            }
+            Some(Located::Ambiguous(places)) => return Ok(AnswersResult { places, ..result }),
+            None => None,
         };
-        result.place = found.candidates.into_iter().next();
-        place = Some((filter.clone(), meant(filter, result.place.as_ref())));
-    }
-    let (filter, place) = place.unzip();
-    let speakers = filter.as_ref().map(|place| speakers(shared, place)).unwrap_or_default();
-    let moment = dates::instant(at);
-    let question = Question { place, filter, at, moment, now, language, speakers };
+    result.place = place;
+    let conditions = request.conditions.as_deref().map(conditions).transpose()?;
     result.town = question.place.as_ref().map(|place| town(shared, place, &question)).transpose()?.flatten();
-    result.notices = noticing::at(shared, question.filter.as_ref(), None, language, moment, false)?;
+    result.notices = noticing::at(shared, question.filter.as_ref(), None, language, question.moment, false)?;
     result.left = question.filter.as_ref().map(|place| searching::left(shared, place)).unwrap_or_default();
     let mut ids: Vec<(EntryId, Option<OrgId>)> = Vec::new();
     if let Some(id) = request.id.as_deref().filter(|id| !id.is_empty()) {
         ids.push((short::entry_id(shared, id)?, None));
     } else {
-        let found = searching::search(shared, &search_for(request, &question), false)?;
+        let found = searching::search(shared, &search_for(request, there, &question), false)?;
         (result.hits, result.total, result.completeness) = (found.hits, found.total, found.completeness);
         for hit in &result.hits {
             // Nothing is composed of what nobody keeps up to date any more.
@@ -122,7 +126,12 @@ pub(crate) fn answers(shared: &Shared, request: &AnswersRequest) -> Result<Answe
         }
         let Some(composed) = compose::answer(shared, &question, &id, organisation.as_ref(), &told)? else { continue };
         told.extend(composed.made_of);
-        result.answers.push(composed.answer);
+        let mut answer = composed.answer;
+        if answer.kind == Kind::LifeEvent.as_str() {
+            let ways = Ways { from: from.as_ref(), to: &question, conditions: conditions.as_deref() };
+            steps::add(shared, &ways, &composed.entry, &mut answer)?;
+        }
+        result.answers.push(answer);
     }
     if request.id.is_some() && result.answers.is_empty() {
         return Err(NodeError::NotFound(format!(
@@ -134,6 +143,45 @@ pub(crate) fn answers(shared: &Shared, request: &AnswersRequest) -> Result<Answe
     result.hits.retain(|hit| !shown.contains(&hit.id));
     result.took_ms = searching::milliseconds(started);
     Ok(result)
+}
+
+/// A place as somebody typed it, and the question there.
+enum Located<'a> {
+    /// One place, or none was typed.
+    There(Box<Question<'a>>, Option<PlaceInfo>),
+    /// It may mean all these.
+    Ambiguous(Vec<PlaceInfo>),
+}
+
+/// The question at a place.
+fn question<'a>(
+    shared: &Shared,
+    place: Option<&str>,
+    at: DateTime,
+    now: u64,
+    language: &'a str,
+) -> Result<Located<'a>, NodeError> {
+    let mut shown = None;
+    let mut located = None;
+    if let Some(text) = place.map(str::trim).filter(|text| !text.is_empty()) {
+        let found = places::asked(shared, text, Some(at.date()))?;
+        let Some(filter) = found.only else { return Ok(Located::Ambiguous(found.candidates)) };
+        shown = found.candidates.into_iter().next();
+        located = Some((filter.clone(), meant(filter, shown.as_ref())));
+    }
+    let (filter, place) = located.unzip();
+    let speakers = filter.as_ref().map(|place| speakers(shared, place)).unwrap_or_default();
+    let question = Question { place, filter, at, moment: dates::instant(at), now, language, speakers };
+    Ok(Located::There(Box::new(question), shown))
+}
+
+/// The numbers of conditions that hold, `0,2`; an empty text is none of them.
+fn conditions(text: &str) -> Result<Vec<usize>, NodeError> {
+    let wrong = |part: &str| {
+        NodeError::Invalid(format!("conditions: {part:?} is no number of a condition; write them like 0,2"))
+    };
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().map_err(|_| wrong(part))).collect()
 }
 
 /// Entries that stand in the answers already: what they are made of, the records that name an office, and the offices.
@@ -149,10 +197,10 @@ fn shown(result: &AnswersResult, told: &[(OrgId, EntryId)]) -> BTreeSet<String> 
 }
 
 /// The search that finds what may answer.
-fn search_for(request: &AnswersRequest, question: &Question<'_>) -> SearchRequest {
+fn search_for(request: &AnswersRequest, place: Option<&str>, question: &Question<'_>) -> SearchRequest {
     SearchRequest {
         q: request.q.clone(),
-        place: request.place.clone(),
+        place: place.map(str::to_owned),
         on: Some(question.at.date().to_string()),
         limit: Some(HITS),
         lang: Some(question.language.to_owned()),

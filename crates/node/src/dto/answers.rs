@@ -17,6 +17,12 @@ pub struct AnswersRequest {
     pub id: Option<String>,
     /// Name, postal code, AGS or ARS.
     pub place: Option<String>,
+    /// The place that is left, for life events like a move.
+    pub from: Option<String>,
+    /// The place that is moved to; the same as `place`.
+    pub to: Option<String>,
+    /// Numbers of the conditions that hold, `0,2`: steps that depend on others are left out. Absent: all steps are told.
+    pub conditions: Option<String>,
     /// The date the answer is for, ISO 8601; today if absent.
     pub on: Option<String>,
     /// The time of day the answer is for, `10:30` in Europe/Berlin; now if absent.
@@ -32,6 +38,9 @@ pub struct AnswersRequest {
 pub struct AnswersResult {
     /// The place the answers are for; absent if none was asked for or it was ambiguous.
     pub place: Option<PlaceInfo>,
+    /// The place that is left, if one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PlaceInfo>,
     /// The places it may mean, when there are several: nothing was chosen, and nothing is answered.
     pub places: Vec<PlaceInfo>,
     /// Local date and time (Europe/Berlin) the answers are for, `2026-11-28T10:30`.
@@ -134,6 +143,13 @@ pub struct Answer {
     pub freshness: String,
     /// Languages that any of the texts is in.
     pub languages: Vec<String>,
+    /// Of a life event: what to ask the caller first, at most five questions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionInfo>,
+    /// Of a life event: what is to be done, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub steps: Vec<StepInfo>,
     /// Entries of the same owners about the same matter that are answers of their own.
     pub related: Vec<RelatedInfo>,
     /// Set where the entry is not the word of whoever speaks for the place.
@@ -318,4 +334,47 @@ pub struct RelatedInfo {
     pub title: String,
     /// Whose it is.
     pub organisation: OrganisationInfo,
+}
+
+/// A condition that steps depend on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ConditionInfo {
+    /// Its number, from 0.
+    pub n: usize,
+    /// What has to hold: `Sie haben einen Hund`.
+    pub text: String,
+}
+
+/// One step of a life event.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct StepInfo {
+    /// What is to be done.
+    pub title: String,
+    /// `from` (at the place that is left), `to` or `none`.
+    pub place: String,
+    /// The place it is done at.
+    pub ars: Option<String>,
+    /// Within so many days.
+    pub deadline_days: Option<i64>,
+    /// What it depends on.
+    pub condition: Option<String>,
+    /// The number of that condition, if it is among those asked.
+    pub asked: Option<usize>,
+    /// `answered`, `stale` (answered by a stale entry), `gone` (its entry is not there any more, or of nobody who speaks for the
+    /// place), `place_missing`, `provider` (somebody outside the administration) or `text`.
+    pub state: String,
+    /// The answer to it.
+    #[schema(no_recursion)]
+    pub answer: Option<Box<Answer>>,
+    /// Somebody outside the administration.
+    pub provider: Option<ProviderInfo>,
+}
+
+/// Somebody outside the administration; kept by the organisation whose life event it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderInfo {
+    /// Its name.
+    pub name: String,
+    /// Its address on the web.
+    pub url: Option<String>,
 }

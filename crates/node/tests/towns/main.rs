@@ -5,6 +5,7 @@ mod answers;
 mod counts;
 mod dial;
 mod imports;
+mod life_events;
 mod moving;
 mod network;
 mod places;
