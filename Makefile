@@ -8,7 +8,8 @@ SEEDS ?= 1000
 KILL_ROUNDS ?= 100
 FUZZ_SECONDS ?= 60
 
-.PHONY: help tools build release demo test lint deny audit bench bench-hostile soak fuzz join-drill recover-drill clean
+.PHONY: help tools build release demo test lint deny audit bench bench-hostile bench-repair bench-world bench-regions \
+	soak soak-seeds mutants fuzz join-drill recover-drill clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -45,15 +46,37 @@ audit: ## known vulnerabilities (needs the advisory database)
 
 bench: release ## our figures; beside the other systems' where ORTSNETZ_PEERS leads to their scripts
 	python3 scripts/bench.py
+	$(MAKE) bench-repair
+	$(MAKE) bench-world
 
 bench-hostile: release ## what others wait, and the memory, while a partner attacks; beside the same in peace
 	ORTSNETZ_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/ortsnetz \
 		cargo bench --locked -p ortsnetz-tests --bench hostile
 
-soak: release ## 20,000 simulator seeds, and 500 rounds of kill -9 against the release binary
+bench-repair: release ## round trips and bytes until a missing or altered record is mended
+	ORTSNETZ_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/ortsnetz \
+		cargo bench --locked -p ortsnetz-tests --bench repair
+
+bench-world: release ## one node with 30 to 500 idle partners of 4,000 entries each: memory, CPU, start, search; keeps its world
+	ORTSNETZ_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/ortsnetz \
+		cargo bench --locked -p ortsnetz-tests --bench world
+
+bench-regions: ## 111 to 1,010 engines with hubs that relay, in the simulator (docs/scale.md)
+	cargo bench --locked -p ortsnetz-sync --bench regions
+
+DURATION ?= 7200
+soak: release ## DURATION seconds (7200) of real daemons under all faults at once; nothing lost, leaked, or grown
+	ORTSNETZ_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/ortsnetz DURATION=$(DURATION) \
+		cargo bench --locked -p ortsnetz-tests --bench soak
+
+soak-seeds: release ## 20,000 simulator seeds, and 500 rounds of kill -9 against the release binary
 	ORTSNETZ_SIM_SEEDS=20000 scripts/test.sh --release --locked -p ortsnetz-sync --test sim -- --nocapture
 	ORTSNETZ_KILL_ROUNDS=500 scripts/test.sh --release --locked -p ortsnetz-tests --test faults \
 		kill_at_any_moment -- --nocapture
+
+mutants: ## changes trust and sync line by line, to see which changes no test notices (docs/testing.md); takes hours
+	@command -v cargo-mutants >/dev/null || { echo "install it with: cargo install --locked cargo-mutants"; exit 1; }
+	cargo mutants -p $(or $(CRATE),ortsnetz-trust) $(MUTANTS_ARGS)
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/tools.sh fuzz

@@ -38,6 +38,8 @@ pub struct Town {
     /// What opens its recovery sheet; empty for a further node.
     pub passphrase: String,
     port: u16,
+    /// Where partners are told to dial it, if not where it listens.
+    told: Option<u16>,
     child: Option<Child>,
     agent: ureq::Agent,
 }
@@ -110,7 +112,7 @@ impl Town {
             .into();
         let (organisation, node, passphrase) = (String::new(), String::new(), String::new());
         let (name, ars) = (name.to_owned(), ars.to_owned());
-        Self { name, ars, dir, organisation, node, passphrase, port: free_port(), child: None, agent }
+        Self { name, ars, dir, organisation, node, passphrase, port: free_port(), told: None, child: None, agent }
     }
 
     /// Starts the daemon where partners reach it, always at the same port, and waits until it answers. It never
@@ -147,11 +149,11 @@ impl Town {
         // A killed daemon leaves its old address behind.
         let _ = fs::remove_file(self.dir.join("http.addr"));
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let peers = format!("/ip4/127.0.0.1/tcp/{port}");
+        let [peers, told] = [port, self.told.unwrap_or(port)].map(|port| format!("/ip4/127.0.0.1/tcp/{port}"));
         let mut command = self.command();
         command
             .args(["run", "--while-stdin-is-open", "--http", "127.0.0.1:0"])
-            .args(["--listen", &peers, "--advertise", &peers])
+            .args(["--listen", &peers, "--advertise", &told])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log);
@@ -181,10 +183,11 @@ impl Town {
         names.filter(|name| name.contains("broken") || name == "damaged").collect()
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends the daemon a signal: `STOP` freezes it where it is, `CONT` lets it go on.
+    pub fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill runs");
-        assert!(status.success(), "{} could not be told to stop", self.name);
+        assert!(status.success(), "{} could not be sent a signal", self.name);
     }
 
     fn wait(&mut self) -> ExitStatus {
@@ -204,12 +207,27 @@ impl Town {
         format!("/ip4/127.0.0.1/tcp/{}", self.port)
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From the next start on partners are told to dial this port, where somebody leads them on.
+    pub fn told_at(&mut self, port: u16) {
+        self.told = Some(port);
+    }
+
     /// The most memory its daemon ever had, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells the peak");
         let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
         kib * 1024
+    }
+
+    /// Whether its process has not ended by itself.
+    pub fn still_runs(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none()))
     }
 
     /// Whether it was started and not stopped.

@@ -22,6 +22,9 @@ impl World {
         let serial = newest.map(|((_, serial), _)| *serial);
         let drafts = newest.is_none();
         let may = |machine: usize| {
+            if self.stolen.contains_key(&machine) {
+                return false;
+            }
             let organisation = self.machines[machine].organisation;
             organisation == feed.organisation || !drafts && self.could_read(feed, &organisation, serial)
         };
@@ -54,7 +57,8 @@ impl World {
         for feed in self.published_feeds() {
             let readers = self.readers(&feed);
             let publisher = *readers.first().expect("somebody reads");
-            let publisher = self.machines.iter().position(|m| self.is_publisher(m, &feed)).unwrap_or(publisher);
+            let mut known = (0..self.machines.len()).filter(|machine| !self.stolen.contains_key(machine));
+            let publisher = known.find(|m| self.is_publisher(&self.machines[*m], &feed)).unwrap_or(publisher);
             let Some(expected) = self.engine(publisher).feed(&feed) else {
                 let promises = self.promises.iter().filter(|promise| promise.feed == feed);
                 assert!(promises.clone().all(|promise| self.cannot_come_back(promise)), "a publisher holds its feed");

@@ -16,24 +16,39 @@ fn seeds() -> u64 {
 
 fn share(part: u64) {
     if let Some(seed) = std::env::var("ORTSNETZ_SIM_SEED").ok().and_then(|text| text.parse().ok()) {
-        if part == 0 {
-            run(seed);
+        match part {
+            0 => drop(run(seed)),
+            1 => drop(revoking(seed)),
+            _ => {}
         }
         return;
     }
-    let mut failed = Vec::new();
+    let (mut failed, mut revoked) = (Vec::new(), Vec::new());
     for seed in (0..seeds()).filter(|seed| seed % PARTS == part) {
         if catch_unwind(AssertUnwindSafe(|| run(seed))).is_err() {
             failed.push(seed);
         }
+        if seed % REVOKED_EVERY < PARTS && catch_unwind(AssertUnwindSafe(|| revoking(seed))).is_err() {
+            revoked.push(seed);
+        }
         if seed / PARTS % TOLD_EVERY == TOLD_EVERY - 1 {
-            eprintln!("simulator: seed {seed} of {}, {} failed in this part", seeds(), failed.len());
+            eprintln!(
+                "simulator: seed {seed} of {}, {} failed in this part, {} with a stolen machine",
+                seeds(),
+                failed.len(),
+                revoked.len()
+            );
         }
     }
-    assert!(failed.is_empty(), "run again with ORTSNETZ_SIM_SEED=n: {failed:?}");
+    assert!(
+        failed.is_empty() && revoked.is_empty(),
+        "run again with ORTSNETZ_SIM_SEED=n: {failed:?} in part 0, {revoked:?} with a stolen machine in part 1"
+    );
 }
 
 const PARTS: u64 = 4;
+/// In each so many seeds, one of each part runs once more with a machine that is stolen.
+const REVOKED_EVERY: u64 = 16;
 /// Seeds of a part between two lines of progress, seen with `--nocapture`.
 const TOLD_EVERY: u64 = 500;
 
@@ -73,14 +88,53 @@ fn seeds_that_failed_once() {
 fn equal_seeds_are_equal_runs() {
     for seed in [3, 14, 159] {
         assert_eq!(run(seed), run(seed), "seed {seed}");
+        assert_eq!(revoking(seed), revoking(seed), "seed {seed} with a stolen machine");
     }
+    assert_ne!(run(3), run(14));
 }
 
 /// One run. Returns the hash of everything that was received, and when.
 pub fn run(seed: u64) -> [u8; 32] {
     let mut world = build(seed);
-    let backups = chaos(&mut world);
-    heal(&mut world, &backups);
+    chaos(&mut world, None);
+    heal(&mut world);
+    right(&mut world)
+}
+
+/// One run in which a town hall has a laptop and an annex, and somewhen takes the certificate of the laptop back: it drafts on,
+/// knowing or not, and whatever else goes wrong with the others. Returns the hash as [`run`] does.
+pub fn revoking(seed: u64) -> [u8; 32] {
+    let mut world = build(seed);
+    let town = world.rng.random_range(0..world.towns.len());
+    let (laptop, annex) = (world.second(town, "laptop"), world.second(town, "annex"));
+    world.run(5000);
+    let at = world.rng.random_range(0..20);
+    chaos(&mut world, Some(Theft { town, laptop, at }));
+    heal(&mut world);
+    let hash = right(&mut world);
+    if world.stolen.contains_key(&laptop) {
+        let (organisation, node) = (world.towns[town].id, world.machines[laptop].node());
+        for machine in [world.towns[town].machines[0], annex, laptop] {
+            let known = &world.machines[machine].disk.identities[&organisation];
+            assert!(known.is_revoked(&node), "{} does not know of the theft", world.machines[machine].name);
+        }
+        let drafts = world.drafts(laptop);
+        let held = |machine: usize| world.live(machine, &drafts);
+        assert_eq!(held(world.towns[town].machines[0]), held(annex), "drafts end differently");
+    }
+    hash
+}
+
+/// Who is stolen from whom, in which round.
+#[derive(Clone, Copy)]
+struct Theft {
+    town: usize,
+    laptop: usize,
+    at: u64,
+}
+
+/// Time goes by in peace; then all must be well.
+fn right(world: &mut World) -> [u8; 32] {
     world.run(12 * MINUTE);
     world.assert_private();
     world.assert_converged();
@@ -115,7 +169,7 @@ fn build(seed: u64) -> World {
 /// A machine whose disk went back, and what it knew then.
 type Backups = Vec<(usize, crate::disk::Disk)>;
 
-fn chaos(world: &mut World) -> Backups {
+fn chaos(world: &mut World, theft: Option<Theft>) {
     let mut backups = Backups::new();
     let mut feeds: Vec<_> =
         (0..world.towns.len()).map(|town| (world.towns[town].machines[0], world.feed(town, "public"))).collect();
@@ -127,7 +181,10 @@ fn chaos(world: &mut World) -> Backups {
         let relay = world.rng.random_bool(0.5);
         feeds.push((world.towns[0].machines[0], world.share(owner, "some", &[reader], relay)));
     }
-    for _ in 0..world.rng.random_range(10..40) {
+    for round in 0..world.rng.random_range(10..40) {
+        if let Some(theft) = theft.filter(|theft| theft.at <= round) {
+            steal(world, theft);
+        }
         let machine = world.rng.random_range(0..world.machines.len());
         match world.rng.random_range(0..100) {
             0..=39 => publish(world, &feeds),
@@ -170,7 +227,21 @@ fn chaos(world: &mut World) -> Backups {
         let time = world.rng.random_range(0..20_000);
         world.run(time);
     }
-    backups
+}
+
+/// The laptop is gone, and its town hall takes its certificate back, once it runs. What the hall never heard of is lost.
+fn steal(world: &mut World, Theft { town, laptop, .. }: Theft) {
+    let hall = world.towns[town].machines[0];
+    if world.stolen.contains_key(&laptop) || world.machines[hall].engine.is_none() || world.machines[hall].full {
+        return;
+    }
+    let drafts = world.drafts(laptop);
+    world.revoke(town, laptop, hall);
+    let held = world.machines[hall].disk.records.clone();
+    world.promises.retain(|promise| {
+        let newest = held.get(&(promise.feed, promise.entry));
+        promise.feed != drafts || newest.is_some_and(|signed| signed.record().position >= promise.position)
+    });
 }
 
 /// The machine of town 0 that states and publishes, if it runs.
@@ -297,7 +368,7 @@ fn damage(world: &mut World, machine: usize) {
     forget(world);
 }
 
-fn heal(world: &mut World, _backups: &Backups) {
+fn heal(world: &mut World) {
     (world.duplicates, world.drops) = (false, false);
     for machine in 0..world.machines.len() {
         world.lie(machine, None);
@@ -309,6 +380,9 @@ fn heal(world: &mut World, _backups: &Backups) {
     for town in 0..world.towns.len() {
         // What was stated and lost with a disk before anybody else heard of it is stated again.
         world.state_all(town, Vec::new());
+    }
+    for machine in 0..world.machines.len() {
+        world.conclude_again(machine);
     }
     world.heal();
 }

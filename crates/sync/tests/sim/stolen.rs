@@ -4,6 +4,7 @@ use ortsnetz_model::{EntryId, FeedId, Position};
 use ortsnetz_sync::limits::BLOCKED_MS;
 use ortsnetz_sync::wire::{Message, PageKind, WireItem};
 use ortsnetz_sync::{Alarm, Event, Item};
+use ortsnetz_trust::identity::FINAL_TERM;
 use ortsnetz_trust::record::draft_feed;
 use ortsnetz_trust::{Body, NodeKey, Record, Signed, SignedRecord};
 
@@ -31,14 +32,42 @@ fn state_at(world: &mut World, town: usize, machine: usize, statements: Vec<Sign
     world.tell(machine, event);
 }
 
-/// The town's root key takes the certificate of a machine back, at another one.
-fn revoke(world: &mut World, town: usize, lost: usize, at: usize) {
-    let (root, node) = (world.towns[town].root.clone(), world.machines[lost].node());
-    let statements = world.towns[town].identity.revoke(node, world.now, &root).expect("root may");
-    state_at(world, town, at, statements);
-    world.machines[at].root = Some(root);
-    let feed = draft_feed(world.towns[town].id, &node);
-    world.tell(at, Event::Conclude { feed });
+impl World {
+    /// The town's root key takes the certificate of a machine back, at another one.
+    pub fn revoke(&mut self, town: usize, lost: usize, at: usize) {
+        let (root, node) = (self.towns[town].root.clone(), self.machines[lost].node());
+        let statements = self.towns[town].identity.revoke(node, self.now, &root).expect("root may");
+        state_at(self, town, at, statements);
+        self.machines[at].root = Some(root);
+        self.stolen.insert(lost, town);
+        self.towns[town].machines.retain(|machine| *machine != lost);
+        let feed = draft_feed(self.towns[town].id, &node);
+        self.tell(at, Event::Conclude { feed });
+    }
+
+    /// Who has the root key concludes the drafts of revoked machines, as long as that is not on its disk.
+    pub fn conclude_again(&mut self, machine: usize) {
+        if self.machines[machine].root.is_none() {
+            return;
+        }
+        for (lost, town) in self.stolen.clone() {
+            let feed = draft_feed(self.towns[town].id, &self.machines[lost].node());
+            let marker = self.machines[machine].disk.markers.get(&feed);
+            let concluded = marker.is_some_and(|marker| marker.record().position.term == FINAL_TERM);
+            if self.towns[town].id == self.machines[machine].organisation && !concluded {
+                self.tell(machine, Event::Conclude { feed });
+            }
+        }
+    }
+
+    /// Whether one of these machines was stolen, and this one knows it.
+    pub fn knows_stolen(&self, machine: usize, other: usize) -> bool {
+        let lost = [machine, other].into_iter().find(|machine| self.stolen.contains_key(machine));
+        lost.is_some_and(|lost| {
+            let known = self.machines[machine].disk.identities.get(&self.machines[lost].organisation);
+            known.is_some_and(|known| known.is_revoked(&self.machines[lost].node()))
+        })
+    }
 }
 
 /// A record as its thief signs it, wherever it likes, with its change.
@@ -104,7 +133,7 @@ fn nothing_of_a_stolen_publisher_counts_after_the_revocation_wherever_it_says_th
     let term = world.towns[town].identity.appoint(node, world.now, &root).expect("root may");
     state_at(&mut world, town, hall, vec![term]);
     world.run(5_000);
-    revoke(&mut world, town, stolen, hall);
+    world.revoke(town, stolen, hall);
     world.mend(hall, bonn);
     world.run(10 * MINUTE);
     let right = |world: &World, machine: usize| {
@@ -167,7 +196,7 @@ fn a_thief_that_contradicts_what_stands_stops_no_feed() {
     let term = world.towns[0].identity.appoint(node, world.now, &root).expect("root may");
     state_at(&mut world, 0, hall, vec![term]);
     world.run(5_000);
-    revoke(&mut world, 0, stolen, hall);
+    world.revoke(0, stolen, hall);
     world.run(MINUTE);
     // A reader whose tree is not whole takes what a relay gives: there it could be believed.
     let key = world.machines[stolen].key.clone();
@@ -203,7 +232,7 @@ fn drafts_of_a_lost_laptop_end_with_what_root_knew() {
     world.edit(laptop, drafts, known, "verfälscht");
     world.run(MINUTE);
     assert_eq!(says(&world, annex, drafts, late).as_deref(), Some("danach"));
-    revoke(&mut world, 0, laptop, hall);
+    world.revoke(0, laptop, hall);
     world.run(MINUTE);
     world.heal();
     world.run(10 * MINUTE);

@@ -78,6 +78,8 @@ pub struct World {
     pub promises: Vec<Promise>,
     /// Machines whose disk was set back.
     pub set_back: BTreeSet<usize>,
+    /// Machines whose certificate was taken back, with the town they belonged to.
+    pub stolen: BTreeMap<usize, usize>,
     pub compared: BTreeMap<OpId, Result<Vec<ortsnetz_sync::Comparison>, ortsnetz_sync::CompareError>>,
     pub refused: Vec<ortsnetz_sync::PublishError>,
     /// Bytes and frames sent, by machine.
@@ -111,6 +113,7 @@ impl World {
             lists: BTreeMap::new(),
             promises: Vec::new(),
             set_back: BTreeSet::new(),
+            stolen: BTreeMap::new(),
             compared: BTreeMap::new(),
             refused: Vec::new(),
             sent: Vec::new(),
@@ -330,6 +333,7 @@ impl World {
         let seed = self.rng.next_u64();
         self.machines[machine].start(self.now, seed);
         self.drain(machine);
+        self.conclude_again(machine);
         let lines: Vec<_> = self.lines.keys().copied().filter(|(a, b)| *a == machine || *b == machine).collect();
         for (a, b) in lines {
             let delay = self.rng.random_range(1..2000);
@@ -650,6 +654,9 @@ impl World {
                 for done in &published {
                     let told = self.machines[machine].applied.contains(&(done.feed, done.entry));
                     assert!(told, "published is answered before it can be read: {:?}", done.entry);
+                }
+                if self.stolen.contains_key(&machine) {
+                    return;
                 }
                 let town = self.towns.iter().position(|town| town.machines.contains(&machine)).unwrap_or_default();
                 self.promises.extend(published.into_iter().map(|done| Promise {

@@ -43,6 +43,10 @@ impl World {
         if self.has_parted(a, b) && self.has_parted(b, a) {
             return;
         }
+        // Nor does anybody dial a machine whose certificate was taken back, once both know it.
+        if self.knows_stolen(a, b) && self.knows_stolen(b, a) {
+            return;
+        }
         let Some(line) = self.lines.get_mut(&(a.min(b), a.max(b))) else { return };
         if line.cut || line.up.is_some() {
             return;
