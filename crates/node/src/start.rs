@@ -14,6 +14,7 @@ use ortsnetz_trust::record::{SignedRecord, draft_feed};
 use ortsnetz_trust::sheet::{Sheet, WORK_FACTOR};
 use ortsnetz_trust::statement::OrganisationKind;
 use ortsnetz_trust::{NodeKey, RootKey, words};
+use rayon::prelude::*;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::backups;
@@ -32,7 +33,7 @@ use crate::partners;
 use crate::purging;
 use crate::rows::{self, INTRODUCED};
 use crate::searching::Search;
-use crate::shared::{Own, Shared};
+use crate::shared::{Own, Shared, lock};
 use crate::sheets;
 use crate::storing::FROZEN;
 
@@ -311,6 +312,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let starting = shared.clone();
     let advertise = config.advertise;
     tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
+        // Before anything that takes a while with many partners: they dial already.
+        partners::apply_allow_list(&starting)?;
         for told in [partners::tell_addresses(&starting, &advertise), partners::keep_chains(&starting)] {
             match told {
                 Err(error) if starting.store.room().is_err() => {
@@ -461,14 +464,16 @@ fn snapshot(store: &Store, identities: &BTreeMap<OrgId, Arc<Identity>>) -> Resul
     for identity in identities.values() {
         snapshot.organisation(identity.clone());
     }
-    store.records(None, &mut |row| {
-        match SignedRecord::from_bytes(&row.bytes) {
-            Ok(signed) => snapshot.record(signed.record()),
-            Err(error) => tracing::error!(entry = %row.entry, %error, "a stored record cannot be read"),
-        }
-        true
+    let feeds = store.feeds()?;
+    // Most of the start of a large node, so on all cores; each part is packed before the next is begun.
+    let joined = Mutex::new(snapshot);
+    feeds.par_iter().try_for_each(|feed| {
+        let part = records_of(store, feed)?;
+        lock(&joined).join(part);
+        Ok::<(), NodeError>(())
     })?;
-    for feed in store.feeds()? {
+    let mut snapshot = joined.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for feed in feeds {
         for (_, bytes) in store.markers(&feed)? {
             if let Ok(signed) = SignedRecord::from_bytes(&bytes) {
                 snapshot.record(signed.record());
@@ -499,6 +504,19 @@ fn snapshot(store: &Store, identities: &BTreeMap<OrgId, Arc<Identity>>) -> Resul
         }
     }
     Ok(snapshot)
+}
+
+/// The rows of one feed.
+fn records_of(store: &Store, feed: &FeedId) -> Result<Snapshot, NodeError> {
+    let mut part = Snapshot::default();
+    store.records(Some(feed), &mut |row| {
+        match SignedRecord::from_bytes(&row.bytes) {
+            Ok(signed) => part.record(signed.record()),
+            Err(error) => tracing::error!(entry = %row.entry, %error, "a stored record cannot be read"),
+        }
+        true
+    })?;
+    Ok(part)
 }
 
 fn node_id(bytes: &[u8]) -> Option<NodeId> {

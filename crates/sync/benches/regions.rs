@@ -9,7 +9,7 @@
 #[path = "../tests/regions/world.rs"]
 mod world;
 
-use world::{Shape, Spread, World};
+use world::{Shape, Spread, Traffic, World};
 
 /// Shapes measured if nobody says otherwise: 111, 310, 1,010 engines in three levels, and 1,000 in two.
 const SHAPES: &str = "1x10x10,2x6x25,2x12x41,20x0x49";
@@ -39,6 +39,9 @@ fn main() {
             (0..EDITS).map(|edit| world.edit(engines - 1 - edit * engines / EDITS / 2)).collect();
         world.assert_converged();
         assert!(spreads.iter().all(|spread| spread.readers == engines), "somebody never read an edit");
+        world.traffic = Traffic::default();
+        world.run(60_000);
+        assert_eq!(world.traffic.frames, 0, "somebody talks although nothing is new");
         let most = |what: fn(&Spread) -> u64| spreads.iter().map(what).max().unwrap_or_default();
         let mean = |what: fn(&Spread) -> u64| spreads.iter().map(what).sum::<u64>() as f64 / EDITS as f64;
         println!(

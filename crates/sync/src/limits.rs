@@ -159,3 +159,6 @@ pub const ANNOUNCE_MS: u64 = 2_000;
 pub const REMEMBER_MS: u64 = 5_000;
 /// That a peer and we are in sync is told when it becomes so, and while both go on changing at most this often.
 pub const IN_SYNC_MS: u64 = 60_000;
+
+/// Whether a frame left both in sync is looked at this often at most: the time told when a connection ends is as exact.
+pub const SEEN_MS: u64 = 1_000;

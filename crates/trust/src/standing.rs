@@ -91,11 +91,6 @@ impl Directory {
         self.known.get(organisation)
     }
 
-    /// How an organisation stands to us; `None` if it is unknown.
-    pub fn standing(&self, organisation: &OrgId) -> Option<Standing> {
-        self.known.get(organisation).map(|known| known.standing)
-    }
-
     /// What weight the organisation's word has for this place. A claim reaches down: a county speaks for its
     /// municipalities, too (the most local answer still ranks first). Whoever is not confirmed never outranks a confirmed
     /// partner: against its claim to the very same place an introduction counts for nothing.
@@ -245,7 +240,11 @@ mod tests {
         stranger.claim = Some(place);
         all.insert(STRANGER, stranger.clone());
         assert!(all.speaks_for(&STRANGER, &place) && all.contested().is_empty());
-        all.insert(CENTRE, stranger);
+        // Another one who is introduced for another place takes nothing from it.
+        all.insert(CENTRE, Known { claim: Some(ars("053340004004")), ..stranger.clone() });
+        assert!(all.speaks_for(&STRANGER, &place) && all.speaks_for(&CENTRE, &ars("053340004004")));
+        all.insert(CENTRE, stranger.clone());
+        assert_eq!(all.get(&CENTRE), Some(&stranger));
         assert!(!all.speaks_for(&STRANGER, &place) && !all.speaks_for(&CENTRE, &place));
         assert_eq!(all.contested().len(), 1);
     }
@@ -258,6 +257,9 @@ mod tests {
         centre.delegated = vec![(COUNTY, place)];
         all.insert(CENTRE, centre.clone());
         assert_eq!(all.voice(&CENTRE, &place), Voice::None, "the county does not own Bonn");
+        centre.delegated = vec![(BONN, ars("053820060060"))];
+        all.insert(CENTRE, centre.clone());
+        assert_eq!(all.voice(&CENTRE, &ars("053820060060")), Voice::None, "Bonn does not own Siegburg");
         centre.delegated.push((BONN, place));
         all.insert(CENTRE, centre);
         assert_eq!(all.voice(&CENTRE, &place), Voice::Delegated);

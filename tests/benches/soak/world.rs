@@ -330,7 +330,7 @@ impl World {
         }
         let number = self.next();
         let body = json!({ "kind": "service", "title": { "de": format!("{DRAFT_WORD} {number}") } });
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             ask(&self.towns[SIEGBURG], &mut self.counts, "draft", ("POST", "/entries", Some(body)));
         }
     }
@@ -463,9 +463,6 @@ impl World {
             town.stop();
         }
         self.check_bytes();
-        if let Some(disk) = &self.disk {
-            let _ = Command::new("umount").arg("-l").arg(disk).status();
-        }
         for what in ["publish", "request", "withdraw", "move", "redact", "import"] {
             assert!(self.counts.of(what, "acknowledged") > 0, "no {what} was acknowledged: this soak says nothing");
         }

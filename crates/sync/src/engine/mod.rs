@@ -160,7 +160,6 @@ impl Engine {
         };
         for (id, feed) in &mut engine.feeds {
             feed.offer = offer::feed_part(id, &feed.cursor, feed.list.0);
-            feed.index.pack();
         }
         let ids: Vec<_> = engine.feeds.keys().copied().collect();
         for id in ids {

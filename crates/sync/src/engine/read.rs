@@ -1,6 +1,6 @@
 //! Getting what others have more of: whom to ask, and what arrives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ortsnetz_model::{FeedId, NodeId};
 
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     pub(super) fn review_wishes(&mut self) {
-        let mut feeds: std::collections::BTreeSet<_> = std::mem::take(&mut self.wishes);
+        let mut feeds: BTreeSet<_> = std::mem::take(&mut self.wishes);
         feeds.extend(self.sessions.values().flat_map(|session| session.has.keys().copied()));
         for feed in feeds {
             self.review_wish(&feed);
@@ -82,9 +82,19 @@ impl Engine {
         for node in self.pipes.values().filter_map(|pipe| pipe.reading.as_ref()).map(|reading| reading.node) {
             *reading.entry(node).or_default() += 1;
         }
+        // Whom nothing more can be asked now: with thousands of wishes nobody looks through all of them for nothing.
+        let full = |node: &NodeId, reading: &BTreeMap<NodeId, usize>| {
+            reading.get(node).is_some_and(|feeds| *feeds >= READING_PER_PEER_MAX)
+        };
+        let able = self.sessions.values().filter(|session| session.open() && !session.behind.is_empty());
+        let mut able: BTreeSet<NodeId> = able.map(|session| session.peer.node).collect();
+        able.retain(|node| !full(node, &reading));
+        if able.is_empty() {
+            return;
+        }
         let feeds: Vec<_> = self.wishes.iter().copied().collect();
         for feed in feeds {
-            if reading.values().sum::<usize>() >= READING_FEEDS_MAX {
+            if able.is_empty() || reading.values().sum::<usize>() >= READING_FEEDS_MAX {
                 return;
             }
             let busy = self.pipes.get(&feed).is_some_and(|pipe| {
@@ -93,14 +103,16 @@ impl Engine {
             if busy || self.waits_for_chain(&feed.organisation) {
                 continue;
             }
-            let busy = |node: &NodeId| reading.get(node).is_some_and(|feeds| *feeds >= READING_PER_PEER_MAX);
-            let Some(node) = self.source_of(&feed).filter(|node| !busy(node)) else { continue };
+            let Some(node) = self.source_of(&feed).filter(|node| !full(node, &reading)) else { continue };
             let after = self.feeds.get(&feed).map_or(START, |held| held.cursor);
             let pipe = self.pipes.entry(feed).or_default();
             pipe.reading = Some(Reading { node, progress_at: self.now, next: after, all_here: false });
             self.send(&node, &Message::Get { feed, after }, Lane::Control);
             self.timers.set(self.now + REQUEST_MS, Timer::Feed(feed));
             *reading.entry(node).or_default() += 1;
+            if full(&node, &reading) {
+                able.remove(&node);
+            }
         }
     }
 

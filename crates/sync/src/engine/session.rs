@@ -12,7 +12,7 @@ use crate::alarm::Alarm;
 use crate::effect::{CloseReason, Effect, Lane, OfferHash};
 use crate::event::Peer;
 use crate::limits::{
-    BEAT_MS, BLOCKED_MS, DEAD_MS, FEEDS_PER_PEER_MAX, IN_SYNC_MS, OUTGOING_BYTES, REMEMBER_MS, UNKEPT_MAX,
+    BEAT_MS, BLOCKED_MS, DEAD_MS, FEEDS_PER_PEER_MAX, IN_SYNC_MS, OUTGOING_BYTES, REMEMBER_MS, SEEN_MS, UNKEPT_MAX,
     UNREAD_BYTES_MAX, WANTS_MAX,
 };
 use crate::wire::{ByeCode, Message, VERSION};
@@ -82,8 +82,10 @@ pub(super) struct Session {
     pub(super) returned: BTreeSet<FeedId>,
     /// When both were last seen to be in sync, as told outside.
     pub(super) last_sync_at: Option<u64>,
-    /// When the last frame of the peer left both in sync: told when the connection ends.
+    /// When a frame of the peer last left both in sync, as far as somebody looked: told when the connection ends.
     pub(super) seen_in_sync_at: Option<u64>,
+    /// Not looked for that before then.
+    pub(super) look_at: u64,
 }
 
 /// A chain on its way.
@@ -142,6 +144,7 @@ impl Session {
             returned: BTreeSet::new(),
             last_sync_at: None,
             seen_in_sync_at: None,
+            look_at: 0,
         }
     }
 
@@ -259,9 +262,17 @@ impl Engine {
             Ok(_) => {}
             Err(error) => self.misbehaved(&node, error.to_string()),
         }
-        let in_sync = self.sessions.get(&node).is_some_and(|session| session.open() && self.in_sync(session));
-        if in_sync && let Some(session) = self.sessions.get_mut(&node) {
-            session.seen_in_sync_at = Some(self.now);
+        self.look_in_sync(&node);
+    }
+
+    /// Notes whether both are in sync now, at most every [`SEEN_MS`]: with many feeds that is not for nothing.
+    fn look_in_sync(&mut self, node: &NodeId) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(node).filter(|session| session.look_at <= now) else { return };
+        session.look_at = now + SEEN_MS;
+        let in_sync = self.sessions.get(node).is_some_and(|session| session.open() && self.in_sync(session));
+        if in_sync && let Some(session) = self.sessions.get_mut(node) {
+            session.seen_in_sync_at = Some(now);
         }
     }
 

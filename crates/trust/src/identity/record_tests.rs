@@ -47,6 +47,7 @@ fn dates_hold_back_or_refuse() {
         town.identity.verify_record(&SignedRecord::sign(record, &town.node).unwrap(), now)
     };
     assert_eq!(verify(&|r| r.at = NOW - 1, NOW), Err(RecordError::BeforeCertificate { ms: 1 }));
+    assert_eq!(verify(&|r| r.at = NOW - 7, NOW), Err(RecordError::BeforeCertificate { ms: 7 }));
     assert!(!RecordError::BeforeCertificate { ms: 1 }.is_held());
     assert_eq!(verify(&|r| r.at = NOW + DAY, NOW), Ok(()));
     let ahead = verify(&|r| r.at = NOW + DAY + 1, NOW).unwrap_err();
@@ -58,6 +59,7 @@ fn dates_hold_back_or_refuse() {
     assert_eq!(verify(&|r| r.at = end, end), Ok(()));
     let late = verify(&|r| r.at = end + 1, end + 1).unwrap_err();
     assert_eq!(late, RecordError::Expired { ms: 1 });
+    assert_eq!(verify(&|r| r.at = end + 7, end + 7), Err(RecordError::Expired { ms: 7 }));
     assert!(late.is_held());
     assert_eq!(verify(&|_| (), end + DAY), Ok(()), "what was made in time stays readable");
 }
@@ -129,6 +131,13 @@ fn drafts_stand_in_the_feed_of_their_node() {
     // Without a certificate it is held, without a role refused.
     let before = Town::siegburg().identity;
     assert_eq!(before.verify_record(&good, NOW), Err(RecordError::NoCertificate { signer: laptop.id() }));
+    // Either role will do.
+    for roles in [Roles { admin: false, edit: true }, Roles { admin: true, edit: false }] {
+        let mut town = Town::siegburg();
+        let one = town.identity.certify(laptop.id(), roles, "Laptop".into(), vec![], NOW, &town.root).unwrap();
+        town.identity.take_in(one).unwrap();
+        assert_eq!(town.identity.verify_record(&good, NOW), Ok(()), "{roles:?}");
+    }
     let none = town.identity.certify(laptop.id(), Roles::default(), "Laptop".into(), vec![], NOW, &town.root).unwrap();
     town.identity.take_in(none).unwrap();
     assert_eq!(town.identity.verify_record(&good, NOW), Err(RecordError::NoRole { signer: laptop.id() }));
@@ -186,6 +195,14 @@ fn two_records_at_one_position_are_evidence_whoever_brings_it() {
     let evidence = Equivocation::of(&a, &b).unwrap();
     assert_eq!(Equivocation::of(&b, &a), Some(evidence.clone()));
     assert_eq!(town.identity.verify_equivocation(&evidence), Ok(()));
+    assert_eq!(evidence.position(), a.record().position);
+    let (first, second) = evidence.records();
+    assert!(first.bytes() < second.bytes());
+    // The same the other way round is not what `of` makes.
+    let turned: Equivocation = minicbor::decode(&minicbor::to_vec((second, first)).unwrap()).unwrap();
+    assert_eq!(town.identity.verify_equivocation(&turned), Err(RecordError::NoContradiction));
+    let none: Equivocation = minicbor::decode(&minicbor::to_vec((&a, &a)).unwrap()).unwrap();
+    assert_eq!(town.identity.verify_equivocation(&none), Err(RecordError::NoContradiction));
     assert_eq!(Equivocation::of(&a, &a), None);
     assert_eq!(Equivocation::of(&a, &SignedRecord::sign(town.publication(2), &town.node).unwrap()), None);
     assert!(Town::bonn().identity.verify_equivocation(&evidence).is_err());

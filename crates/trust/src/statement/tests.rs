@@ -179,3 +179,76 @@ proptest! {
         }
     }
 }
+
+/// Each rule of each kind, from both sides: what is allowed can be signed, and each single thing wrong is refused.
+#[test]
+fn each_rule_of_a_statement_holds_alone() {
+    fn check<S: Into<Statement> + Clone>(good: &S, wrong: &[(&str, fn(&mut S))]) {
+        assert!(Signed::new(good.clone(), &[&root()]).is_ok());
+        for (what, spoil) in wrong {
+            let mut bad = good.clone();
+            spoil(&mut bad);
+            assert!(Signed::new(bad, &[&root()]).is_err(), "{what}");
+        }
+    }
+    let [own, other, third] = [1, 2, 3].map(|byte| OrgId([byte; 32]));
+    let (at, old) = (5, root().public());
+    let new = RootKey::from_secret(&[2; 32]).public();
+    check(
+        &RootRotation { organisation: own, number: 1, old, new, at },
+        &[("number 0", |s| s.number = 0), ("the same key", |s| s.new = s.old)],
+    );
+    check(&certificate(), &[("serial 0", |s| s.serial = 0), ("ends when it begins", |s| s.not_after = s.not_before)]);
+    check(
+        &NodeRevocation { organisation: own, node: NodeId([2; 32]), serial: 1, at },
+        &[("serial 0", |s| s.serial = 0)],
+    );
+    check(&PublisherTerm { organisation: own, number: 1, node: NodeId([2; 32]), at }, &[("term 0", |s| s.number = 0)]);
+    check(
+        &Succession { organisation: own, predecessor: other, serial: 1, at, ended: false },
+        &[("serial 0", |s| s.serial = 0), ("follows itself", |s| s.predecessor = s.organisation)],
+    );
+    check(
+        &SuccessionConfirmation {
+            organisation: own,
+            successor: other,
+            predecessor: third,
+            serial: 1,
+            confirmed: true,
+            at,
+        },
+        &[
+            ("serial 0", |s| s.serial = 0),
+            ("confirms itself", |s| s.successor = s.organisation),
+            ("follows itself", |s| s.predecessor = s.successor),
+        ],
+    );
+    check(
+        &ReaderRemoval { organisation: own, collection: CollectionId([1; 16]), reader: other, serial: 1, at },
+        &[("serial 0", |s| s.serial = 0), ("removes itself", |s| s.reader = s.organisation)],
+    );
+    check(
+        &Partnership { a: own, b: other, serial: 1, at },
+        &[
+            ("serial 0", |s| s.serial = 0),
+            ("with itself", |s| s.b = s.a),
+            ("the other way round", |s| std::mem::swap(&mut s.a, &mut s.b)),
+        ],
+    );
+    check(
+        &PartnershipEnd { organisation: own, partner: other, serial: 1, at },
+        &[("serial 0", |s| s.serial = 0), ("with itself", |s| s.partner = s.organisation)],
+    );
+    check(
+        &PartnerConfirmation { organisation: own, partner: other, serial: 1, confirmed: true, at },
+        &[("serial 0", |s| s.serial = 0), ("of itself", |s| s.partner = s.organisation)],
+    );
+    check(
+        &Delegation { organisation: own, to: other, ars: "053820060060".into(), serial: 1, until: 9 },
+        &[
+            ("serial 0", |s| s.serial = 0),
+            ("to itself", |s| s.to = s.organisation),
+            ("no place", |s| s.ars = "05382006006x".into()),
+        ],
+    );
+}

@@ -154,3 +154,20 @@ fn a_feed_without_a_checkpoint_for_so_long_is_stale() {
     lab.wait(10 * 60_000);
     assert!(lab.alarms.contains(&Alarm::Stale { feed }));
 }
+
+#[test]
+fn whether_both_are_in_sync_is_looked_at_once_a_second() {
+    for (after, seen) in [(SEEN_MS - 1, 0), (SEEN_MS, SEEN_MS)] {
+        let mut lab = Lab::new(0);
+        lab.hear(&Message::Have { feeds: Vec::new(), chains: Vec::new(), offer: Some([1; 16]) });
+        let told =
+            |lab: &mut Lab| lab.take(|effect| if let Effect::InSync { at, .. } = effect { Some(*at) } else { None });
+        assert_eq!(told(&mut lab), [NOW]);
+        for wait in [DEAD_MS - 1, DEAD_MS - 1, after] {
+            lab.wait(wait);
+            lab.hear(&Message::Beat { question: false });
+        }
+        lab.tell(Event::Disconnected { node: lab.node() });
+        assert_eq!(told(&mut lab), [NOW + 2 * (DEAD_MS - 1) + seen]);
+    }
+}
