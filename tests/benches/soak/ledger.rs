@@ -79,7 +79,7 @@ pub fn ask(town: &Town, counts: &mut Counts, what: &'static str, request: (&str,
             End::Refused
         }
         Ok(Answer { status, json, .. }) => {
-            counts.note(what, &format!("{status} {}", json["code"].as_str().unwrap_or_default()).trim());
+            counts.note(what, format!("{status} {}", json["code"].as_str().unwrap_or_default()).trim());
             // A write that ran out of time or room may have reached the disk.
             if status >= 500 { End::Unknown } else { End::Refused }
         }

@@ -144,14 +144,12 @@ impl Partner {
     /// Answers; true when the hub says that it holds everything.
     fn hear(&mut self, hub: ortsnetz_model::NodeId, message: Option<Message>) -> bool {
         match message {
-            Some(Message::Hello { taken, .. }) => {
-                if taken != self.offer() {
-                    let feeds = vec![Held { feed: self.town.feed, cursor: self.cursor, serial: self.serial }];
-                    let organisation = self.town.organisation();
-                    let chains = vec![HeldChain { organisation, hash: self.town.chain_hash(&self.hub) }];
-                    let have = Message::Have { feeds, chains, offer: Some(self.offer()) };
-                    self.say(hub, &have, Priority::Control);
-                }
+            Some(Message::Hello { taken, .. }) if taken != self.offer() => {
+                let feeds = vec![Held { feed: self.town.feed, cursor: self.cursor, serial: self.serial }];
+                let organisation = self.town.organisation();
+                let chains = vec![HeldChain { organisation, hash: self.town.chain_hash(&self.hub) }];
+                let have = Message::Have { feeds, chains, offer: Some(self.offer()) };
+                self.say(hub, &have, Priority::Control);
             }
             // It takes no copies of the others: what a hub costs is asked here, not what a reader of everything does.
             Some(Message::Have { offer: Some(offer), .. }) => self.taken = offer,
@@ -168,7 +166,8 @@ impl Partner {
             }
             Some(Message::Ack { feed, cursor, stored, .. }) if feed == self.town.feed => {
                 if let Some(stream) = &mut self.stream {
-                    while let Some((_, bytes)) = stream.flying.pop_front_if(|(position, _)| *position <= stored) {
+                    while let Some((_, bytes)) = stream.flying.front().copied().filter(|(upto, _)| *upto <= stored) {
+                        stream.flying.pop_front();
                         stream.flying_bytes -= bytes;
                         stream.stored_bytes += bytes;
                     }
