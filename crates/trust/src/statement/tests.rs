@@ -183,7 +183,8 @@ proptest! {
 /// Each rule of each kind, from both sides: what is allowed can be signed, and each single thing wrong is refused.
 #[test]
 fn each_rule_of_a_statement_holds_alone() {
-    fn check<S: Into<Statement> + Clone>(good: &S, wrong: &[(&str, fn(&mut S))]) {
+    type Wrong<'a, S> = (&'a str, fn(&mut S));
+    fn check<S: Into<Statement> + Clone>(good: &S, wrong: &[Wrong<'_, S>]) {
         assert!(Signed::new(good.clone(), &[&root()]).is_ok());
         for (what, spoil) in wrong {
             let mut bad = good.clone();
