@@ -23,6 +23,9 @@ use crate::join::{JoinError, JoinStream};
 use crate::link::{Counters, Link};
 use crate::registry::{Refusal, Registry};
 
+/// Whether a node answered, or why not.
+pub(crate) type ProbeReply = oneshot::Sender<Result<(), String>>;
+
 type JoinReply = oneshot::Sender<Result<JoinStream, JoinError>>;
 
 /// A stream of strangers that we dialled for.
@@ -46,7 +49,11 @@ pub(crate) fn peer_of(node: &NodeId) -> PeerId {
 
 /// An address without the peer id that libp2p appends to dialled ones.
 fn place(address: &Multiaddr) -> String {
-    address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect::<Multiaddr>().to_string()
+    let mut address = address.clone();
+    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
+        address.pop();
+    }
+    address.to_string()
 }
 
 /// The IP address something comes from.
@@ -64,6 +71,8 @@ pub(crate) struct Gate {
     links: HashMap<ConnectionId, Arc<Link>>,
     /// Dials we made to join, with where the stream goes.
     joins: HashMap<ConnectionId, Expected>,
+    /// Dials we made to see whether somebody answers.
+    probes: HashMap<ConnectionId, ProbeReply>,
     closing: VecDeque<(PeerId, ConnectionId)>,
     /// Connections from outside whose handshake is not done, with where they come from.
     pending: HashMap<ConnectionId, IpAddr>,
@@ -76,6 +85,7 @@ impl Gate {
             registry,
             links: HashMap::new(),
             joins: HashMap::new(),
+            probes: HashMap::new(),
             closing: VecDeque::new(),
             pending: HashMap::new(),
             waker: None,
@@ -91,6 +101,11 @@ impl Gate {
         reply: JoinReply,
     ) {
         self.joins.insert(id, Expected { node, protocol, reply });
+    }
+
+    /// The connection of this dial will end at once: it is made to see whether the node answers.
+    pub(crate) fn expect_probe(&mut self, id: ConnectionId, reply: ProbeReply) {
+        self.probes.insert(id, reply);
     }
 
     /// Asks all connections to end.
@@ -157,6 +172,10 @@ impl NetworkBehaviour for Gate {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        if let Some(reply) = self.probes.remove(&id) {
+            let _ = reply.send(Ok(()));
+            return Err(ConnectionDenied::new(Refusal::Probed));
+        }
         let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Refusal::NotAllowed))?;
         if let Some(Expected { protocol, reply, .. }) = self.joins.remove(&id) {
             let link = self.passing_link(node, true, remote);
@@ -180,6 +199,9 @@ impl NetworkBehaviour for Gate {
                 self.pending.remove(&connection_id);
             }
             FromSwarm::DialFailure(DialFailure { connection_id, error, .. }) => {
+                if let Some(reply) = self.probes.remove(&connection_id) {
+                    let _ = reply.send(Err(crate::driver::dial_reason(error)));
+                }
                 if let Some(Expected { node, reply, .. }) = self.joins.remove(&connection_id) {
                     let reason = crate::driver::dial_reason(error);
                     let _ = reply.send(Err(match node {

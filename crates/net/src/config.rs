@@ -6,6 +6,8 @@ use std::time::Duration;
 use libp2p::Multiaddr;
 use ortsnetz_model::NodeId;
 
+use crate::reach::RelayLimits;
+
 /// Longest frame on the sync stream, in bytes. A page of a first sync is about 64 KiB; a single chunk may have 512 KiB.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long things may take.
     pub timing: Timing,
+    /// How much to relay between the peers of this node that cannot dial each other; `None`: nothing.
+    pub relay: Option<RelayLimits>,
 }
 
 impl Config {
@@ -49,6 +53,7 @@ impl Config {
             agent: concat!("ortsnetz/", env!("CARGO_PKG_VERSION")).into(),
             limits: Limits::default(),
             timing: Timing::default(),
+            relay: None,
         }
     }
 }
@@ -132,6 +137,10 @@ pub struct Timing {
     pub bar_min: Duration,
     /// Longest time it is kept out, and how long afterwards it must behave until the count begins anew.
     pub bar_max: Duration,
+    /// How long a dial of a peer's own addresses goes on before it is also tried through a node that relays.
+    pub head_start: Duration,
+    /// How often a peer reached through a relay is dialled directly.
+    pub direct_interval: Duration,
 }
 
 impl Default for Timing {
@@ -149,6 +158,8 @@ impl Default for Timing {
             unread_timeout: Duration::from_secs(120),
             bar_min: Duration::from_secs(60),
             bar_max: Duration::from_secs(3600),
+            head_start: Duration::from_secs(2),
+            direct_interval: Duration::from_secs(600),
         }
     }
 }

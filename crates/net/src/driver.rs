@@ -1,6 +1,6 @@
 //! The task that drives libp2p: dials who is due, reports what happens, and stops.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,13 +15,14 @@ use ortsnetz_model::NodeId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 
-use crate::behaviour::{node_of, peer_of};
+use crate::behaviour::{ProbeReply, node_of, peer_of};
 use crate::config::{Config, StartError};
 use crate::event::{NetEvent, Reason};
 use crate::join::{JoinError, JoinStream};
 use crate::listen;
+use crate::reach;
 use crate::registry::{Changes, Refusal, Registry, State};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Line, Supervisor};
 use crate::transport::{self, Behaviour, BehaviourEvent};
 
 /// How long the first listening address may take to be known.
@@ -29,6 +30,9 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long connections may take to close at the end, beyond the drain timeout.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Most joins and probes waiting to be dialled.
+const COMMANDS_MAX: usize = 16;
 
 /// What is asked of the driver beside what the registry says.
 pub(crate) enum Command {
@@ -39,6 +43,8 @@ pub(crate) enum Command {
         protocol: StreamProtocol,
         reply: oneshot::Sender<Result<JoinStream, JoinError>>,
     },
+    /// Dial a node, only to see whether it answers.
+    Probe { node: NodeId, addresses: Vec<Multiaddr>, reply: ProbeReply },
 }
 
 /// Owns the swarm.
@@ -48,25 +54,31 @@ pub(crate) struct Driver {
     supervisor: Supervisor,
     commands: mpsc::Receiver<Command>,
     /// Dials of the supervisor under way.
-    dials: HashSet<ConnectionId>,
+    dials: HashMap<ConnectionId, NodeId>,
+    /// Peers to be dialled through a relay as well, unless their own addresses have answered by then.
+    later: Vec<(Instant, NodeId)>,
+    /// Why dials of a round have failed that is still going on.
+    tried: HashMap<NodeId, Vec<String>>,
     listeners: Vec<ListenerId>,
 }
 
 impl Driver {
     /// Prepares everything and opens the listening sockets.
-    pub(crate) fn new(config: Config, commands: mpsc::Receiver<Command>) -> Result<Self, StartError> {
+    pub(crate) fn new(config: Config) -> Result<Self, StartError> {
         let listen = listen::usable(&config.listen, listen::probe)?;
         let supervisor = Supervisor::new(config.timing.clone());
-        let (mut swarm, registry) = transport::build(config)?;
+        let (sender, commands) = mpsc::channel(COMMANDS_MAX);
+        let (mut swarm, registry) = transport::build(config, sender)?;
         let mut listeners = Vec::new();
-        for address in listen {
+        for address in listen.into_iter().chain([reach::listen_address()]) {
             let listener = swarm.listen_on(address.clone());
             listeners.push(
                 listener
                     .map_err(|error| StartError::Listen { address: address.to_string(), reason: innermost(&error) })?,
             );
         }
-        Ok(Self { swarm, registry, supervisor, commands, dials: HashSet::new(), listeners })
+        let (dials, later, tried) = (HashMap::new(), Vec::new(), HashMap::new());
+        Ok(Self { swarm, registry, supervisor, commands, dials, later, tried, listeners })
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
@@ -75,7 +87,8 @@ impl Driver {
 
     /// Waits until an address is known, if there is one to come, and goes on in a task of its own.
     pub(crate) async fn start(mut self) -> Result<(), StartError> {
-        if !self.listeners.is_empty() {
+        // Beside that for circuits.
+        if self.listeners.len() > 1 {
             let first = async {
                 while self.registry.lock().listening.is_empty() {
                     let event = self.swarm.select_next_some().await;
@@ -91,7 +104,7 @@ impl Driver {
 
     async fn run(mut self) {
         while !self.registry.lock().stopping {
-            let wake = self.supervisor.next();
+            let wake = self.supervisor.next().into_iter().chain(self.later.iter().map(|(at, _)| *at)).min();
             let timer = async {
                 match wake {
                     Some(at) => sleep_until(at.into()).await,
@@ -137,7 +150,16 @@ impl Driver {
     }
 
     fn on_command(&mut self, command: Command) {
-        let Command::Join { node, addresses, protocol, reply } = command;
+        let (node, addresses, protocol, reply) = match command {
+            Command::Join { node, addresses, protocol, reply } => (node, addresses, protocol, reply),
+            Command::Probe { node, addresses, reply } => {
+                let options = dial_options(&node, addresses);
+                self.swarm.behaviour_mut().gate.expect_probe(options.connection_id(), reply);
+                // If it fails at once, the gate has already answered.
+                let _ = self.swarm.dial(options);
+                return;
+            }
+        };
         let Some(first) = addresses.first().cloned() else {
             let reason = "it has no address".to_owned();
             let _ = reply.send(Err(match node {
@@ -161,7 +183,10 @@ impl Driver {
         let mut rng = rand::rng();
         let mut state = self.registry.lock();
         let Changes { peers, removed, touched, nudged, barred, failed } = std::mem::take(&mut state.changes);
-        let connected = |node: &NodeId| state.peers.get(node).is_some_and(|peer| peer.active.is_some());
+        let connected = |node: &NodeId| {
+            let link = state.peers.get(node)?.active.as_ref()?;
+            Some(Line { relayed: link.relayed, outbound: link.outbound })
+        };
         removed.iter().for_each(|node| self.supervisor.forget(node));
         if peers {
             let dialled = state.peers.iter().filter(|(_, peer)| peer.dial && !peer.addresses.is_empty());
@@ -169,10 +194,16 @@ impl Driver {
             self.supervisor.set(&dialled, connected, now);
         }
         for node in &touched {
-            if connected(node) {
-                self.supervisor.connected(node, now);
-            } else {
+            let Some(line) = connected(node) else {
                 self.supervisor.disconnected(node, now, &mut rng);
+                continue;
+            };
+            self.supervisor.connected(node, line, now);
+            if state.peers[node].active.as_ref().is_some_and(|link| link.peer_relays()) {
+                // Whoever can be reached only through it need not wait any longer.
+                let through = |address: &Multiaddr| reach::relay_in(address).as_ref() == Some(node);
+                let waiting = state.peers.iter().filter(|(_, peer)| peer.addresses.iter().any(through));
+                waiting.for_each(|(other, _)| self.supervisor.nudge(other, now));
             }
         }
         for (node, until) in &barred {
@@ -187,21 +218,70 @@ impl Driver {
         }
     }
 
+    /// Dials who is due: at its own addresses first, and if these do not answer soon, through a relay as well.
     fn dial_due(&mut self) {
-        for node in self.supervisor.take_due(Instant::now()) {
-            let addresses = self.registry.lock().peers.get(&node).map(|peer| peer.addresses.clone());
-            let options = dial_options(&node, addresses.unwrap_or_default());
-            let id = options.connection_id();
-            match self.swarm.dial(options) {
-                Ok(()) => {
-                    self.dials.insert(id);
-                }
-                Err(error) => self.dial_failed(&node, dial_reason(&error)),
+        let now = Instant::now();
+        for node in self.supervisor.take_due(now) {
+            self.tried.remove(&node);
+            let (circuits, direct) = self.addresses(&node);
+            if direct.is_empty() {
+                self.dial(&node, circuits);
+                continue;
+            }
+            if !circuits.is_empty() {
+                self.later.push((now + self.registry.timing.head_start, node));
+            }
+            self.dial(&node, direct);
+        }
+        let (due, later) = std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= now);
+        self.later = later;
+        for (_, node) in due {
+            self.dial_through_relay(&node);
+        }
+        for node in self.supervisor.take_better(now) {
+            let (_, direct) = self.addresses(&node);
+            if !direct.is_empty() {
+                // If it fails, the circuit goes on.
+                let _ = self.swarm.dial(dial_options(&node, direct));
             }
         }
     }
 
+    /// Where a peer may be reached through a relay, and where directly.
+    fn addresses(&self, node: &NodeId) -> (Vec<Multiaddr>, Vec<Multiaddr>) {
+        self.registry.addresses_of(node).into_iter().partition(reach::is_circuit)
+    }
+
+    fn dial(&mut self, node: &NodeId, addresses: Vec<Multiaddr>) {
+        let options = dial_options(node, addresses);
+        let id = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => {
+                self.dials.insert(id, *node);
+            }
+            Err(error) => self.dial_failed(node, dial_reason(&error)),
+        }
+    }
+
+    fn dial_through_relay(&mut self, node: &NodeId) {
+        let (circuits, _) = self.addresses(node);
+        if self.supervisor.is_dialling(node) && !circuits.is_empty() {
+            self.dial(node, circuits);
+        }
+    }
+
+    /// A dial failed; with the last one of its round, the round has.
     fn dial_failed(&mut self, node: &NodeId, reason: String) {
+        self.tried.entry(*node).or_default().push(reason);
+        if let Some(index) = self.later.iter().position(|(_, waiting)| waiting == node) {
+            self.later.swap_remove(index);
+            self.dial_through_relay(node);
+            return;
+        }
+        if self.dials.values().any(|dialled| dialled == node) {
+            return;
+        }
+        let reason = self.tried.remove(node).unwrap_or_default().join("; ");
         if !self.supervisor.failed(node, Instant::now(), &mut rand::rng()) {
             return;
         }
@@ -235,12 +315,12 @@ impl Driver {
                 self.refused(peer_id.as_ref().and_then(node_of), send_back_addr, error);
             }
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
-                self.dials.remove(&connection_id);
+                if let Some(node) = self.dials.remove(&connection_id) {
+                    self.later.retain(|(_, waiting)| *waiting != node);
+                }
             }
-            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
-                if self.dials.remove(&connection_id)
-                    && let Some(node) = peer_id.as_ref().and_then(node_of)
-                {
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                if let Some(node) = self.dials.remove(&connection_id) {
                     self.dial_failed(&node, dial_reason(&error));
                 }
             }

@@ -21,6 +21,8 @@ pub enum NetEvent {
         outbound: bool,
         /// Where the peer is, as multiaddr.
         remote: String,
+        /// Whether the peer relays for its partners.
+        relays: bool,
     },
     /// The connection is gone; everything queued for it is lost.
     Disconnected {

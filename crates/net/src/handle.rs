@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use libp2p::Multiaddr;
 use libp2p::swarm::StreamProtocol;
 use ortsnetz_model::NodeId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::config::{Config, FRAME_BYTES_MAX, PEER_ADDRESSES_MAX, Peer, StartError, check_environment, parse_address};
@@ -17,10 +17,8 @@ use crate::driver::{Command, Driver};
 use crate::event::{NetEvent, Reason};
 use crate::join::{JoinError, JoinStream};
 use crate::protocol::{JOIN, RETURN};
+use crate::reach::{self, DialledBack, ReachError, Relaying};
 use crate::registry::{PeerState, Registry};
-
-/// Most joins waiting to be dialled.
-const COMMANDS_MAX: usize = 16;
 
 /// The beginning of everything.
 pub struct Network;
@@ -31,11 +29,10 @@ impl Network {
     pub async fn start(config: Config) -> Result<(Handle, Events), StartError> {
         check_environment(|name| std::env::var_os(name))?;
         let advertise = config.advertise.iter().filter_map(|text| parse_address(text).ok()).collect();
-        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let driver = Driver::new(config, receiver)?;
+        let driver = Driver::new(config)?;
         let registry = driver.registry().clone();
         driver.start().await?;
-        let handle = Handle { registry: registry.clone(), commands, advertise };
+        let handle = Handle { registry: registry.clone(), advertise };
         Ok((handle, Events { registry }))
     }
 }
@@ -44,7 +41,6 @@ impl Network {
 #[derive(Clone)]
 pub struct Handle {
     registry: Arc<Registry>,
-    commands: mpsc::Sender<Command>,
     advertise: Arc<[Multiaddr]>,
 }
 
@@ -89,6 +85,10 @@ pub struct PeerStatus {
     pub remote: Option<String>,
     /// Whether we dialled, if connected.
     pub outbound: bool,
+    /// Whether the connection runs through a node that relays.
+    pub relayed: bool,
+    /// Whether the peer relays for its partners, as it said when it connected.
+    pub relays: bool,
     /// Frames sent.
     pub sent_frames: u64,
     /// Bytes sent in frames, length prefixes included.
@@ -205,7 +205,7 @@ impl Handle {
     ) -> Option<Result<JoinStream, JoinError>> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Join { node, addresses, protocol, reply };
-        if self.commands.send(command).await.is_err() {
+        if self.registry.commands.send(command).await.is_err() {
             return Some(Err(JoinError::Stopping));
         }
         let limit = self.registry.timing.join_timeout;
@@ -215,6 +215,29 @@ impl Handle {
             Ok(Err(_)) => None,
             Err(_) => Some(Err(JoinError::TimedOut { seconds: limit.as_secs() })),
         }
+    }
+
+    /// Dials a node at these addresses, only to see whether it answers there; an error says what happened at each.
+    pub async fn probe(&self, node: NodeId, addresses: Vec<String>) -> Result<(), String> {
+        let addresses = addresses.iter().map(|text| parse_address(text)).collect::<Result<Vec<_>, _>>();
+        let addresses = addresses.map_err(|error| error.to_string())?;
+        let (reply, answer) = oneshot::channel();
+        let sent = self.registry.commands.send(Command::Probe { node, addresses, reply }).await;
+        let stopping = || "this node is stopping".to_owned();
+        sent.map_err(|_| stopping())?;
+        answer.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Asks a connected peer to dial this node at these addresses, and says what became of each it tried: at most
+    /// [`DIAL_BACK_ADDRESSES_MAX`](crate::DIAL_BACK_ADDRESSES_MAX), those stated to it and those with the IP address it
+    /// sees, for which `0.0.0.0` and `::` stand.
+    pub async fn dial_back(&self, peer: NodeId, addresses: Vec<String>) -> Result<Vec<DialledBack>, ReachError> {
+        reach::dial_back(&self.registry, peer, addresses).await
+    }
+
+    /// What this node relays for others; `None` if it does not.
+    pub fn relaying(&self) -> Option<Relaying> {
+        self.registry.quotas().map(|quotas| quotas.totals.clone())
     }
 
     /// Figures of all peers on the allow list, sorted by node.
@@ -252,6 +275,8 @@ impl PeerStatus {
             connected: peer.active.is_some(),
             remote: peer.active.as_ref().map(|link| link.remote.clone()),
             outbound: peer.active.as_ref().is_some_and(|link| link.outbound),
+            relayed: peer.active.as_ref().is_some_and(|link| link.relayed),
+            relays: peer.active.as_ref().is_some_and(|link| link.peer_relays()),
             sent_frames: load(&counters.sent_frames),
             sent_bytes: load(&counters.sent_bytes),
             received_frames: load(&counters.received_frames),

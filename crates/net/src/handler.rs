@@ -19,6 +19,7 @@ use crate::join::{JoinError, JoinStream};
 use crate::link::Link;
 use crate::protocol::{JOIN, Offer, RETURN, SYNC};
 use crate::pump::Pump;
+use crate::reach::{self, Order, REACH};
 use crate::registry::Registry;
 
 /// What we want from a connection.
@@ -48,6 +49,8 @@ pub(crate) struct Handler {
     /// Something waits and does not go out: since this progress, and until when that is borne.
     unread: Option<(u64, Pin<Box<Sleep>>)>,
     finished: VecDeque<Finished>,
+    /// Who waits for a further stream that is being negotiated; one is as good as another.
+    ordered: VecDeque<Order>,
 }
 
 enum Phase {
@@ -76,7 +79,16 @@ enum Phase {
 impl Handler {
     pub(crate) fn new(registry: Arc<Registry>, link: Arc<Link>, role: Role) -> Self {
         let pump = Pump::new(registry.clone(), link.clone());
-        Self { registry, link, role, phase: Phase::New, pump, unread: None, finished: VecDeque::new() }
+        Self {
+            registry,
+            link,
+            role,
+            phase: Phase::New,
+            pump,
+            unread: None,
+            finished: VecDeque::new(),
+            ordered: VecDeque::new(),
+        }
     }
 
     fn timer(duration: Duration) -> Pin<Box<Sleep>> {
@@ -245,9 +257,14 @@ impl ConnectionHandler for Handler {
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offer, ()> {
         let offer = match self.role {
-            Role::Listener => Offer { sync: true, join: true, back: true },
-            Role::Host => Offer { sync: false, join: self.registry.joins_open(), back: self.registry.returns_open() },
-            Role::Dialler | Role::Guest(..) => Offer { sync: false, join: false, back: false },
+            Role::Listener => Offer { sync: true, join: true, back: true, reach: !self.link.relayed },
+            Role::Host => {
+                let (join, back) = (self.registry.joins_open(), self.registry.returns_open());
+                Offer { sync: false, join, back, reach: false }
+            }
+            // No circuit through a circuit.
+            Role::Dialler => Offer { sync: false, join: false, back: false, reach: !self.link.relayed },
+            Role::Guest(..) => Offer { sync: false, join: false, back: false, reach: false },
         };
         SubstreamProtocol::new(offer, ())
     }
@@ -270,6 +287,13 @@ impl ConnectionHandler for Handler {
         let (protocol, limit) = match &self.role {
             Role::Dialler if new => (SYNC, self.registry.timing.greeting_timeout),
             Role::Guest(protocol, _) if new => (protocol.clone(), self.registry.timing.join_timeout),
+            Role::Dialler | Role::Listener if matches!(self.phase, Phase::Open(_)) => match self.link.take_order() {
+                Some(order) => {
+                    self.ordered.push_back(order);
+                    (REACH, self.registry.timing.greeting_timeout)
+                }
+                None => return Poll::Pending,
+            },
             _ => return Poll::Pending,
         };
         let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), ()).with_timeout(limit);
@@ -290,6 +314,12 @@ impl ConnectionHandler for Handler {
                     self.start_sync(stream);
                     return;
                 }
+                if name == REACH {
+                    if matches!(self.phase, Phase::Open(_)) {
+                        tokio::spawn(reach::serve(self.registry.clone(), self.link.clone(), stream));
+                    }
+                    return;
+                }
                 let open = if name == JOIN { self.registry.joins_open() } else { self.registry.returns_open() };
                 if open && let Some(stream) = self.start_join(stream) {
                     let (node, remote) = (self.link.node, self.link.remote.clone());
@@ -300,7 +330,10 @@ impl ConnectionHandler for Handler {
                 }
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, .. }) => {
-                if matches!(self.role, Role::Dialler) {
+                if let Some(order) = self.ordered.pop_front() {
+                    // Who has given up drops the stream, which ends it.
+                    let _ = order.send(Ok(stream));
+                } else if matches!(self.role, Role::Dialler) {
                     self.start_sync(stream);
                 } else if let Some(stream) = self.start_join(stream)
                     && let Role::Guest(_, reply) = &mut self.role
@@ -308,6 +341,11 @@ impl ConnectionHandler for Handler {
                 {
                     // A caller that has gone away drops the stream, which closes the connection.
                     let _ = reply.send(Ok(stream));
+                }
+            }
+            ConnectionEvent::DialUpgradeError(error) if !self.ordered.is_empty() => {
+                if let Some(order) = self.ordered.pop_front() {
+                    let _ = order.send(Err(error.error.to_string()));
                 }
             }
             ConnectionEvent::DialUpgradeError(error) => {

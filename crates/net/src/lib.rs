@@ -3,6 +3,7 @@
 //! [`Network::start`] opens one TCP port (TLS 1.3, yamux) and returns a [`Handle`] for commands and [`Events`] for what
 //! happens. Who may connect is decided outside and handed in by [`Handle::set_peers`]. To each of these peers there is at
 //! most one connection with one long-lived stream; frames keep their order within a priority and arrive whole or not at all.
+//! Two peers that cannot dial each other talk through a third that relays ([`Config::relay`]).
 
 mod behaviour;
 mod config;
@@ -18,6 +19,7 @@ mod listen;
 mod outbox;
 mod protocol;
 mod pump;
+mod reach;
 mod registry;
 mod supervisor;
 mod transport;
@@ -29,3 +31,7 @@ pub use config::{
 pub use event::{NetEvent, Reason};
 pub use handle::{Events, Handle, Network, PeerStatus, Priority, SendError};
 pub use join::{JoinError, JoinStream};
+pub use reach::{
+    DIAL_BACK_ADDRESSES_MAX, DialledBack, REACH_FRAME_BYTES_MAX, ReachError, RelayLimits, Relaying, circuit_through,
+    relay_of,
+};

@@ -1,16 +1,22 @@
 //! One connection to one peer, as seen by everybody but libp2p.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use futures::task::AtomicWaker;
 use ortsnetz_model::NodeId;
+use tokio::sync::watch;
 
 use crate::config::Limits;
 use crate::frame::PREFIX_BYTES;
 use crate::handle::Priority;
 use crate::outbox::Outbox;
+use crate::reach::Order;
+
+/// Most streams wanted on one connection and not yet opened.
+const ORDERS_MAX: usize = 16;
 
 /// Traffic with one peer over all its connections.
 #[derive(Debug, Default)]
@@ -41,12 +47,17 @@ pub(crate) struct Link {
     pub(crate) outbound: bool,
     /// Where the peer is, as multiaddr.
     pub(crate) remote: String,
+    /// Whether it runs over a circuit.
+    pub(crate) relayed: bool,
     pub(crate) counters: Arc<Counters>,
     outbox: Mutex<Outbox>,
     waker: AtomicWaker,
     closing: AtomicBool,
     finished: AtomicBool,
     talked: AtomicBool,
+    relays: AtomicBool,
+    orders: Mutex<VecDeque<Order>>,
+    gone: watch::Sender<bool>,
 }
 
 impl Link {
@@ -60,6 +71,7 @@ impl Link {
         Arc::new(Self {
             node,
             outbound,
+            relayed: remote.contains("/p2p-circuit"),
             remote,
             counters,
             outbox: Mutex::new(Outbox::new(limits)),
@@ -67,6 +79,9 @@ impl Link {
             closing: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             talked: AtomicBool::new(false),
+            relays: AtomicBool::new(false),
+            orders: Mutex::default(),
+            gone: watch::Sender::new(false),
         })
     }
 
@@ -100,6 +115,18 @@ impl Link {
         self.finished.load(Ordering::Acquire)
     }
 
+    /// Says that the connection is over, and with it every stream on it.
+    pub(crate) fn set_gone(&self) {
+        self.gone.send_replace(true);
+    }
+
+    /// Waits until the connection is over.
+    pub(crate) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut gone = self.gone.subscribe();
+        // Without a sender it is over, too.
+        async move { gone.wait_for(|gone| *gone).await.map(drop).unwrap_or_default() }
+    }
+
     /// Notes that a conversation of strangers began on it.
     pub(crate) fn set_talked(&self) {
         self.talked.store(true, Ordering::Release);
@@ -108,6 +135,39 @@ impl Link {
     /// Whether a conversation of strangers began on it.
     pub(crate) fn has_talked(&self) -> bool {
         self.talked.load(Ordering::Acquire)
+    }
+
+    /// Notes that the peer said that it relays.
+    pub(crate) fn set_peer_relays(&self) {
+        self.relays.store(true, Ordering::Release);
+    }
+
+    /// Whether the peer said that it relays.
+    pub(crate) fn peer_relays(&self) -> bool {
+        self.relays.load(Ordering::Acquire)
+    }
+
+    /// Wants a further stream on this connection.
+    pub(crate) fn order(&self, order: Order) -> Result<(), ()> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if orders.len() >= ORDERS_MAX || self.is_closing() {
+            return Err(());
+        }
+        orders.push_back(order);
+        drop(orders);
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// The next stream somebody wants, unless they have given up.
+    pub(crate) fn take_order(&self) -> Option<Order> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(order) = orders.pop_front() {
+            if !order.is_closed() {
+                return Some(order);
+            }
+        }
+        None
     }
 
     /// Whether somebody asked to close it.

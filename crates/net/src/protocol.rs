@@ -8,6 +8,8 @@ use std::iter::Flatten;
 use libp2p::core::upgrade::{InboundUpgrade, UpgradeInfo};
 use libp2p::swarm::{Stream, StreamProtocol};
 
+use crate::reach::REACH;
+
 /// The long-lived stream between two nodes that know each other.
 pub(crate) const SYNC: StreamProtocol = StreamProtocol::new("/ortsnetz/sync/1");
 
@@ -21,6 +23,9 @@ pub(crate) const RETURN: StreamProtocol = StreamProtocol::new("/ortsnetz/return/
 /// frames has its own version.
 pub(crate) const GREETING: &[u8] = b"ortsnetz\x01";
 
+/// Follows the greeting of a node that relays for its partners.
+pub(crate) const RELAYS: u8 = 1;
+
 /// Longest first frame we read, so that later versions can say more.
 pub(crate) const GREETING_BYTES_MAX: usize = 256;
 
@@ -29,20 +34,27 @@ pub(crate) fn is_greeting(frame: &[u8]) -> bool {
     frame.starts_with(GREETING)
 }
 
+/// Whether a greeting says that the peer relays.
+pub(crate) fn relays(greeting: &[u8]) -> bool {
+    greeting.get(GREETING.len()).is_some_and(|flags| flags & RELAYS != 0)
+}
+
 /// What a connection accepts from the other side.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offer {
     pub(crate) sync: bool,
     pub(crate) join: bool,
     pub(crate) back: bool,
+    pub(crate) reach: bool,
 }
 
 impl UpgradeInfo for Offer {
     type Info = StreamProtocol;
-    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 3>>;
+    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 4>>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        [self.sync.then_some(SYNC), self.join.then_some(JOIN), self.back.then_some(RETURN)].into_iter().flatten()
+        let offers = [(self.sync, SYNC), (self.join, JOIN), (self.back, RETURN), (self.reach, REACH)];
+        offers.map(|(offered, protocol)| offered.then_some(protocol)).into_iter().flatten()
     }
 }
 
@@ -64,6 +76,7 @@ mod tests {
     fn a_greeting_of_a_later_version_may_be_longer_but_not_different() {
         assert!(is_greeting(GREETING));
         assert!(is_greeting(b"ortsnetz\x01and more"));
+        assert!(!relays(GREETING) && !relays(b"ortsnetz\x01\x02") && relays(b"ortsnetz\x01\x03later"));
         assert!(!is_greeting(b"ortsnetz\x02"));
         assert!(!is_greeting(b"ortsnetz"));
         assert!(!is_greeting(b""));

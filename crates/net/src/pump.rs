@@ -11,7 +11,7 @@ use crate::config::FRAME_BYTES_MAX;
 use crate::event::Reason;
 use crate::frame::{FrameError, FrameReader, FrameWriter};
 use crate::link::Link;
-use crate::protocol::{GREETING, GREETING_BYTES_MAX, is_greeting};
+use crate::protocol::{GREETING, GREETING_BYTES_MAX, RELAYS, is_greeting, relays};
 use crate::registry::Registry;
 
 /// Frames taken from one connection before the others get their turn.
@@ -38,7 +38,11 @@ impl Pump {
 
     /// Puts our greeting in front.
     pub(crate) fn greet(&mut self) {
-        self.writer.push(GREETING);
+        if self.registry.relays() {
+            self.writer.push(&[GREETING, &[RELAYS]].concat());
+        } else {
+            self.writer.push(GREETING);
+        }
     }
 
     /// Ordinary frames follow the greeting.
@@ -52,7 +56,12 @@ impl Pump {
             return Poll::Ready(Err(reason));
         }
         match self.reader.poll_frame(stream, cx) {
-            Poll::Ready(Ok(Some(frame))) if is_greeting(&frame) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(Some(frame))) if is_greeting(&frame) => {
+                if relays(&frame) {
+                    self.link.set_peer_relays();
+                }
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(Ok(Some(_)) | Err(FrameError::TooLong(_))) => Poll::Ready(Err(Reason::Version)),
             Poll::Ready(Ok(None)) => Poll::Ready(Err(Reason::ClosedByPeer)),
             Poll::Ready(Err(FrameError::Io(error))) => Poll::Ready(Err(Reason::Lost(error.to_string()))),

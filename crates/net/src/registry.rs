@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
 use ortsnetz_model::NodeId;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::config::{JOIN_CONNECTIONS_MAX, Limits, Timing};
+use crate::driver::Command;
 use crate::event::{NetEvent, Reason};
 use crate::inbox::Inbox;
 use crate::link::{Counters, Link};
+use crate::reach::{Arrival, DialBacks, Quotas, RelayLimits};
 
 /// Most connections to one peer at a time: the one in use and one that may take its place.
 const LINKS_PER_PEER_MAX: usize = 2;
@@ -41,6 +43,9 @@ pub(crate) enum Refusal {
     Barred,
     #[error("this node is stopping")]
     Stopping,
+    /// It was dialled only to see whether it can be.
+    #[error("it answers")]
+    Probed,
 }
 
 /// The shared state.
@@ -54,6 +59,13 @@ pub(crate) struct Registry {
     pub(crate) changed: Notify,
     /// Becomes true when everything has stopped.
     pub(crate) done: watch::Sender<bool>,
+    /// What is asked of the driver.
+    pub(crate) commands: mpsc::Sender<Command>,
+    /// Circuits others opened to us, on their way to the transport.
+    pub(crate) arrivals: mpsc::Sender<Arrival>,
+    /// The books of what we relay, if we do.
+    quotas: Option<Mutex<Quotas>>,
+    dial_backs: Mutex<DialBacks>,
     state: Mutex<State>,
 }
 
@@ -158,7 +170,15 @@ impl PeerState {
 }
 
 impl Registry {
-    pub(crate) fn new(me: NodeId, limits: Limits, timing: Timing) -> Arc<Self> {
+    /// With where commands and circuits from outside go.
+    pub(crate) fn new(
+        me: NodeId,
+        limits: Limits,
+        timing: Timing,
+        relay: Option<RelayLimits>,
+        commands: mpsc::Sender<Command>,
+        arrivals: mpsc::Sender<Arrival>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             me,
             limits,
@@ -166,6 +186,10 @@ impl Registry {
             arrived: Notify::new(),
             changed: Notify::new(),
             done: watch::Sender::new(false),
+            commands,
+            arrivals,
+            quotas: relay.map(|limits| Mutex::new(Quotas::new(limits))),
+            dial_backs: Mutex::default(),
             state: Mutex::default(),
         })
     }
@@ -173,6 +197,38 @@ impl Registry {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         // Everything under the lock is plain bookkeeping; a panic there is a bug, and going on is the better answer.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this node relays for its partners.
+    pub(crate) fn relays(&self) -> bool {
+        self.quotas.is_some()
+    }
+
+    /// The books of what we relay; `None` if we do not. Held for moments only.
+    pub(crate) fn quotas(&self) -> Option<MutexGuard<'_, Quotas>> {
+        self.quotas.as_ref().map(|quotas| quotas.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who had itself dialled lately.
+    pub(crate) fn dial_backs(&self) -> MutexGuard<'_, DialBacks> {
+        self.dial_backs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection in use to a peer, if it runs over no circuit itself.
+    pub(crate) fn direct_link(&self, node: &NodeId) -> Option<Arc<Link>> {
+        self.lock().peers.get(node).and_then(|peer| peer.active.clone()).filter(|link| !link.relayed)
+    }
+
+    /// Where a peer is said to be.
+    pub(crate) fn addresses_of(&self, node: &NodeId) -> Vec<Multiaddr> {
+        self.lock().peers.get(node).map(|peer| peer.addresses.clone()).unwrap_or_default()
+    }
+
+    /// Whether a node may connect, at least to join or to return.
+    pub(crate) fn is_welcome(&self, node: &NodeId) -> bool {
+        let state = self.lock();
+        let barred = |peer: &PeerState| peer.barred_for(Instant::now()).is_some();
+        !state.stopping && state.peers.get(node).map_or(state.joins_open || state.returns_open, |peer| !barred(peer))
     }
 
     /// Adds an event of no peer; dropped if the owner does not take any.
@@ -257,10 +313,10 @@ impl Registry {
         if peer.links.iter().filter(|link| !link.is_closing()).count() >= LINKS_PER_PEER_MAX || !inbox.has_room(&node) {
             return Err(Refusal::TooMany);
         }
-        if peer.active.as_ref().is_some_and(|old| outbound && !self.gives_way(old, peer.heard, outbound)) {
+        let link = Link::new(node, outbound, remote, peer.counters.clone(), &self.limits);
+        if peer.active.as_ref().is_some_and(|old| outbound && !self.gives_way(old, peer.heard, &link)) {
             return Err(Refusal::Redundant);
         }
-        let link = Link::new(node, outbound, remote, peer.counters.clone(), &self.limits);
         peer.links.push(link.clone());
         Ok(link)
     }
@@ -321,7 +377,7 @@ impl Registry {
             return false;
         }
         if let Some(old) = &peer.active {
-            if !self.gives_way(old, peer.heard, link.outbound) {
+            if !self.gives_way(old, peer.heard, link) {
                 return false;
             }
             old.request_close();
@@ -332,7 +388,7 @@ impl Registry {
         peer.dial_error = None;
         peer.counters.connections.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (peer, outbound, remote) = (link.node, link.outbound, link.remote.clone());
-        inbox.push(peer, NetEvent::Connected { peer, outbound, remote });
+        inbox.push(peer, NetEvent::Connected { peer, outbound, remote, relays: link.peer_relays() });
         changes.touched.insert(link.node);
         drop(state);
         self.arrived.notify_one();
@@ -342,13 +398,18 @@ impl Registry {
 
     /// Whether a connection in use makes room for a new one. It does if it has been silent, or if the new one was dialled
     /// by the smaller node id, so that both sides keep the same one. Of two from the same side the newer is kept: that
-    /// side has given up the older.
-    fn gives_way(&self, old: &Link, heard: Instant, new_outbound: bool) -> bool {
+    /// side has given up the older. A circuit makes room for a direct connection, and takes the place of one only where the
+    /// other side has given that up.
+    fn gives_way(&self, old: &Link, heard: Instant, new: &Link) -> bool {
         let dialled_by_smaller =
             |outbound: bool, peer: &NodeId| if outbound { self.me < *peer } else { *peer < self.me };
+        let same_side = old.outbound == new.outbound;
         heard.elapsed() > self.timing.fresh
-            || old.outbound == new_outbound
-            || dialled_by_smaller(new_outbound, &old.node)
+            || match (old.relayed, new.relayed) {
+                (true, false) => true,
+                (false, true) => same_side && !new.outbound,
+                _ => same_side || dialled_by_smaller(new.outbound, &old.node),
+            }
     }
 
     /// A frame arrived. An error says why the connection has to be closed.
@@ -381,6 +442,7 @@ impl Registry {
 
     /// A connection is over, or as good as over. Calling it again for the same one does nothing.
     pub(crate) fn ended(&self, link: &Arc<Link>, reason: Reason) {
+        link.set_gone();
         let mut state = self.lock();
         let State { peers, inbox, changes, .. } = &mut *state;
         let Some(peer) = peers.get_mut(&link.node) else { return };

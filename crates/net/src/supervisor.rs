@@ -27,10 +27,28 @@ struct Dialling {
 }
 
 enum Phase {
-    Waiting { until: Instant },
+    Waiting {
+        until: Instant,
+    },
     Dialling,
-    Connected { since: Instant },
+    /// Over a circuit, something better is tried at `better`.
+    Connected {
+        since: Instant,
+        better: Option<Instant>,
+    },
 }
+
+/// How a peer is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Over a circuit.
+    pub(crate) relayed: bool,
+    /// We dialled.
+    pub(crate) outbound: bool,
+}
+
+/// How soon we dial a peer directly that came to us over a circuit: it could not reach us, but perhaps we reach it.
+const RETURN_CALL: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     pub(crate) fn new(timing: Timing) -> Self {
@@ -38,11 +56,14 @@ impl Supervisor {
     }
 
     /// Replaces the set of peers to dial; new ones are due at once. `connected` says who is connected already.
-    pub(crate) fn set(&mut self, nodes: &[NodeId], connected: impl Fn(&NodeId) -> bool, now: Instant) {
+    pub(crate) fn set(&mut self, nodes: &[NodeId], connected: impl Fn(&NodeId) -> Option<Line>, now: Instant) {
         let mut old = std::mem::take(&mut self.peers);
         for node in nodes {
             let fresh = || Dialling {
-                phase: if connected(node) { Phase::Connected { since: now } } else { Phase::Waiting { until: now } },
+                phase: match connected(node) {
+                    Some(line) => Phase::Connected { since: now, better: self.timing.better(line, now) },
+                    None => Phase::Waiting { until: now },
+                },
                 failures: 0,
                 nudged: None,
                 not_before: None,
@@ -56,19 +77,40 @@ impl Supervisor {
         self.peers.remove(node);
     }
 
-    /// A connection to the peer is in use, whoever dialled.
-    pub(crate) fn connected(&mut self, node: &NodeId, now: Instant) {
-        if let Some(peer) = self.peers.get_mut(node)
-            && !matches!(peer.phase, Phase::Connected { .. })
-        {
-            peer.phase = Phase::Connected { since: now };
+    /// A connection to the peer is in use, whoever dialled; perhaps another one than before.
+    pub(crate) fn connected(&mut self, node: &NodeId, line: Line, now: Instant) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        let better = self.timing.better(line, now);
+        match &mut peer.phase {
+            Phase::Connected { better: planned, .. } => *planned = better.and_then(|at| planned.or(Some(at))),
+            phase => *phase = Phase::Connected { since: now, better },
         }
+    }
+
+    /// Whether a dial of the peer counts as under way.
+    pub(crate) fn is_dialling(&self, node: &NodeId) -> bool {
+        self.peers.get(node).is_some_and(|peer| matches!(peer.phase, Phase::Dialling))
+    }
+
+    /// Peers connected over a circuit that should be dialled directly now. A failure need not be told.
+    pub(crate) fn take_better(&mut self, now: Instant) -> Vec<NodeId> {
+        let interval = self.timing.direct_interval;
+        let mut due = Vec::new();
+        for (node, peer) in &mut self.peers {
+            if let Phase::Connected { better: Some(at), .. } = &mut peer.phase
+                && *at <= now
+            {
+                *at = now + interval;
+                due.push(*node);
+            }
+        }
+        due
     }
 
     /// The connection in use is gone.
     pub(crate) fn disconnected(&mut self, node: &NodeId, now: Instant, rng: &mut impl Rng) {
         let Some(peer) = self.peers.get_mut(node) else { return };
-        if let Phase::Connected { since } = peer.phase {
+        if let Phase::Connected { since, .. } = peer.phase {
             if now.duration_since(since) >= self.timing.stable_after {
                 peer.failures = 0;
             }
@@ -137,13 +179,22 @@ impl Supervisor {
             .values()
             .filter_map(|peer| match peer.phase {
                 Phase::Waiting { until } => Some(until),
-                _ => None,
+                Phase::Connected { better, .. } => better,
+                Phase::Dialling => None,
             })
             .min()
     }
 
     fn free_dials(&self) -> usize {
         DIALS_MAX - self.peers.values().filter(|peer| matches!(peer.phase, Phase::Dialling)).count().min(DIALS_MAX)
+    }
+}
+
+impl Timing {
+    /// When to try something better than this line, if there is anything.
+    fn better(&self, line: Line, now: Instant) -> Option<Instant> {
+        let wait = if line.outbound { self.direct_interval } else { RETURN_CALL.min(self.direct_interval) };
+        line.relayed.then(|| now + wait)
     }
 }
 
@@ -163,6 +214,7 @@ mod tests {
     use rand::rngs::SmallRng;
 
     const A: NodeId = NodeId([1; 32]);
+    const DIRECT: Line = Line { relayed: false, outbound: true };
 
     struct World {
         supervisor: Supervisor,
@@ -174,7 +226,7 @@ mod tests {
         fn new(nodes: &[NodeId]) -> Self {
             let now = Instant::now();
             let mut supervisor = Supervisor::new(Timing::default());
-            supervisor.set(nodes, |_| false, now);
+            supervisor.set(nodes, |_| None, now);
             Self { supervisor, now, rng: SmallRng::seed_from_u64(1) }
         }
 
@@ -213,7 +265,7 @@ mod tests {
                 world.fail();
             }
             world.supervisor.take_due(world.now);
-            world.supervisor.connected(&A, world.now);
+            world.supervisor.connected(&A, DIRECT, world.now);
             world.now += Duration::from_secs(lived);
             world.supervisor.disconnected(&A, world.now, &mut world.rng);
             let waited = world.wait();
@@ -244,7 +296,7 @@ mod tests {
     fn who_misbehaved_is_not_dialled_before_its_time_not_even_after_a_nudge() {
         let mut world = World::new(&[A]);
         world.supervisor.take_due(world.now);
-        world.supervisor.connected(&A, world.now);
+        world.supervisor.connected(&A, DIRECT, world.now);
         let until = world.now + Duration::from_secs(60);
         world.supervisor.disconnected(&A, world.now, &mut world.rng);
         world.supervisor.bar(&A, until);
@@ -261,7 +313,7 @@ mod tests {
         assert_eq!(first.len(), DIALS_MAX);
         assert!(world.supervisor.take_due(world.now).is_empty());
         assert_eq!(world.supervisor.next(), None);
-        world.supervisor.connected(&first[0], world.now);
+        world.supervisor.connected(&first[0], DIRECT, world.now);
         assert_eq!(world.supervisor.take_due(world.now).len(), 1);
     }
 
@@ -269,7 +321,7 @@ mod tests {
     fn an_incoming_connection_ends_the_wait_and_a_late_failure_of_our_dial_is_ignored() {
         let mut world = World::new(&[A]);
         world.supervisor.take_due(world.now);
-        world.supervisor.connected(&A, world.now);
+        world.supervisor.connected(&A, DIRECT, world.now);
         assert!(!world.supervisor.failed(&A, world.now, &mut world.rng));
         assert_eq!(world.supervisor.next(), None);
     }
@@ -278,9 +330,28 @@ mod tests {
     fn peers_removed_are_not_dialled_and_peers_kept_keep_their_wait() {
         let mut world = World::new(&[A]);
         world.fail();
-        world.supervisor.set(&[A], |_| false, world.now);
+        world.supervisor.set(&[A], |_| None, world.now);
         assert!(world.supervisor.next().is_some_and(|next| next >= world.now));
-        world.supervisor.set(&[], |_| false, world.now);
+        world.supervisor.set(&[], |_| None, world.now);
         assert_eq!(world.supervisor.next(), None);
+    }
+
+    #[test]
+    fn over_a_circuit_the_peer_is_dialled_directly_now_and_then_and_at_once_if_it_called() {
+        for (outbound, first) in [(true, 600), (false, 1)] {
+            let mut world = World::new(&[A]);
+            world.supervisor.take_due(world.now);
+            world.supervisor.connected(&A, Line { relayed: true, outbound }, world.now);
+            for wait in [first, 600, 600] {
+                assert_eq!(world.wait(), f64::from(wait));
+                assert!(world.supervisor.take_due(world.now).is_empty());
+                assert_eq!(world.supervisor.take_better(world.now), [A]);
+                assert!(world.supervisor.take_better(world.now).is_empty());
+                // It is told again that the circuit is in use: that changes nothing.
+                world.supervisor.connected(&A, Line { relayed: true, outbound }, world.now);
+            }
+            world.supervisor.connected(&A, DIRECT, world.now);
+            assert_eq!(world.supervisor.next(), None);
+        }
     }
 }

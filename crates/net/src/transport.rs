@@ -12,9 +12,12 @@ use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade,
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{PeerId, Swarm, connection_limits, dns, identify, memory_connection_limits, tcp, tls, yamux};
+use tokio::sync::mpsc;
 
 use crate::behaviour::{Gate, node_of};
 use crate::config::{Config, StartError};
+use crate::driver::Command;
+use crate::reach::{ARRIVALS_MAX, Circuits};
 use crate::registry::Registry;
 
 /// Most streams one connection may have open: ours, identify's, and a few being negotiated. Each may fill a window of
@@ -37,8 +40,11 @@ pub(crate) struct Behaviour {
 }
 
 /// Builds the swarm and the state it shares with the rest.
-pub(crate) fn build(config: Config) -> Result<(Swarm<Behaviour>, Arc<Registry>), StartError> {
-    let Config { secret, agent, limits, timing, .. } = config;
+pub(crate) fn build(
+    config: Config,
+    commands: mpsc::Sender<Command>,
+) -> Result<(Swarm<Behaviour>, Arc<Registry>), StartError> {
+    let Config { secret, agent, limits, timing, relay, .. } = config;
     let key = Keypair::ed25519_from_bytes(secret).map_err(|error| StartError::Tls(error.to_string()))?;
     let peer_id = key.public().to_peer_id();
     // An Ed25519 key always makes the peer id of a node.
@@ -52,9 +58,10 @@ pub(crate) fn build(config: Config) -> Result<(Swarm<Behaviour>, Arc<Registry>),
         .with_interval(IDENTIFY_INTERVAL)
         .with_cache_size(0)
         .with_hide_listen_addrs(true);
-    let transport = transport(&key, timing.dial_timeout)?;
     let memory = memory_connection_limits::Behaviour::with_max_bytes(limits.memory_bytes_max);
-    let registry = Registry::new(me, limits, timing);
+    let (arrivals, arriving) = mpsc::channel(ARRIVALS_MAX);
+    let registry = Registry::new(me, limits, timing, relay, commands, arrivals);
+    let transport = transport(&key, Circuits::new(registry.clone(), arriving))?;
     let behaviour = Behaviour {
         memory,
         limits: connection_limits::Behaviour::new(connections),
@@ -68,7 +75,8 @@ pub(crate) fn build(config: Config) -> Result<(Swarm<Behaviour>, Arc<Registry>),
     Ok((Swarm::new(transport, behaviour, peer_id, swarm_config), registry))
 }
 
-fn transport(key: &Keypair, dial_timeout: Duration) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
+fn transport(key: &Keypair, circuits: Circuits) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
+    let dial_timeout = circuits.dial_timeout();
     let tcp = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
     let named = dns::tokio::Transport::system(tcp()).unwrap_or_else(|error| {
         tracing::warn!(%error, "no name server is configured: only addresses with an IP can be dialled");
@@ -77,7 +85,9 @@ fn transport(key: &Keypair, dial_timeout: Duration) -> Result<Boxed<(PeerId, Str
     });
     let mut streams = yamux::Config::default();
     streams.set_max_num_streams(STREAMS_MAX);
-    Ok(named
+    // Over a circuit the same as over a socket: both prove their keys, and nobody between reads.
+    Ok(circuits
+        .or_transport(named)
         .upgrade(Version::V1Lazy)
         .authenticate(Gathered(tls::Config::new(key).map_err(|error| StartError::Tls(error.to_string()))?))
         .multiplex(streams)

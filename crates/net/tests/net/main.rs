@@ -1,8 +1,10 @@
 //! Real networks in one process, over loopback.
 
+mod circuits;
 mod connect;
 mod hostile;
 mod join;
 mod limits;
+mod lying_relay;
 mod together;
 mod world;
