@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use ortsnetz_node::{BackupSchedule, Keep};
+use ortsnetz_node::{BackupSchedule, Keep, RelayLimits};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -24,10 +25,57 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<String>,
     /// Multiaddresses told to partners instead of those found out.
     pub(crate) advertise: Vec<String>,
+    /// Connections between partners that cannot dial each other.
+    pub(crate) relay: Relay,
     /// Backups by a schedule.
     pub(crate) backup: Backup,
     /// The log on standard error.
     pub(crate) log: Log,
+}
+
+/// What is relayed for partners.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Relay {
+    /// Whether anything is.
+    pub(crate) enabled: bool,
+    /// Connections relayed at one time.
+    pub(crate) circuits_max: usize,
+    /// Of these, with one partner's node at one end.
+    pub(crate) circuits_per_partner_max: usize,
+    /// Bytes a day for one partner's node.
+    pub(crate) bytes_per_day_max: u64,
+    /// Minutes one connection is relayed; then its ends dial anew.
+    pub(crate) circuit_minutes_max: u64,
+    /// How often one partner's node may ask in a minute.
+    pub(crate) asks_per_minute_max: u32,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        let limits = RelayLimits::default();
+        Self {
+            enabled: false,
+            circuits_max: limits.circuits_max,
+            circuits_per_partner_max: limits.circuits_per_partner_max,
+            bytes_per_day_max: limits.bytes_per_day_max,
+            circuit_minutes_max: limits.circuit_time_max.as_secs() / 60,
+            asks_per_minute_max: limits.asks_per_minute_max,
+        }
+    }
+}
+
+impl Relay {
+    /// What the node is told; `None`: it relays nothing.
+    pub(crate) fn limits(&self) -> Option<RelayLimits> {
+        self.enabled.then(|| RelayLimits {
+            circuits_max: self.circuits_max,
+            circuits_per_partner_max: self.circuits_per_partner_max,
+            bytes_per_day_max: self.bytes_per_day_max,
+            circuit_time_max: Duration::from_secs(self.circuit_minutes_max.saturating_mul(60)),
+            asks_per_minute_max: self.asks_per_minute_max,
+        })
+    }
 }
 
 /// A backup a day.
@@ -75,6 +123,7 @@ impl Default for Config {
             hosts: Vec::new(),
             listen: vec!["/ip4/0.0.0.0/tcp/4115".into(), "/ip6/::/tcp/4115".into()],
             advertise: Vec::new(),
+            relay: Relay::default(),
             backup: Backup::default(),
             log: Log::default(),
         }
@@ -168,6 +217,12 @@ mod tests {
             "hosts =",
             "listen =",
             "advertise =",
+            "enabled =",
+            "circuits_max =",
+            "circuits_per_partner_max =",
+            "bytes_per_day_max =",
+            "circuit_minutes_max =",
+            "asks_per_minute_max =",
             "directory =",
             "recipients =",
             "passphrase_file =",

@@ -61,6 +61,7 @@ async fn serve(data_dir: &Path, config: Config, address: SocketAddr, while_stdin
         listen: config.listen,
         advertise: config.advertise,
         http: http.clone(),
+        relay: config.relay.limits(),
     })
     .await?;
     if let Some(schedule) = backups {

@@ -18,11 +18,13 @@
 mod binary;
 mod bytes;
 mod hostile;
+mod netns;
 mod patience;
 mod town;
 
 pub use binary::{binary, test_data};
 pub use bytes::Bytes;
 pub use hostile::Hostile;
+pub use netns::{Cut, End, Line, Networks, end};
 pub use patience::{PATIENCE, eventually, eventually_some, eventually_within};
-pub use town::{Answer, Output, Town};
+pub use town::{Answer, Output, Place, Town};

@@ -1,6 +1,7 @@
 //! One daemon: its data directory, its process, and how to talk to both.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -42,6 +43,16 @@ pub struct Town {
     told: Option<u16>,
     child: Option<Child>,
     agent: ureq::Agent,
+    place: Option<Place>,
+}
+
+/// A machine of its own for a daemon.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The network namespace.
+    pub namespace: String,
+    /// Its `ortsnetz.toml`.
+    pub config: String,
 }
 
 /// What a command printed, and how it ended.
@@ -89,6 +100,19 @@ impl Town {
         node
     }
 
+    /// A new organisation whose daemon runs on a machine of its own, configured by its file alone.
+    pub fn new_in(parent: &Path, name: &str, ars: &str, place: Place) -> Self {
+        let mut town = Self::nowhere(parent.join(directory_name(name)), name, ars);
+        town.place = Some(place);
+        town.initialise(&["init", "--name", name, "--ars", ars]);
+        town
+    }
+
+    /// Changes the configuration, for the next start.
+    pub fn configure(&mut self, config: &str) {
+        self.place.as_mut().expect("a town with a place").config = config.to_owned();
+    }
+
     fn initialise(&mut self, command: &[&str]) {
         let made = self.ok(command);
         self.organisation = made["organisation"]["id"].as_str().expect("an id").to_owned();
@@ -112,7 +136,19 @@ impl Town {
             .into();
         let (organisation, node, passphrase) = (String::new(), String::new(), String::new());
         let (name, ars) = (name.to_owned(), ars.to_owned());
-        Self { name, ars, dir, organisation, node, passphrase, port: free_port(), told: None, child: None, agent }
+        Self {
+            name,
+            ars,
+            dir,
+            organisation,
+            node,
+            passphrase,
+            port: free_port(),
+            told: None,
+            child: None,
+            agent,
+            place: None,
+        }
     }
 
     /// Starts the daemon where partners reach it, always at the same port, and waits until it answers. It never
@@ -133,9 +169,7 @@ impl Town {
             if let Some(status) = child.try_wait().expect("a child") {
                 panic!("{} ended with {status}:\n{}", self.name, self.log());
             }
-            self.address().is_some_and(|address| {
-                self.agent.get(format!("{address}/healthz")).call().is_ok_and(|answer| answer.status() == 200)
-            })
+            self.try_http("GET", "/healthz", None).is_ok_and(|answer| answer.status == 200)
         });
     }
 
@@ -151,12 +185,14 @@ impl Town {
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
         let [peers, told] = [port, self.told.unwrap_or(port)].map(|port| format!("/ip4/127.0.0.1/tcp/{port}"));
         let mut command = self.command();
-        command
-            .args(["run", "--while-stdin-is-open", "--http", "127.0.0.1:0"])
-            .args(["--listen", &peers, "--advertise", &told])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log);
+        command.args(["run", "--while-stdin-is-open", "--http", "127.0.0.1:0"]);
+        match &self.place {
+            Some(place) => fs::write(self.dir.join("ortsnetz.toml"), &place.config).expect("a data directory"),
+            None => {
+                command.args(["--listen", &peers, "--advertise", &told]);
+            }
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().expect("the daemon starts"));
     }
 
@@ -245,7 +281,15 @@ impl Town {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match &self.place {
+            Some(place) => {
+                let mut command = Command::new("ip");
+                // It executes the daemon in its own process.
+                command.args(["netns", "exec", &place.namespace]).arg(binary());
+                command
+            }
+            None => Command::new(binary()),
+        };
         command
             .arg("--data-dir")
             .arg(&self.dir)
@@ -286,6 +330,9 @@ impl Town {
     /// The same where the daemon may be gone.
     pub fn try_http(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, String> {
         let address = self.address().ok_or("no daemon runs")?;
+        if let Some(place) = &self.place {
+            return self.http_in(place, &address, method, path, body);
+        }
         let token = fs::read_to_string(self.dir.join("admin.token")).map_err(|error| error.to_string())?;
         let request = ureq::http::Request::builder()
             .method(method)
@@ -299,6 +346,40 @@ impl Town {
         let text = text.map_err(|error| error.to_string())?;
         let json = serde_json::from_str(&text).unwrap_or_default();
         Ok(Answer { status: response.status().as_u16(), text, json })
+    }
+
+    /// The same on another machine, over the shell's own connection.
+    fn http_in(
+        &self,
+        place: &Place,
+        address: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
+        let token = fs::read_to_string(self.dir.join("admin.token")).map_err(|error| error.to_string())?;
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let (host, port) = address.trim_start_matches("http://").rsplit_once(':').ok_or("an odd address")?;
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nhost: {host}:{port}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            token.trim(),
+            body.len()
+        );
+        let talk = format!("exec 3<>/dev/tcp/{host}/{port} && cat >&3 && cat <&3");
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &place.namespace, "bash", "-c", &talk])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let sent = child.stdin.take().map(|mut to| to.write_all(request.as_bytes()));
+        let output = child.wait_with_output().map_err(|error| error.to_string())?;
+        sent.transpose().map_err(|error| error.to_string())?;
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (head, text) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no status")?;
+        Ok(Answer { status, json: serde_json::from_str(text).unwrap_or_default(), text: text.to_owned() })
     }
 
     /// A document of the API; `path` follows `/api/v1`.

@@ -29,6 +29,7 @@ impl Town {
             listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
             advertise: Vec::new(),
             http: "127.0.0.1:0".into(),
+            relay: None,
         };
         let handle = Handle::start(config).await.expect("a running node");
         let (stopping, watched) = tokio::sync::watch::channel(false);

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use libp2p::core::multiaddr::{Multiaddr, Protocol};
-use libp2p::core::transport::ListenerId;
+use libp2p::core::transport::{ListenerId, TransportError};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, ListenError, StreamProtocol, SwarmEvent};
 use libp2p::{Swarm, identify};
@@ -379,9 +380,11 @@ fn dial_options(node: &NodeId, addresses: Vec<Multiaddr>) -> DialOpts {
 pub(crate) fn dial_reason(error: &DialError) -> String {
     match error {
         DialError::Transport(tried) => {
-            let each: Vec<_> =
-                tried.iter().map(|(address, error)| format!("{address}: {}", innermost(error))).collect();
-            each.join("; ")
+            let each = |(address, error): &(Multiaddr, TransportError<io::Error>)| match reach::is_circuit(address) {
+                true => format!("through a relay: {}", innermost(error)),
+                false => format!("{address}: {}", innermost(error)),
+            };
+            tried.iter().map(each).collect::<Vec<_>>().join("; ")
         }
         DialError::WrongPeerId { obtained, address } => format!("{address}: another node answers there ({obtained})"),
         DialError::LocalPeerId { address } => format!("{address}: this node itself answers there"),

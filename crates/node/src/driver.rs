@@ -24,6 +24,7 @@ use crate::identities;
 use crate::judges::Judges;
 use crate::leaving;
 use crate::plan::{OpIds, Pending};
+use crate::reaching;
 use crate::rows;
 use crate::shared::{Shared, lock, read, stopping, write};
 use crate::storing;
@@ -183,7 +184,7 @@ impl Driver {
 
     fn network(&mut self, event: NetEvent) {
         match event {
-            NetEvent::Connected { peer, remote, .. } => {
+            NetEvent::Connected { peer, remote, relays, .. } => {
                 let Some(organisation) = self.shared.organisation_of(&peer) else {
                     match self.shared.revoked_by(&peer) {
                         Some(organisation) => self.turned_away(peer, organisation, &remote),
@@ -195,6 +196,7 @@ impl Driver {
                 self.connected.insert(peer, organisation);
                 self.handle(Event::Connected { peer: Peer { node: peer, organisation } });
                 self.tell_partner(organisation, true, false);
+                reaching::connected(&self.shared, peer, relays);
             }
             NetEvent::Disconnected { peer, reason } => {
                 tracing::info!(%peer, %reason, "disconnected");

@@ -92,6 +92,8 @@ pub struct PartnerStatus {
     pub nodes: Vec<String>,
     /// Organisations it relays to us.
     pub introduces: Vec<String>,
+    /// Who relays between it and this node, if the connection is not a direct one.
+    pub through: Option<String>,
     /// The newest trouble with it, in plain words.
     pub problem: Option<String>,
     /// Set when it has said that it takes part no more, from a day on.
@@ -504,6 +506,8 @@ pub struct Doctor {
     pub ok: bool,
     /// In order.
     pub checks: Vec<DoctorLine>,
+    /// If partners cannot dial this node: a text to forward to whoever runs the firewall.
+    pub forward: Option<String>,
 }
 
 /// One row of `GET /entries`.

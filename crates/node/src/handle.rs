@@ -8,10 +8,13 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value};
 use tokio::sync::{broadcast, oneshot};
 
+use ortsnetz_net::RelayLimits;
+
 use crate::backups::BackupSchedule;
 use crate::driver::Input;
 use crate::dto::*;
 use crate::error::NodeError;
+use crate::reaching;
 use crate::shared::{Shared, stopping};
 use crate::{
     agreements, answering, backups, collections, editing, exporting, importing, joining, leaving, maintenance, metrics,
@@ -30,6 +33,8 @@ pub struct NodeConfig {
     pub advertise: Vec<String>,
     /// Address HTTP answers on, for `status`.
     pub http: String,
+    /// How much to relay between partners that cannot dial each other; `None`: nothing.
+    pub relay: Option<RelayLimits>,
 }
 
 /// A new organisation.
@@ -120,7 +125,11 @@ impl Handle {
 
     /// `doctor`
     pub async fn doctor(&self) -> Result<Doctor, NodeError> {
-        self.blocking(move |shared| status::doctor(shared)).await
+        if self.shared.is_stopping() {
+            return Err(stopping());
+        }
+        let network = reaching::examine(&self.shared).await;
+        self.blocking(move |shared| status::doctor(shared, network)).await
     }
 
     /// `invite`

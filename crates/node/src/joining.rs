@@ -22,6 +22,7 @@ use crate::error::NodeError;
 use crate::identities;
 use crate::leaving;
 use crate::partners;
+use crate::reaching;
 use crate::rows::{self, NodeAddresses, PartnerRow};
 use crate::shared::{Shared, lock, read, write};
 use crate::start;
@@ -82,11 +83,18 @@ pub(crate) fn invite(shared: &Shared, request: &InviteRequest) -> Result<dto::In
 
 /// Where others are told to dial this node; nothing if it does not listen.
 pub(crate) fn stated_addresses(shared: &Shared, identity: &Identity) -> Vec<String> {
-    identity
+    let mut addresses = identity
         .certificate(&shared.own.node)
         .map(|certificate| certificate.addresses.clone())
         .filter(|addresses| !addresses.is_empty())
-        .unwrap_or_else(|| partners::own_addresses(shared, &[]))
+        .unwrap_or_else(|| partners::own_addresses(shared, &[]));
+    // A node without the root key cannot state them in its certificate.
+    for circuit in reaching::circuits(shared) {
+        if !addresses.contains(&circuit) && addresses.len() < ortsnetz_net::PEER_ADDRESSES_MAX {
+            addresses.push(circuit);
+        }
+    }
+    addresses
 }
 
 fn put_invitation(shared: &Shared, invitation: &Invitation) -> Result<(), NodeError> {
@@ -166,11 +174,12 @@ pub(crate) async fn join(shared: &Arc<Shared>, text: &str, dial: bool) -> Result
     let identity = shared.identity();
     let (mut joiner, first) =
         PartnerJoiner::start(token.clone(), &identity, shared.own.node, clock::random()).map_err(join_error)?;
-    let mut stream = shared
-        .net
-        .join(token.node, token.addresses.clone())
-        .await
-        .map_err(|error| net_error(&token.organisation.name, error))?;
+    let mut stream = shared.net.join(token.node, token.addresses.clone()).await.map_err(|error| {
+        match net_error(&token.organisation.name, error) {
+            NodeError::Unreachable(text) => NodeError::Unreachable(reaching::with_names(shared, &text)),
+            other => other,
+        }
+    })?;
     send(&mut stream, &first).await?;
     let joined = loop {
         let message = receive(&mut stream).await?;

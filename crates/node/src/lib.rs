@@ -45,6 +45,7 @@ mod places;
 mod plan;
 mod publishing;
 mod purging;
+mod reaching;
 mod reading;
 mod receipts;
 mod recovering;
@@ -71,4 +72,5 @@ pub use handle::{
     Handle, NewOrganisation, NodeConfig, backup, init, init_join, recover, restore, store_check, store_compact,
     store_export, store_import, verify_receipt,
 };
+pub use ortsnetz_net::RelayLimits;
 pub use working::kinds;

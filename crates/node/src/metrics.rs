@@ -85,6 +85,18 @@ pub(crate) fn collect(shared: &Shared) -> Vec<Metric> {
         "counter",
         one(refused as f64),
     );
+    let relayed = shared.net.status().iter().filter(|(_, status)| status.relayed).count();
+    push("ortsnetz_peers_relayed", "Nodes connected through a partner that relays.", "gauge", one(relayed as f64));
+    if let Some(relaying) = shared.net.relaying() {
+        push("ortsnetz_relay_circuits", "Circuits relayed now.", "gauge", one(relaying.circuits as f64));
+        for (name, help, value) in [
+            ("ortsnetz_relay_circuits_total", "Circuits opened for partners.", relaying.opened),
+            ("ortsnetz_relay_refused_total", "Circuits refused or ended by a quota.", relaying.refused),
+            ("ortsnetz_relay_bytes_total", "Bytes passed on between partners.", relaying.bytes),
+        ] {
+            push(name, help, "counter", one(value as f64));
+        }
+    }
     if let Ok(usage) = shared.store.usage() {
         push("ortsnetz_store_disk_bytes", "Bytes on disk.", "gauge", one(usage.disk_bytes as f64));
         push("ortsnetz_store_own_log_bytes", "Bytes of the own log.", "gauge", one(usage.own_log_bytes as f64));

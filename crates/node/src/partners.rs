@@ -18,6 +18,7 @@ use crate::dto::{ComparedCollection, Comparison, PartnerDetail, PartnerStatus};
 use crate::error::NodeError;
 use crate::identities;
 use crate::leaving;
+use crate::reaching;
 use crate::rows::{self, PartnerRow};
 use crate::shared::{Shared, lock, read, stopping, write};
 use crate::vouching::{self, nearness};
@@ -129,10 +130,13 @@ pub(crate) fn apply_allow_list(shared: &Shared) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// States this node's addresses in its certificate, if they changed and the root key is here.
-pub(crate) fn tell_addresses(shared: &Shared, advertise: &[String]) -> Result<(), NodeError> {
+/// States this node's addresses, those through relays last, in its certificate, if they changed and the root key is here.
+pub(crate) fn tell_addresses(shared: &Shared) -> Result<(), NodeError> {
     let Some(root) = shared.root() else { return Ok(()) };
-    let addresses = own_addresses(shared, advertise);
+    let circuits = reaching::circuits(shared);
+    let mut addresses = own_addresses(shared, &shared.advertise);
+    addresses.truncate(ortsnetz_net::PEER_ADDRESSES_MAX - circuits.len());
+    addresses.extend(circuits);
     identities::extend(shared, |identity| {
         let Some(certificate) = identity.certificate(&shared.own.node) else { return Ok(Vec::new()) };
         if certificate.addresses == addresses {
@@ -159,7 +163,7 @@ pub(crate) fn own_addresses(shared: &Shared, advertise: &[String]) -> Vec<String
     addresses
 }
 
-fn is_loopback(address: &str) -> bool {
+pub(crate) fn is_loopback(address: &str) -> bool {
     address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/") || address.starts_with("/ip6/fe80")
 }
 
@@ -308,6 +312,7 @@ pub(crate) fn list(shared: &Shared) -> Result<Vec<PartnerStatus>, NodeError> {
             last_sync_at: peer.and_then(|peer| peer.last_sync_at).map(clock::rfc3339),
             own_node: true,
             nodes: vec![certificate.node.to_string()],
+            through: through(shared, &[certificate.node]),
             problem: problem(shared, &[certificate.node], peer.is_some()),
             ..PartnerStatus::default()
         });
@@ -323,7 +328,9 @@ fn problem(shared: &Shared, nodes: &[NodeId], connected: bool) -> Option<String>
     let barred = all.iter().find_map(|status| status.barred.as_ref());
     match barred {
         Some((left, reason)) => Some(format!("{reason}; it is let in again in {} s", left.as_secs() + 1)),
-        None => all.into_iter().find_map(|status| status.dial_error),
+        None => {
+            all.into_iter().find_map(|status| status.dial_error).map(|reason| reaching::with_names(shared, &reason))
+        }
     }
 }
 
@@ -353,6 +360,7 @@ fn partner_status(shared: &Shared, id: &OrgId, row: &PartnerRow, peers: &[PeerSt
         own_node: false,
         nodes: nodes.iter().map(NodeId::to_string).collect(),
         introduces,
+        through: through(shared, &nodes),
         problem: if row.calls_us && connected.is_empty() {
             Some("nobody can dial it, and it has not called".into())
         } else {
@@ -361,6 +369,13 @@ fn partner_status(shared: &Shared, id: &OrgId, row: &PartnerRow, peers: &[PeerSt
         leaving: leaving::of(shared, id),
         deletion: leaving::deletion(shared, id),
     }
+}
+
+/// Who relays between us and the node connected, if somebody does.
+fn through(shared: &Shared, nodes: &[NodeId]) -> Option<String> {
+    let mut status = nodes.iter().filter_map(|node| shared.net.peer_status(*node));
+    let relay = status.find_map(|status| status.remote.as_deref().and_then(ortsnetz_net::relay_of));
+    relay.map(|relay| shared.node_name(&relay))
 }
 
 /// `partners show`

@@ -99,6 +99,10 @@ pub(crate) struct Shared {
     pub own: Own,
     /// Address of HTTP, for `status`.
     pub http: String,
+    /// Addresses to tell partners instead of those found out.
+    pub advertise: Vec<String>,
+    /// Through whom this node says it can be reached.
+    pub relays: Mutex<crate::reaching::Relays>,
     /// The data directory.
     pub data_dir: PathBuf,
     /// The store.

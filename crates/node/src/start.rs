@@ -31,6 +31,7 @@ use crate::leaving;
 use crate::nodes;
 use crate::partners;
 use crate::purging;
+use crate::reaching::Relays;
 use crate::rows::{self, INTRODUCED};
 use crate::searching::Search;
 use crate::shared::{Own, Shared, lock};
@@ -264,8 +265,10 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming } = opened;
     let mut net_config = ortsnetz_net::Config::new(*own.key.secret(), config.listen.clone());
     net_config.advertise.clone_from(&config.advertise);
+    net_config.relay.clone_from(&config.relay);
     let (net, events) =
         ortsnetz_net::Network::start(net_config).await.map_err(|error| NodeError::Unavailable(error.to_string()))?;
+    let relays = identities.get(&own.organisation).map(|identity| Relays::stated(identity, &own.node));
     let (driver, inputs) = mpsc::unbounded_channel();
     let mut engine = Engine::new(
         // Not the epoch of the actor, which never goes back: once the clock was wrong, a new term is to begin at the right one.
@@ -280,6 +283,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let shared = Arc::new(Shared {
         own,
         http: config.http.clone(),
+        advertise: config.advertise,
+        relays: Mutex::new(relays.unwrap_or_default()),
         data_dir: config.data_dir.clone(),
         store,
         net,
@@ -310,11 +315,10 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     });
     tokio::spawn(Driver::new(shared.clone(), engine).run(inputs, events));
     let starting = shared.clone();
-    let advertise = config.advertise;
     tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
         // Before anything that takes a while with many partners: they dial already.
         partners::apply_allow_list(&starting)?;
-        for told in [partners::tell_addresses(&starting, &advertise), partners::keep_chains(&starting)] {
+        for told in [partners::tell_addresses(&starting), partners::keep_chains(&starting)] {
             match told {
                 Err(error) if starting.store.room().is_err() => {
                     tracing::warn!(%error, "addresses and partners' statements are not written while the disk is full");

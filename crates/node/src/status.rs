@@ -14,9 +14,11 @@ use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Statu
 use crate::error::NodeError;
 use crate::homecoming;
 use crate::identities;
+use crate::joining::stated_addresses;
 use crate::leaving;
 use crate::nodes;
 use crate::partners::{self, look};
+use crate::reaching::Examined;
 use crate::shared::{Shared, read};
 use crate::sheets;
 use crate::start::RECOVERY_CHECKED;
@@ -50,7 +52,7 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
     let last_change = shared.last_change_at.load(Ordering::Relaxed);
     Ok(Status {
         organisation: shared.organisation_info(&own),
-        node: NodeInfo { id: shared.own.node.to_string(), addresses: partners::own_addresses(shared, &[]) },
+        node: NodeInfo { id: shared.own.node.to_string(), addresses: stated_addresses(shared, &shared.identity()) },
         http: shared.http.clone(),
         publisher: shared.is_publisher(),
         publisher_node: term.map(|(_, node)| shared.node_name(&node)).unwrap_or_default(),
@@ -114,7 +116,7 @@ pub(crate) fn appoint_here(shared: &Shared, root: &RootKey) -> Result<(), NodeEr
 }
 
 /// `doctor`
-pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
+pub(crate) fn doctor(shared: &Shared, network: Examined) -> Result<Doctor, NodeError> {
     let mut checks = Vec::new();
     let mut line = |check: &str, result: &str, message: String| {
         checks.push(DoctorLine { check: check.into(), result: result.into(), message });
@@ -153,6 +155,9 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
     } else {
         line("listening", "ok", listening.join(", "));
     }
+    for found in network.lines {
+        line(&found.check, &found.result, found.message);
+    }
     if let Some(sentence) = nodes::revoked_here(shared) {
         line("certificate", "failed", sentence);
     }
@@ -162,9 +167,10 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
     }
     for partner in partners::list(shared)? {
         let name = format!("partner {}", partner.name);
+        let through = partner.through.as_ref().map(|relay| format!(" through {relay}")).unwrap_or_default();
         match (&partner.connected, partner.in_sync) {
-            (true, true) => line(&name, "ok", "connected, in sync".into()),
-            (true, false) => line(&name, "warning", format!("connected, {} records behind", partner.behind)),
+            (true, true) => line(&name, "ok", format!("connected{through}, in sync")),
+            (true, false) => line(&name, "warning", format!("connected{through}, {} records behind", partner.behind)),
             (false, _) if partner.leaving.as_ref().is_some_and(|leaving| leaving.left) => {
                 line(&name, "ok", partner.leaving.map(|leaving| leaving.sentence).unwrap_or_default());
             }
@@ -184,5 +190,5 @@ pub(crate) fn doctor(shared: &Shared) -> Result<Doctor, NodeError> {
         );
     }
     let ok = checks.iter().all(|line| line.result != "failed");
-    Ok(Doctor { ok, checks })
+    Ok(Doctor { ok, checks, forward: network.forward })
 }

@@ -21,7 +21,8 @@ async fn town(dir: &Path, name: &str, ars: &str) -> Handle {
 
 async fn start(dir: &Path, address: &str) -> Handle {
     let listen = vec![address.into()];
-    let config = NodeConfig { data_dir: dir.to_owned(), listen, advertise: Vec::new(), http: String::new() };
+    let config =
+        NodeConfig { data_dir: dir.to_owned(), listen, advertise: Vec::new(), http: String::new(), relay: None };
     Handle::start(config).await.expect("start")
 }
 

@@ -11,7 +11,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 async fn town(dir: &Path, name: &str, ars: &str) -> Handle {
     init(dir, &NewOrganisation { name: name.into(), ars: ars.into(), kind: "municipality".into() }).expect("init");
     let listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
-    let config = NodeConfig { data_dir: dir.to_owned(), listen, advertise: Vec::new(), http: String::new() };
+    let config =
+        NodeConfig { data_dir: dir.to_owned(), listen, advertise: Vec::new(), http: String::new(), relay: None };
     Handle::start(config).await.expect("start")
 }
 

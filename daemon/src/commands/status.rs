@@ -75,6 +75,7 @@ pub(crate) fn partners(partners: &[PartnerStatus]) -> String {
         if !partner.introduces.is_empty() {
             remarks.push(format!("introduces {}", partner.introduces.join(", ")));
         }
+        remarks.extend(partner.through.as_ref().map(|relay| format!("through {relay}")));
         match &partner.leaving {
             Some(leaving) if leaving.left => remarks.push(leaving.sentence.clone()),
             leaving => {
@@ -106,7 +107,8 @@ pub(crate) fn doctor(context: &Context) -> Result<(), Failure> {
         for check in doctor.checks {
             table.row([check.result, check.check, check.message]);
         }
-        table.render()
+        let forward = doctor.forward.map(|text| format!("\n{text}")).unwrap_or_default();
+        table.render() + &forward
     })?;
     if ok { Ok(()) } else { Err(Failure::Told) }
 }

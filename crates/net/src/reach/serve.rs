@@ -21,24 +21,26 @@ use crate::registry::Registry;
 /// How long a peer may take to ask.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often one peer may have itself dialled.
-const DIAL_BACK_INTERVAL: Duration = Duration::from_secs(10);
+/// How often one peer may have itself dialled within [`DIAL_BACK_INTERVAL`].
+const DIAL_BACKS_MAX: u32 = 3;
 
-/// Who had itself dialled, and when last.
+/// Over what that is counted.
+const DIAL_BACK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Who had itself dialled lately: since when, and how often.
 #[derive(Debug, Default)]
-pub(crate) struct DialBacks(HashMap<NodeId, Instant>);
+pub(crate) struct DialBacks(HashMap<NodeId, (Instant, u32)>);
 
 impl DialBacks {
     /// Whether this peer may now; an error says how long it has to wait.
     pub(crate) fn ask(&mut self, now: Instant, peer: NodeId) -> Result<(), Duration> {
-        self.0.retain(|_, last| now.duration_since(*last) < DIAL_BACK_INTERVAL);
-        match self.0.get(&peer) {
-            Some(last) => Err(DIAL_BACK_INTERVAL - now.duration_since(*last)),
-            None => {
-                self.0.insert(peer, now);
-                Ok(())
-            }
+        self.0.retain(|_, (since, _)| now.duration_since(*since) < DIAL_BACK_INTERVAL);
+        let (since, times) = self.0.entry(peer).or_insert((now, 0));
+        if *times >= DIAL_BACKS_MAX {
+            return Err(DIAL_BACK_INTERVAL - now.duration_since(*since));
         }
+        *times += 1;
+        Ok(())
     }
 }
 
@@ -83,7 +85,7 @@ async fn arrive(registry: &Registry, link: &Link, mut stream: Stream, from: Node
 /// Dials the peer where it asks for it, if these are places it may speak for.
 async fn dial_back(registry: &Arc<Registry>, link: &Link, addresses: &[String]) -> Reply {
     if let Err(wait) = registry.dial_backs().ask(Instant::now(), link.node) {
-        return Reply::No(format!("it dialled back a moment ago; again in {} s", wait.as_secs() + 1));
+        return Reply::No(format!("it dialled back {DIAL_BACKS_MAX} times lately; again in {} s", wait.as_secs() + 1));
     }
     let known = registry.addresses_of(&link.node);
     let seen = link.remote.parse().ok();
@@ -156,10 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn one_peer_has_itself_dialled_once_in_a_while() {
+    fn one_peer_has_itself_dialled_so_often_and_no_more() {
         let (mut backs, now, peer) = (DialBacks::default(), Instant::now(), NodeId([1; 32]));
-        assert_eq!(backs.ask(now, peer), Ok(()));
-        assert_eq!(backs.ask(now + Duration::from_secs(9), peer), Err(Duration::from_secs(1)));
+        for _ in 0..DIAL_BACKS_MAX {
+            assert_eq!(backs.ask(now, peer), Ok(()));
+        }
+        assert_eq!(backs.ask(now + Duration::from_secs(29), peer), Err(Duration::from_secs(1)));
         assert_eq!(backs.ask(now, NodeId([2; 32])), Ok(()));
         assert_eq!(backs.ask(now + DIAL_BACK_INTERVAL, peer), Ok(()));
     }

@@ -91,8 +91,13 @@ pub(crate) async fn recover(
     })
     .await?;
     progress(&format!("{} is known again; its entries are fetched back", identity.name()));
-    let config =
-        NodeConfig { data_dir: data_dir.to_owned(), listen: Vec::new(), advertise: Vec::new(), http: String::new() };
+    let config = NodeConfig {
+        data_dir: data_dir.to_owned(),
+        listen: Vec::new(),
+        advertise: Vec::new(),
+        http: String::new(),
+        relay: None,
+    };
     let shared = start::start(config).await?;
     let waited = wait(&shared, progress).await;
     let reporting = shared.clone();

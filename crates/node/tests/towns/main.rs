@@ -29,6 +29,7 @@ fn config(dir: &Path) -> NodeConfig {
         listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
         advertise: Vec::new(),
         http: String::new(),
+        relay: None,
     }
 }
 
