@@ -27,6 +27,7 @@ demo: release ## start six towns that share their knowledge; Ctrl-C stops them
 	@$${CARGO_TARGET_DIR:-target}/release/ortsnetz demo $(DEMO_ARGS)
 
 test: tools lint deny ## everything CI checks: format, clippy, docs, licences, all tests
+	@scripts/tools.sh network
 	cargo build --workspace --all-targets --locked
 	ORTSNETZ_SIM_SEEDS=$(SEEDS) ORTSNETZ_KILL_ROUNDS=$(KILL_ROUNDS) ORTSNETZ_TEST_SHEET_WORK_FACTOR=2 \
 		scripts/test.sh --workspace --locked
@@ -69,10 +70,13 @@ soak: release ## DURATION seconds (7200) of real daemons under all faults at onc
 	ORTSNETZ_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/ortsnetz DURATION=$(DURATION) \
 		cargo bench --locked -p ortsnetz-tests --bench soak
 
-soak-seeds: release ## 20,000 simulator seeds, and 500 rounds of kill -9 against the release binary
+soak-seeds: release ## 20,000 simulator seeds, 500 rounds of kill -9, 100 power cuts and five minutes of partition
 	ORTSNETZ_SIM_SEEDS=20000 scripts/test.sh --release --locked -p ortsnetz-sync --test sim -- --nocapture
 	ORTSNETZ_KILL_ROUNDS=500 scripts/test.sh --release --locked -p ortsnetz-tests --test faults \
 		kill_at_any_moment -- --nocapture
+	ORTSNETZ_POWER_CUTS=100 scripts/test.sh --release --locked -p ortsnetz-store --test crash power_cut -- --nocapture
+	@scripts/tools.sh network
+	ORTSNETZ_PARTITION_SECONDS=300 scripts/test.sh --release --locked -p ortsnetz-tests --test network
 
 mutants: ## changes trust and sync line by line, to see which changes no test notices (docs/testing.md); takes hours
 	@command -v cargo-mutants >/dev/null || { echo "install it with: cargo install --locked cargo-mutants"; exit 1; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for: build | deny | fuzz. Says what it does; does nothing where all is there.
+# Installs what is missing for: build | network | deny | fuzz. Says what it does; does nothing where all is there.
 set -euo pipefail
 
 say() { printf 'tools: %s\n' "$*" >&2; }
@@ -11,6 +11,17 @@ build)
   if ! command -v cc >/dev/null; then
     say "installing a C compiler (build-essential)"
     as_root apt-get update -qq && as_root apt-get install -y -qq build-essential >/dev/null
+  fi
+  ;;
+network)
+  # What the tests in network namespaces need.
+  missing=()
+  for pair in ip:iproute2 nft:nftables python3:python3; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    say "installing ${missing[*]}"
+    as_root apt-get update -qq && as_root apt-get install -y -qq "${missing[@]}" >/dev/null
   fi
   ;;
 deny)

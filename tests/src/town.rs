@@ -212,6 +212,22 @@ impl Town {
         self.wait();
     }
 
+    /// Ends the daemon with SIGKILL from another thread than the one that waits for it; [`killed`](Self::killed) follows.
+    pub fn kill_now(&self) {
+        self.signal("KILL");
+    }
+
+    /// Waits for the end of a daemon that was killed.
+    pub fn killed(&mut self) {
+        self.wait();
+    }
+
+    /// Runs a command that may fail because the daemon goes away; gives its exit code.
+    pub fn cli_when_it_may_fail(&self, arguments: &[&str]) -> i32 {
+        let ended = self.command().args(arguments).stdin(Stdio::null()).output().expect("it runs");
+        ended.status.code().unwrap_or(-1)
+    }
+
     /// Names of what was moved aside as damaged, in its directory and its store.
     pub fn broken(&self) -> Vec<String> {
         let items = [self.dir.clone(), self.dir.join("store")].into_iter().flat_map(fs::read_dir).flatten().flatten();

@@ -24,6 +24,12 @@ pub const JOIN_FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Most bytes one side may send on one join stream altogether.
 pub const JOIN_BYTES_MAX: usize = 1280 * 1024;
 
+/// Longest frame before a circuit begins, and of what is asked of a peer beside, in bytes: as many addresses as a peer may have.
+pub const REACH_FRAME_BYTES_MAX: usize = 8 * 1024;
+
+/// Most addresses one node dials back in one go.
+pub const DIAL_BACK_ADDRESSES_MAX: usize = 4;
+
 /// What [`Network::start`](crate::Network::start) needs to know.
 #[derive(Clone)]
 pub struct Config {

@@ -264,11 +264,14 @@ impl Driver {
         }
     }
 
-    fn dial_through_relay(&mut self, node: &NodeId) {
+    /// Dials a peer through a relay; false if there is none, or if it counts as dialled no more.
+    fn dial_through_relay(&mut self, node: &NodeId) -> bool {
         let (circuits, _) = self.addresses(node);
-        if self.supervisor.is_dialling(node) && !circuits.is_empty() {
+        let possible = self.supervisor.is_dialling(node) && !circuits.is_empty();
+        if possible {
             self.dial(node, circuits);
         }
+        possible
     }
 
     /// A dial failed; with the last one of its round, the round has.
@@ -276,8 +279,9 @@ impl Driver {
         self.tried.entry(*node).or_default().push(reason);
         if let Some(index) = self.later.iter().position(|(_, waiting)| waiting == node) {
             self.later.swap_remove(index);
-            self.dial_through_relay(node);
-            return;
+            if self.dial_through_relay(node) {
+                return;
+            }
         }
         if self.dials.values().any(|dialled| dialled == node) {
             return;

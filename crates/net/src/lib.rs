@@ -25,13 +25,11 @@ mod supervisor;
 mod transport;
 
 pub use config::{
-    AddressError, Config, FRAME_BYTES_MAX, JOIN_BYTES_MAX, JOIN_CONNECTIONS_MAX, JOIN_FRAME_BYTES_MAX, Limits,
-    PEER_ADDRESSES_MAX, Peer, StartError, Timing, check_address, check_environment,
+    AddressError, Config, DIAL_BACK_ADDRESSES_MAX, FRAME_BYTES_MAX, JOIN_BYTES_MAX, JOIN_CONNECTIONS_MAX,
+    JOIN_FRAME_BYTES_MAX, Limits, PEER_ADDRESSES_MAX, Peer, REACH_FRAME_BYTES_MAX, StartError, Timing, check_address,
+    check_environment,
 };
 pub use event::{NetEvent, Reason};
 pub use handle::{Events, Handle, Network, PeerStatus, Priority, SendError};
 pub use join::{JoinError, JoinStream};
-pub use reach::{
-    DIAL_BACK_ADDRESSES_MAX, DialledBack, REACH_FRAME_BYTES_MAX, ReachError, RelayLimits, Relaying, circuit_through,
-    relay_of,
-};
+pub use reach::{DialledBack, ReachError, RelayLimits, Relaying, circuit_through, relay_of};

@@ -33,7 +33,7 @@ fn write_answer(shared: &Shared, token: Token) -> Result<Joined, NodeError> {
     let made = Answer::new(&token, &identity, shared.own.node, addresses).map_err(join_error)?;
     if made.addresses.is_empty() {
         return Err(NodeError::Invalid(
-            "--dial: nobody can dial this node either; start it with --listen, or join through a partner that both can dial".into(),
+            "--dial: nobody can dial this node either; start it with --listen, or let a partner of both relay (`enabled = true` under `[relay]` there)".into(),
         ));
     }
     let text = made.to_text().map_err(|error| NodeError::Invalid(error.to_string()))?;

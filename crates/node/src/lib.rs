@@ -53,6 +53,7 @@ mod redacting;
 mod returning;
 mod rotating;
 mod rows;
+mod scrubbing;
 mod searching;
 mod shared;
 mod sheets;

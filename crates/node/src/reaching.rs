@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ortsnetz_model::NodeId;
 use ortsnetz_net::{DIAL_BACK_ADDRESSES_MAX, circuit_through, relay_of};
@@ -13,6 +14,12 @@ use crate::shared::{Shared, lock, read};
 
 /// Most partners through which one node lets itself be reached.
 const RELAYS_USED_MAX: usize = 2;
+
+/// How often a relay is asked to dial back before it counts as having failed.
+const DIAL_BACK_TRIES: u32 = 3;
+
+/// Between two of these: longer than a relay remembers that it was asked.
+const DIAL_BACK_WAIT: Duration = Duration::from_secs(35);
 
 /// Most partners that `doctor` dials, or asks to dial back.
 const ASKED_MAX: usize = 3;
@@ -75,11 +82,20 @@ pub(crate) fn connected(shared: &Arc<Shared>, node: NodeId, relays: bool) {
     });
 }
 
-/// Whether this node answers where the other one dials it.
+/// Whether this node answers where the other one dials it. Who does not say so after some time is taken to mean no.
 async fn is_dialled(shared: &Shared, by: NodeId) -> bool {
-    let asked = asked_addresses(shared);
-    let answers = if asked.is_empty() { Ok(Vec::new()) } else { shared.net.dial_back(by, asked).await };
-    answers.is_ok_and(|answers| answers.iter().any(|answer| answer.failed.is_none()))
+    for _ in 0..DIAL_BACK_TRIES {
+        let asked = asked_addresses(shared);
+        if asked.is_empty() {
+            return false;
+        }
+        match shared.net.dial_back(by, asked).await {
+            Ok(answers) => return answers.iter().any(|answer| answer.failed.is_none()),
+            Err(error) => tracing::debug!(%error, "a relay did not dial back"),
+        }
+        tokio::time::sleep(DIAL_BACK_WAIT).await;
+    }
+    false
 }
 
 /// Where this node may be dialled: what it states, and its port at whatever address it is seen.

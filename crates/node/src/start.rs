@@ -33,6 +33,7 @@ use crate::partners;
 use crate::purging;
 use crate::reaching::Relays;
 use crate::rows::{self, INTRODUCED};
+use crate::scrubbing;
 use crate::searching::Search;
 use crate::shared::{Own, Shared, lock};
 use crate::sheets;
@@ -61,6 +62,11 @@ const WORK_FACTOR_VARIABLE: &str = "ORTSNETZ_TEST_SHEET_WORK_FACTOR";
 
 /// Opens the store of a data directory.
 pub(crate) fn open_store(data_dir: &Path) -> Result<Store, NodeError> {
+    open_and_report(data_dir).map(|(store, _)| store)
+}
+
+/// The same; also says what was damaged.
+fn open_and_report(data_dir: &Path) -> Result<(Store, Vec<String>), NodeError> {
     let (store, report) = Store::open(&data_dir.join(STORE_DIR), Options::default())?;
     if let Some(broken) = &report.rebuilt {
         tracing::warn!(moved_to = %broken.display(), "the database was damaged; it is rebuilt from the own log and the partners");
@@ -71,7 +77,7 @@ pub(crate) fn open_store(data_dir: &Path) -> Result<Store, NodeError> {
     if report.replayed > 0 {
         tracing::info!(batches = report.replayed, "replayed from the own log");
     }
-    Ok(store)
+    Ok((store, report.problems.iter().map(ToString::to_string).collect()))
 }
 
 /// Whether this directory holds an identity.
@@ -262,7 +268,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let opened = tokio::task::spawn_blocking(move || open(&data_dir))
         .await
         .map_err(|error| NodeError::Unavailable(format!("the store could not be opened: {error}")))??;
-    let Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming } = opened;
+    let Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming, damaged } =
+        opened;
     let mut net_config = ortsnetz_net::Config::new(*own.key.secret(), config.listen.clone());
     net_config.advertise.clone_from(&config.advertise);
     net_config.relay.clone_from(&config.relay);
@@ -341,6 +348,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
             tracing::error!(%error, "drafts and conflicts could not be counted");
         }
     });
+    let scrubbing = shared.clone();
+    let _ = std::thread::Builder::new().name("scrub".into()).spawn(move || scrubbing::begin(&scrubbing, &damaged));
     let purging = shared.clone();
     let _ = std::thread::Builder::new().name("purge".into()).spawn(move || purging::purge_surely(&purging));
     tokio::spawn(crate::recovering::ask_again(shared.clone()));
@@ -369,13 +378,15 @@ struct Opened {
     places: Places,
     search: Search,
     homecoming: Option<Homecoming>,
+    /// What was found damaged, and is whole again.
+    damaged: Vec<String>,
 }
 
 fn open(data_dir: &Path) -> Result<Opened, NodeError> {
     if !data_dir.join(STORE_DIR).exists() {
         return Err(no_identity(data_dir));
     }
-    let store = open_store(data_dir)?;
+    let (store, damaged) = open_and_report(data_dir)?;
     // Only now: whoever makes a backup without a daemon has the store.
     backups::clean(data_dir)?;
     if purging::finish(&store)? {
@@ -419,7 +430,7 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
     let places = districts::add_to(&store, places)?;
     let search = Search::open(&data_dir.join(SEARCH_DIR), &store)?;
     let homecoming = homecoming::pending(&store)?;
-    Ok(Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming })
+    Ok(Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming, damaged })
 }
 
 fn no_identity(data_dir: &Path) -> NodeError {

@@ -122,9 +122,18 @@ pub(crate) fn doctor(shared: &Shared, network: Examined) -> Result<Doctor, NodeE
         checks.push(DoctorLine { check: check.into(), result: result.into(), message });
     };
     match shared.store.check(ortsnetz_store::Check::Fast, None) {
-        Ok(problems) if problems.is_empty() => line("store", "ok", "every row has its checksum".into()),
+        Ok(problems) if problems.is_empty() => {
+            line("store", "ok", "every row and the own log have their checksums".into())
+        }
         Ok(problems) => {
-            line("store", "failed", format!("{} problems; run `ortsnetz store check` and follow it", problems.len()));
+            let of_log = problems.iter().all(|problem| problem.what.starts_with("own log"));
+            let remedy = match of_log {
+                true => "run `ortsnetz store compact`, which writes it anew from the database",
+                false => "run `ortsnetz store check` for all; a restart sets aside what is damaged and builds it anew",
+            };
+            let more = problems.len() - 1;
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            line("store", "failed", format!("{}{more}; {remedy}", problems[0]));
         }
         Err(error) => line("store", "failed", error.to_string()),
     }

@@ -26,7 +26,10 @@ impl Store {
             problems: Vec::new(),
         };
         let checked = checker.rows().and_then(|()| checker.entries());
-        let checked = checked.and_then(|()| if checker.full { self.check_log(&mut checker.problems) } else { Ok(()) });
+        let checked = checked.and_then(|()| match checker.full {
+            true => self.check_log(&mut checker.problems),
+            false => self.scan_log().map(|damaged| checker.problems.extend(damaged)),
+        });
         match checked {
             Ok(()) => {}
             Err(StoreError::Failed(detail)) => {

@@ -15,6 +15,20 @@ use crate::value;
 type Rows = HashMap<Vec<u8>, u32>;
 
 impl Store {
+    /// Damaged places of the own log, by the checksums of its frames alone: quick, and beside writers. What its end is
+    /// still being written is none.
+    pub fn scan_log(&self) -> Result<Vec<Problem>, StoreError> {
+        let Some(directory) = &self.shared().directory else { return Ok(Vec::new()) };
+        let path = directory.join(OWN_LOG);
+        let _alone = self.shared().maintenance.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Err(StoreError::Damaged { detail, .. }) = log::read_header(&path) {
+            return Ok(vec![Problem { what: "own log".to_owned(), detail }]);
+        }
+        let scan = log::scan(&path, HEADER_BYTES, Some(0), &mut |_, _, _| {})?;
+        let problem = |(from, to, detail)| Problem { what: format!("own log, bytes {from} to {to}"), detail };
+        Ok(scan.damaged.into_iter().map(problem).collect())
+    }
+
     /// Adds what is wrong with the own log. Others write on; only the last comparison pauses them.
     pub(crate) fn check_log(&self, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
         let Some(directory) = &self.shared().directory else { return Ok(()) };

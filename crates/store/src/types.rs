@@ -89,9 +89,9 @@ pub struct Document {
 /// How thorough [`Store::check`](crate::Store::check) is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Checksums of all rows, and that records, documents and projections lie beside each other.
+    /// Checksums of all rows and of the own log, and that records, documents and projections lie beside each other.
     Fast,
-    /// Also the own log, the hashes of all chunks, that the signed heads are reached, and signatures.
+    /// Also that the own log says the same, the hashes of all chunks, that the signed heads are reached, and signatures.
     Full,
 }
 

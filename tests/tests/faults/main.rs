@@ -7,5 +7,6 @@ mod directories;
 mod flipped;
 mod full_disk;
 mod kill;
+mod phases;
 mod says;
 mod tokens;

@@ -11,7 +11,8 @@ use ortsnetz_model::NodeId;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Ask, CircuitStream, REACH_FRAME_BYTES_MAX, Reply};
+use super::{Ask, CircuitStream, Reply};
+use crate::config::REACH_FRAME_BYTES_MAX;
 use crate::frame::{FrameError, FrameReader, FrameWriter};
 use crate::link::Link;
 use crate::registry::Registry;

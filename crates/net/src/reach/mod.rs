@@ -28,16 +28,10 @@ pub use quota::{RelayLimits, Relaying};
 pub(crate) use serve::{DialBacks, serve};
 
 use crate::behaviour::{node_of, peer_of};
-use crate::config::PEER_ADDRESSES_MAX;
+use crate::config::{DIAL_BACK_ADDRESSES_MAX, PEER_ADDRESSES_MAX};
 
 /// The short streams between two allowed nodes.
 pub(crate) const REACH: StreamProtocol = StreamProtocol::new("/ortsnetz/reach/1");
-
-/// Longest frame on such a stream before a circuit begins, in bytes: as many addresses as a peer may have.
-pub const REACH_FRAME_BYTES_MAX: usize = 8 * 1024;
-
-/// Most addresses one node dials back in one go.
-pub const DIAL_BACK_ADDRESSES_MAX: usize = 4;
 
 /// Longest text of a refusal that is shown, in characters.
 const REASON_CHARS_MAX: usize = 400;
@@ -199,6 +193,7 @@ pub(crate) fn relay_in(address: &Multiaddr) -> Option<NodeId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::REACH_FRAME_BYTES_MAX;
     use proptest::prelude::*;
 
     fn node() -> NodeId {

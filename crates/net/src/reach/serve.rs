@@ -12,8 +12,8 @@ use ortsnetz_model::NodeId;
 use tokio::time::timeout;
 
 use super::ask::{receive, send};
-use super::{Arrival, Ask, CircuitStream, DIAL_BACK_ADDRESSES_MAX, DialledBack, Reply, is_circuit, relay};
-use crate::config::parse_address;
+use super::{Arrival, Ask, CircuitStream, DialledBack, Reply, is_circuit, relay};
+use crate::config::{DIAL_BACK_ADDRESSES_MAX, parse_address};
 use crate::driver::Command;
 use crate::link::Link;
 use crate::registry::Registry;
