@@ -235,7 +235,10 @@ impl Driver {
                 let shared = self.shared.clone();
                 tokio::spawn(async move { crate::returning::answer(shared, stream).await });
             }
-            NetEvent::Listening { address } => tracing::info!(address, "listening for peers"),
+            NetEvent::Listening { address } => {
+                tracing::info!(address, "listening for peers");
+                reaching::listening(&self.shared);
+            }
             NetEvent::ObservedAddress { .. } => {}
         }
     }

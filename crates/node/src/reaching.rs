@@ -24,29 +24,37 @@ const DIAL_BACK_WAIT: Duration = Duration::from_secs(35);
 /// Most partners that `doctor` dials, or asks to dial back.
 const ASKED_MAX: usize = 3;
 
+/// How long to wait for further addresses before they are stated.
+const ADDRESSES_SETTLE: Duration = Duration::from_millis(300);
+
 /// The nodes through which this one says it can be reached.
 #[derive(Debug, Default)]
-pub(crate) struct Relays(BTreeSet<NodeId>);
+pub(crate) struct Relays {
+    used: BTreeSet<NodeId>,
+    /// The addresses are stated anew in a moment anyway.
+    stating_soon: bool,
+}
 
 impl Relays {
     /// Those its certificate names: they hold until one of them says otherwise.
     pub fn stated(identity: &Identity, node: &NodeId) -> Self {
         let addresses = identity.certificate(node).map(|certificate| certificate.addresses.clone()).unwrap_or_default();
-        Self(addresses.iter().filter_map(|address| relay_of(address)).take(RELAYS_USED_MAX).collect())
+        let used = addresses.iter().filter_map(|address| relay_of(address)).take(RELAYS_USED_MAX).collect();
+        Self { used, stating_soon: false }
     }
 
     /// Uses a node, or does not; true if that is new.
     fn set(&mut self, node: NodeId, used: bool) -> bool {
         match used {
-            true => self.0.len() < RELAYS_USED_MAX && self.0.insert(node),
-            false => self.0.remove(&node),
+            true => self.used.len() < RELAYS_USED_MAX && self.used.insert(node),
+            false => self.used.remove(&node),
         }
     }
 }
 
 /// The addresses of this node that lead through a partner that relays.
 pub(crate) fn circuits(shared: &Shared) -> Vec<String> {
-    let relays: Vec<NodeId> = lock(&shared.relays).0.iter().copied().collect();
+    let relays: Vec<NodeId> = lock(&shared.relays).used.iter().copied().collect();
     relays.iter().filter(|relay| is_partner(shared, relay)).map(circuit_through).collect()
 }
 
@@ -60,7 +68,7 @@ fn is_partner(shared: &Shared, node: &NodeId) -> bool {
 
 /// A node connected and says whether it relays. If it does, and cannot dial this one, it is where others find us.
 pub(crate) fn connected(shared: &Arc<Shared>, node: NodeId, relays: bool) {
-    if !relays && !lock(&shared.relays).0.contains(&node) {
+    if !relays && !lock(&shared.relays).used.contains(&node) {
         return;
     }
     let shared = shared.clone();
@@ -75,11 +83,32 @@ pub(crate) fn connected(shared: &Arc<Shared>, node: NodeId, relays: bool) {
             true => tracing::info!(relay = name, "others reach this node through a partner that relays"),
             false => tracing::info!(relay = name, "others no longer reach this node through this partner"),
         }
-        let told = tokio::task::spawn_blocking(move || partners::tell_addresses(&shared));
-        if let Ok(Err(error)) = told.await {
-            tracing::error!(%error, "the addresses of this node could not be stated anew");
+        state_addresses(&shared).await;
+    });
+}
+
+/// This node listens at a further address: interfaces come up one after the other, and change. Those of a moment are stated
+/// together.
+pub(crate) fn listening(shared: &Arc<Shared>) {
+    if std::mem::replace(&mut lock(&shared.relays).stating_soon, true) {
+        return;
+    }
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(ADDRESSES_SETTLE).await;
+        lock(&shared.relays).stating_soon = false;
+        if !shared.is_stopping() {
+            state_addresses(&shared).await;
         }
     });
+}
+
+async fn state_addresses(shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    let told = tokio::task::spawn_blocking(move || partners::tell_addresses(&shared));
+    if let Ok(Err(error)) = told.await {
+        tracing::warn!(%error, "the addresses of this node could not be stated anew");
+    }
 }
 
 /// Whether this node answers where the other one dials it. Who does not say so after some time is taken to mean no.
