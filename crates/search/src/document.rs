@@ -11,7 +11,7 @@ use tantivy::schema::Field;
 use crate::area::Area;
 use crate::fields::{Fields, NO_DISTRICT};
 use crate::fold;
-use crate::limits::{AREAS_MAX, AREAS_SHOWN_MAX, LANGUAGES_SHOWN_MAX, SUMMARY_CHARS_MAX};
+use crate::limits::{AREAS_MAX, AREAS_SHOWN_MAX, LANGUAGES_SHOWN_MAX, SORTS_MAX, SUMMARY_CHARS_MAX};
 
 /// One step of an update, in the order of the store.
 #[derive(Debug, Clone)]
@@ -121,6 +121,7 @@ impl Document<'_> {
         out.document.add_bytes(fields.feed, &key[..48]);
         out.document.add_bytes(fields.organisation, &key[..32]);
         out.document.add_text(fields.kind, kind.as_str());
+        out.sorts(entry, &kind);
         out.areas(&areas);
         out.districts(entry, &kind);
         out.dates(entry);
@@ -221,6 +222,19 @@ impl Out<'_> {
         terms.dedup();
         for term in terms {
             self.document.add_text(self.fields.area, term);
+        }
+    }
+
+    /// What entries are counted by.
+    fn sorts(&mut self, entry: &Entry, kind: &Kind) {
+        let list =
+            |name: &str| entry.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let own_code = entry.get("code").and_then(Value::as_str).filter(|_| *kind == Kind::LifeEvent);
+        for code in list("life_events").chain(own_code).take(SORTS_MAX) {
+            self.document.add_text(self.fields.life_event, code);
+        }
+        for audience in list("audience").take(SORTS_MAX) {
+            self.document.add_text(self.fields.audience, audience);
         }
     }
 

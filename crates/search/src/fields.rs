@@ -8,7 +8,7 @@ use crate::tokenizer::Mode;
 
 /// Version of everything that is derived when indexing: fields, tokenizers, built-in words. Another one in an index on
 /// disk rebuilds it.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Name of the column that says which feed an entry is of.
 pub(crate) const FEED: &str = "feed";
@@ -17,6 +17,11 @@ pub(crate) const ARS: &str = "ars";
 /// Names of the columns with the days it is valid from and until, as yyyymmdd.
 pub(crate) const FROM: &str = "from";
 pub(crate) const UNTIL: &str = "until";
+
+/// Names of the columns that are counted.
+pub(crate) const KIND: &str = "kind";
+pub(crate) const LIFE_EVENT: &str = "life_event";
+pub(crate) const AUDIENCE: &str = "audience";
 
 /// The fields, by what they are for.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +34,10 @@ pub(crate) struct Fields {
     pub organisation: Field,
     /// The kind.
     pub kind: Field,
+    /// Codes of life events.
+    pub life_event: Field,
+    /// Whom it is for.
+    pub audience: Field,
     /// Places as terms, see `area::Area`.
     pub area: Field,
     /// Places as numbers.
@@ -74,12 +83,15 @@ pub(crate) fn schema() -> (Schema, Fields) {
         let indexing = TextFieldIndexing::default().set_tokenizer("raw").set_fieldnorms(false);
         TextOptions::default().set_indexing_options(indexing.set_index_option(IndexRecordOption::Basic))
     };
+    let counted = || exact().set_fast("raw");
     let mut schema = Schema::builder();
     let fields = Fields {
         key: schema.add_bytes_field("key", INDEXED),
         feed: schema.add_bytes_field(FEED, BytesOptions::from(INDEXED) | FAST),
         organisation: schema.add_bytes_field("organisation", INDEXED),
-        kind: schema.add_text_field("kind", exact()),
+        kind: schema.add_text_field(KIND, counted()),
+        life_event: schema.add_text_field(LIFE_EVENT, counted()),
+        audience: schema.add_text_field(AUDIENCE, counted()),
         area: schema.add_text_field("area", exact()),
         ars: schema.add_u64_field(ARS, NumericOptions::default().set_fast()),
         district: schema.add_text_field("district", exact()),

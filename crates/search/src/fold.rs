@@ -8,7 +8,7 @@ use crate::limits::WORD_CHARS_MAX;
 pub(crate) fn each_word(text: &str, mut each: impl FnMut(&str)) {
     let mut word = Word::default();
     for c in text.chars() {
-        if c.is_alphanumeric() || is_mark(c) {
+        if is_letter(c) {
             word.push(c);
         } else if !is_invisible(c) {
             word.finish(&mut each);
@@ -91,11 +91,17 @@ fn parts_digraph(before: char) -> bool {
     matches!(before, 'a' | 'e' | 'i' | 'o' | 'u' | 'y' | 'q')
 }
 
+/// Whether the character belongs to a word.
+pub(crate) fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() || is_mark(c)
+}
+
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}')
 }
 
-fn is_invisible(c: char) -> bool {
+/// Whether the character stands in a word unseen.
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 

@@ -7,7 +7,7 @@ use frostem::{Algorithm, Stemmer};
 
 use crate::fold;
 use crate::limits::{CACHE_WORDS_MAX, DICTIONARY_WORDS_MAX};
-use crate::vocabulary::{PARTS, SHORT_FIRST, SHORT_LAST, STOP, WHOLE};
+use crate::vocabulary::{PARTS, SHORT_FIRST, SHORT_LAST, STOP, WEAK, WHOLE};
 
 /// Shortest part of a compound, in letters; the few shorter ones are listed in `vocabulary`.
 const PART_MIN: usize = 4;
@@ -15,6 +15,8 @@ const PART_MIN: usize = 4;
 const LEARNED_MIN: usize = 5;
 /// Longest word of the corpus that the dictionary learns.
 const LEARNED_MAX: usize = 24;
+/// Shortest piece of a compound that is looked for if nothing else of it is known, in letters.
+const PIECE_MIN: usize = 5;
 /// What may stand between the parts of a compound, or end a word.
 const LINKS: [&str; 6] = ["s", "es", "n", "en", "er", "e"];
 /// Analysed words are forgotten when the dictionary has grown by one part in this many.
@@ -25,6 +27,8 @@ const GROWTH: usize = 8;
 pub(crate) struct Analysed {
     /// Too common to say anything.
     pub stop: bool,
+    /// Said in questions about anything: helps to order what the other words find.
+    pub weak: bool,
     /// The stem of the word.
     pub stem: Box<str>,
     /// If it is a compound: the stems of its parts, as few parts as possible.
@@ -43,6 +47,7 @@ struct Words {
     dictionary: HashSet<Box<str>>,
     whole: HashSet<String>,
     stop: HashSet<String>,
+    weak: HashSet<String>,
     cache: HashMap<Box<str>, Arc<Analysed>>,
     dictionary_at_cache: usize,
     stemmer: Stemmer,
@@ -58,6 +63,7 @@ impl Lexicon {
             dictionary,
             whole: set(WHOLE),
             stop: set(STOP),
+            weak: set(WEAK),
             cache: HashMap::new(),
             stemmer: Stemmer::new(Algorithm::German),
         })))
@@ -112,6 +118,18 @@ impl LexiconGuard<'_> {
     pub fn stem(&self, word: &str) -> String {
         self.0.stem(word)
     }
+
+    /// What is known of a compound that is no word of the dictionary and does not come apart into such: the longest word it
+    /// ends with, which says what it is, and the longest it begins with.
+    pub fn pieces(&self, word: &str) -> Vec<String> {
+        let words = &self.0;
+        let fits =
+            |piece: &str| piece.len() >= PIECE_MIN && piece.len() < word.len() && words.dictionary.contains(piece);
+        let cuts = || (1..word.len()).filter(|at| word.is_char_boundary(*at));
+        let end = cuts().map(|at| &word[at..]).find(|piece| fits(piece));
+        let start = cuts().rev().map(|at| &word[..at]).find(|piece| fits(piece));
+        end.into_iter().chain(start).map(str::to_owned).collect()
+    }
 }
 
 impl Words {
@@ -144,7 +162,14 @@ impl Words {
         };
         let parts = stems(&outer, &[]);
         let inner = stems(&inner, &parts);
-        Analysed { stop: self.stop.contains(word), stem: stem.into(), parts, inner, surfaces: surfaces.into() }
+        Analysed {
+            stop: self.stop.contains(word),
+            weak: self.weak.contains(word),
+            stem: stem.into(),
+            parts,
+            inner,
+            surfaces: surfaces.into(),
+        }
     }
 
     fn split_further<'a>(&self, word: &'a str, parts: &mut Vec<&'a str>) {
@@ -233,6 +258,15 @@ mod tests {
         assert_eq!(parts("Wohnungsgeberbestätigung"), Vec::<String>::new());
         assert_eq!(parts("Führerscheinumtausch"), ["fuhrerschein", "umtausch"]);
         assert_eq!(parts("Verwaltungsgerichte"), ["verwaltung", "gericht"]);
+    }
+
+    #[test]
+    fn of_an_unknown_compound_the_known_ends_are_left() {
+        let lexicon = Lexicon::new();
+        let words = lexicon.lock();
+        assert_eq!(words.pieces("xyzfuhrerschein"), ["fuhrerschein"]);
+        assert_eq!(words.pieces("gewerbexyz"), ["gewerbe"]);
+        assert_eq!(words.pieces("xyz"), Vec::<String>::new());
     }
 
     #[test]

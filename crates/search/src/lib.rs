@@ -11,25 +11,29 @@
 
 mod area;
 mod document;
+mod facets;
 mod fields;
 mod fold;
 mod index;
 mod lexicon;
 pub mod limits;
+mod marks;
 mod places;
 mod plan;
 mod query;
 mod rank;
 mod reader;
+mod thesaurus;
 mod tokenizer;
 mod vocabulary;
 mod word;
 
 pub use document::{Change, Document};
 pub use index::{Index, OpenState, Opened, RebuildReason, SearchError};
+pub use marks::{Marked, Marker};
 pub use places::{
     District, FormerKey, Imported, Matched, Place, PlaceAnswer, PlaceCandidate, PlaceError, PlaceKeys, PlaceKind,
     PlaceReject, Places, Removed,
 };
-pub use query::{Hit, Hits, Matching, PlaceFilter, Query, Standing, Why};
+pub use query::{Facets, Hit, Hits, How, Matching, PlaceFilter, Query, Reason, Standing, Why};
 pub use reader::Reader;

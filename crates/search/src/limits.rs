@@ -50,3 +50,15 @@ pub const DISTRICTS_MAX: usize = 200;
 pub const FORMER_KEYS_MAX: usize = 20_000;
 /// Most keys that one place had, one after the other or several at once.
 pub const SUCCESSIONS_MAX: usize = 64;
+/// Most rules of synonyms, built in or told by one organisation; each word of a group is one.
+pub const SYNONYMS_MAX: usize = 2_000;
+/// Most words of one synonym that belong together.
+pub const SYNONYM_WORDS_MAX: usize = 4;
+/// Most meanings looked for in one question beside its own words.
+pub const MEANINGS_MAX: usize = 24;
+/// Most life events, and audiences, that one entry is counted for.
+pub const SORTS_MAX: usize = 64;
+/// Most values told of each facet; the most frequent are.
+pub const FACET_VALUES_MAX: usize = 50;
+/// Characters of a snippet.
+pub const SNIPPET_CHARS_MAX: usize = 220;

@@ -24,6 +24,12 @@ pub struct Query {
     pub typing: bool,
     /// Look into the notes of companion documents too. Never set it for a reader from outside.
     pub notes: bool,
+    /// Only entries of this life event, by its code.
+    pub life_event: Option<String>,
+    /// Only entries for these people.
+    pub audience: Option<String>,
+    /// Count what is found by kind, organisation, life event and audience.
+    pub facets: bool,
     /// Only entries of these organisations.
     pub organisations: Option<Vec<OrgId>>,
     /// Only entries of these collections.
@@ -42,6 +48,9 @@ impl Query {
             language: "de".to_owned(),
             typing: false,
             notes: false,
+            life_event: None,
+            audience: None,
+            facets: false,
             organisations: None,
             collections: None,
         }
@@ -132,6 +141,41 @@ pub enum Why {
     TypingMistake,
 }
 
+/// How a word of the question and a word of the entry are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum How {
+    /// It stands there as it was typed.
+    Exact,
+    /// Another form of it does.
+    Stem,
+    /// A part of a compound does, or the compound of two words that were typed.
+    CompoundPart,
+    /// It is an abbreviation, or is abbreviated there.
+    Abbreviation,
+    /// The administration, or an organisation, calls it so.
+    Synonym,
+    /// It begins so.
+    Beginning,
+    /// It was misspelt.
+    TypingMistake,
+    /// It is the key.
+    Code,
+}
+
+/// Why an entry was found: one word of the question.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason {
+    /// The word of the question, or several that mean something together.
+    pub word: String,
+    /// Where the entry has it.
+    pub why: Why,
+    /// How it is the same.
+    pub how: How,
+    /// The word that was looked for: a part, a synonym, the word that was meant; else the word itself. Without capitals and
+    /// umlauts.
+    pub found: String,
+}
+
 /// An entry that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
@@ -158,6 +202,8 @@ pub struct Hit {
     pub score: f32,
     /// Where it has the words, sorted; empty if nothing was asked.
     pub why: Vec<Why>,
+    /// Which word it has where, and how: the best reason for each word and place.
+    pub reasons: Vec<Reason>,
     /// When it was published, milliseconds since 1970.
     pub published_at: Option<u64>,
     /// When it arrived here, milliseconds since 1970; `None` for our own.
@@ -177,4 +223,19 @@ pub struct Hits {
     pub matching: Matching,
     /// Words beyond the limits, not looked for.
     pub ignored_words: usize,
+    /// What was found, counted; if it was asked for.
+    pub facets: Option<Facets>,
+}
+
+/// How many entries of everything found there are of each sort, the most first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facets {
+    /// By kind.
+    pub kinds: Vec<(Kind, usize)>,
+    /// By organisation.
+    pub organisations: Vec<(OrgId, usize)>,
+    /// By code of the life event; an entry may count for several.
+    pub life_events: Vec<(String, usize)>,
+    /// By audience; an entry may count for several.
+    pub audiences: Vec<(String, usize)>,
 }

@@ -9,6 +9,7 @@ use tantivy::columnar::Column;
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
 use crate::area::Area;
+use crate::facets::{Counting, Counts};
 use crate::fields::{ARS, FEED, FROM, UNTIL};
 use crate::query::Standing;
 
@@ -29,6 +30,8 @@ pub(crate) struct Ranking {
     pub standings: Vec<Arc<[Option<Standing>]>>,
     /// How many to keep.
     pub limit: usize,
+    /// Whether to count what is found.
+    pub facets: bool,
 }
 
 /// A matching entry.
@@ -69,9 +72,21 @@ impl Ord for Ranked {
     }
 }
 
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// The best, best first.
+    pub best: Vec<Ranked>,
+    /// How many there are.
+    pub total: usize,
+    /// Some have all words in title, alternative titles or keywords.
+    pub named: bool,
+    /// What was counted, by segment.
+    pub counts: Vec<Counts>,
+}
+
 impl Collector for Ranking {
-    /// The best, best first, and how many there are.
-    type Fruit = (Vec<Ranked>, usize);
+    type Fruit = Found;
     type Child = SegmentRanking;
 
     fn for_segment(&self, ordinal: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<SegmentRanking> {
@@ -91,6 +106,8 @@ impl Collector for Ranking {
             limit: self.limit,
             best: BinaryHeap::with_capacity(self.limit + 1),
             total: 0,
+            named: false,
+            counting: if self.facets { Some(Counting::of(segment, ordinal)?) } else { None },
         })
     }
 
@@ -99,11 +116,16 @@ impl Collector for Ranking {
     }
 
     fn merge_fruits(&self, segments: Vec<Self::Fruit>) -> tantivy::Result<Self::Fruit> {
-        let total = segments.iter().map(|(_, total)| total).sum();
-        let mut best: Vec<Ranked> = segments.into_iter().flat_map(|(best, _)| best).collect();
+        let total = segments.iter().map(|found| found.total).sum();
+        let named = segments.iter().any(|found| found.named);
+        let (mut best, mut counts): (Vec<Ranked>, Vec<Counts>) = (Vec::new(), Vec::new());
+        for found in segments {
+            best.extend(found.best);
+            counts.extend(found.counts);
+        }
         best.sort_unstable_by_key(|ranked| Reverse(*ranked));
         best.truncate(self.limit);
-        Ok((best, total))
+        Ok(Found { best, total, named, counts })
     }
 }
 
@@ -119,6 +141,8 @@ pub(crate) struct SegmentRanking {
     limit: usize,
     best: BinaryHeap<Reverse<Ranked>>,
     total: usize,
+    named: bool,
+    counting: Option<Counting>,
 }
 
 impl SegmentRanking {
@@ -159,7 +183,7 @@ fn class(place: bool, standing: Standing, named: bool, locality: u8) -> u32 {
 }
 
 impl SegmentCollector for SegmentRanking {
-    type Fruit = (Vec<Ranked>, usize);
+    type Fruit = Found;
 
     fn collect(&mut self, doc: DocId, score: Score) {
         let Some(standing) = self.standing(doc) else { return };
@@ -167,6 +191,10 @@ impl SegmentCollector for SegmentRanking {
             return;
         }
         self.total += 1;
+        self.named |= score >= NAMED_SCORE;
+        if let Some(counting) = &mut self.counting {
+            counting.count(doc, self.feed.as_ref());
+        }
         let locality = self.locality(doc);
         let class = class(self.place.is_some(), standing, score >= NAMED_SCORE, locality);
         let ranked = Ranked { class, score, segment: self.ordinal, doc, standing, locality };
@@ -180,7 +208,9 @@ impl SegmentCollector for SegmentRanking {
     }
 
     fn harvest(self) -> Self::Fruit {
-        (self.best.into_iter().map(|Reverse(ranked)| ranked).collect(), self.total)
+        let best = self.best.into_iter().map(|Reverse(ranked)| ranked).collect();
+        let counts = self.counting.map(|counting| counting.counts).into_iter().collect();
+        Found { best, total: self.total, named: self.named, counts }
     }
 }
 

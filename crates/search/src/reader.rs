@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ortsnetz_model::{CollectionId, EntryId, FeedId, Kind, OrgId};
 use tantivy::index::SegmentId;
@@ -12,13 +12,16 @@ use tantivy::{DocAddress, IndexReader, Searcher, SegmentReader, TantivyDocument}
 
 use crate::area::Area;
 use crate::document::{KEY_BYTES, Shown, day_number};
+use crate::facets::{Counts, Sums};
 use crate::fields::{FEED, Fields};
 use crate::index::{SearchError, disk_bytes};
 use crate::lexicon::Lexicon;
 use crate::limits::LIMIT_MAX;
+use crate::marks::Marker;
 use crate::plan::{Evidence, Plan, Planner};
-use crate::query::{Hit, Hits, Matching, Query, Standing, Why};
-use crate::rank::{Ranked, Ranking};
+use crate::query::{Facets, Hit, Hits, How, Matching, Query, Reason, Standing, Why};
+use crate::rank::{Found, Ranked, Ranking};
+use crate::thesaurus::Thesaurus;
 
 /// The reading side: cheap to clone, usable from any thread. It sees the last commit.
 #[derive(Clone)]
@@ -31,6 +34,9 @@ pub(crate) struct Shared {
     reader: IndexReader,
     pub fields: Fields,
     pub lexicon: Lexicon,
+    thesaurus: Thesaurus,
+    /// What organisations say means the same.
+    synonyms: RwLock<Arc<Option<Thesaurus>>>,
     dir: PathBuf,
     /// The feeds of each segment in the order of its column; a segment never changes.
     feeds: Mutex<HashMap<SegmentId, Arc<[FeedId]>>>,
@@ -48,6 +54,17 @@ impl Reader {
         answer.unwrap_or_else(|_| Err(SearchError::Index("reading it failed: it may be damaged".to_owned())))
     }
 
+    /// What marks the words of a question in the texts of a hit.
+    pub fn marker(&self, query: &Query, hit: &Hit) -> Marker {
+        Marker::new(self.shared.lexicon.clone(), query, &hit.reasons)
+    }
+
+    /// Replaces what organisations say means the same: groups of words, each found by all others of its group.
+    pub fn set_synonyms(&self, groups: &[Vec<String>]) {
+        let thesaurus = Thesaurus::of_groups(groups, &mut self.shared.lexicon.lock());
+        *self.shared.synonyms.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Some(thesaurus));
+    }
+
     /// How many entries the index holds.
     pub fn entries(&self) -> u64 {
         self.shared.searcher().num_docs()
@@ -61,7 +78,9 @@ impl Reader {
 
 impl Shared {
     pub fn new(reader: IndexReader, fields: Fields, lexicon: Lexicon, dir: PathBuf) -> Self {
-        Self { reader, fields, lexicon, dir, feeds: Mutex::new(HashMap::new()) }
+        let thesaurus = Thesaurus::built_in(&mut lexicon.lock());
+        let synonyms = RwLock::new(Arc::new(None));
+        Self { reader, fields, lexicon, thesaurus, synonyms, dir, feeds: Mutex::new(HashMap::new()) }
     }
 
     pub fn searcher(&self) -> Searcher {
@@ -85,43 +104,56 @@ impl Shared {
             on: query.on.map(day_number),
             standings: self.standings(&searcher, query, standing)?,
             limit: query.limit.clamp(1, LIMIT_MAX),
+            facets: query.facets,
         };
-        let planner = Planner::new(&searcher, &self.fields, &self.lexicon, query);
+        let organisations = Arc::clone(&self.synonyms.read().unwrap_or_else(PoisonError::into_inner));
+        let thesauri: Vec<&Thesaurus> =
+            std::iter::once(&self.thesaurus).chain(Option::as_ref(&organisations)).collect();
+        let planner = Planner::new(&searcher, &self.fields, &self.lexicon, &thesauri, query);
         let mut matching = Matching::AllWords;
         let mut plan = planner.exact()?;
-        let (mut best, mut total) = self.run(&searcher, plan.as_ref(), &ranking)?;
-        if total == 0
+        let mut found = self.run(&searcher, plan.as_ref(), &ranking)?;
+        if found.total == 0
             && let Some(forgiving) = planner.forgiving()?
         {
-            (best, total) = self.run(&searcher, Some(&forgiving), &ranking)?;
+            found = self.run(&searcher, Some(&forgiving), &ranking)?;
             (matching, plan) = (Matching::TypingMistakes, Some(forgiving));
         }
-        if total == 0
-            && let Some(any) = planner.some_words()?
+        // What has all words somewhere in its text is seldom what is meant: what is named by some of them may come first.
+        if !found.named
+            && let Some(some) = planner.some_words()?
         {
-            (best, total) = self.run(&searcher, Some(&any), &ranking)?;
-            (matching, plan) = (Matching::SomeWords, Some(any));
+            let more = self.run(&searcher, Some(&some), &ranking)?;
+            if more.total > found.total {
+                found = more;
+                (matching, plan) = (Matching::SomeWords, Some(some));
+            }
         }
-        let mut why = match &plan {
-            Some(plan) => reasons(&searcher, &best, &plan.evidence)?,
-            None => vec![Vec::new(); best.len()],
+        let mut reasons = match &plan {
+            Some(plan) => reasons(&searcher, &found.best, &plan.evidence)?,
+            None => vec![Vec::new(); found.best.len()],
         };
-        let mut hits = Vec::with_capacity(best.len());
-        for (ranked, why) in best.iter().zip(why.iter_mut()) {
-            hits.extend(self.hit(&searcher, ranked, std::mem::take(why), &query.language)?);
+        let mut hits = Vec::with_capacity(found.best.len());
+        for (ranked, reasons) in found.best.iter().zip(reasons.iter_mut()) {
+            hits.extend(self.hit(&searcher, ranked, std::mem::take(reasons), &query.language)?);
         }
-        Ok(Hits { hits, total, matching, ignored_words: planner.ignored_words() })
+        let facets = if query.facets { Some(self.facets(&searcher, &found.counts)?) } else { None };
+        Ok(Hits { hits, total: found.total, matching, ignored_words: planner.ignored_words(), facets })
     }
 
-    fn run(
-        &self,
-        searcher: &Searcher,
-        plan: Option<&Plan>,
-        ranking: &Ranking,
-    ) -> Result<(Vec<Ranked>, usize), SearchError> {
+    fn facets(&self, searcher: &Searcher, counts: &[Counts]) -> Result<Facets, SearchError> {
+        let mut sums = Sums::default();
+        for counts in counts {
+            let segment = searcher.segment_reader(counts.segment);
+            sums.add(segment, counts, &self.feeds(segment)?)?;
+        }
+        Ok(sums.facets())
+    }
+
+    fn run(&self, searcher: &Searcher, plan: Option<&Plan>, ranking: &Ranking) -> Result<Found, SearchError> {
         match plan {
             Some(plan) => Ok(searcher.search(&plan.query, ranking)?),
-            None => Ok((Vec::new(), 0)),
+            None => Ok(Found::default()),
         }
     }
 
@@ -166,7 +198,7 @@ impl Shared {
         &self,
         searcher: &Searcher,
         ranked: &Ranked,
-        why: Vec<Why>,
+        reasons: Vec<Reason>,
         language: &str,
     ) -> Result<Option<Hit>, SearchError> {
         let document: TantivyDocument = searcher.doc(DocAddress::new(ranked.segment, ranked.doc))?;
@@ -189,7 +221,13 @@ impl Shared {
             locality: ranked.locality,
             standing: ranked.standing,
             score: ranked.score,
-            why,
+            why: {
+                let mut why: Vec<Why> = reasons.iter().map(|reason| reason.why).collect();
+                why.sort_unstable();
+                why.dedup();
+                why
+            },
+            reasons,
             published_at: shown.published_at,
             received_at: shown.received_at,
             next_review: shown.next_review,
@@ -206,14 +244,14 @@ fn damaged() -> SearchError {
     SearchError::Index("an entry is damaged".to_owned())
 }
 
-/// Where each of the entries has the words.
-fn reasons(searcher: &Searcher, best: &[Ranked], evidence: &[Evidence]) -> Result<Vec<Vec<Why>>, SearchError> {
-    let mut reasons = vec![Vec::new(); best.len()];
+/// Where each of the entries has the words, and how: for each word and place the best.
+fn reasons(searcher: &Searcher, best: &[Ranked], evidence: &[Evidence]) -> Result<Vec<Vec<Reason>>, SearchError> {
+    let mut reasons: Vec<Vec<Reason>> = vec![Vec::new(); best.len()];
     let mut order: Vec<usize> = (0..best.len()).collect();
     order.sort_unstable_by_key(|&index| (best[index].segment, best[index].doc));
     for in_segment in order.chunk_by(|&a, &b| best[a].segment == best[b].segment) {
         let segment = searcher.segment_reader(best[in_segment[0]].segment);
-        for Evidence { why, term } in evidence {
+        for Evidence { why, how, term, word, found } in evidence {
             let index = segment.inverted_index(term.field())?;
             let Some(mut postings) = index.read_postings(term, tantivy::schema::IndexRecordOption::Basic)? else {
                 continue;
@@ -222,12 +260,35 @@ fn reasons(searcher: &Searcher, best: &[Ranked], evidence: &[Evidence]) -> Resul
                 if tantivy::DocSet::doc(&postings) < best[hit].doc {
                     tantivy::DocSet::seek(&mut postings, best[hit].doc);
                 }
-                if tantivy::DocSet::doc(&postings) == best[hit].doc && !reasons[hit].contains(why) {
-                    reasons[hit].push(*why);
+                if tantivy::DocSet::doc(&postings) == best[hit].doc {
+                    let reason = Reason { word: word.clone(), why: *why, how: *how, found: found.clone() };
+                    reasons[hit].push(reason);
                 }
             }
         }
     }
-    reasons.iter_mut().for_each(|why| why.sort_unstable());
+    for reasons in &mut reasons {
+        as_typed(reasons);
+        reasons.sort_unstable();
+        reasons.dedup_by(|a, b| a.word == b.word && a.why == b.why);
+    }
     Ok(reasons)
+}
+
+/// A word that stands in title or names as it was typed is told once, for the field that its stem was found in.
+fn as_typed(reasons: &mut Vec<Reason>) {
+    let exact: Vec<String> = reasons
+        .iter()
+        .filter(|reason| reason.how == How::Exact && reason.why == Why::Names)
+        .map(|reason| reason.word.clone())
+        .collect();
+    let is_stem = |reason: &Reason, word: &str| {
+        reason.how == How::Stem && reason.word == word && matches!(reason.why, Why::Title | Why::Names)
+    };
+    for word in exact {
+        if reasons.iter().any(|reason| is_stem(reason, &word)) {
+            reasons.retain(|reason| !(reason.how == How::Exact && reason.why == Why::Names && reason.word == word));
+            reasons.iter_mut().filter(|reason| is_stem(reason, &word)).for_each(|reason| reason.how = How::Exact);
+        }
+    }
 }

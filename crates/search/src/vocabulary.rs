@@ -74,3 +74,13 @@ ihres im in indem ins ist ja je jede jedem jeden jeder jedes jedoch kann kein ke
 mir mit muss müssen nach nicht noch nun nur ob oder ohne sehr sein seine seinem seinen seiner seit selbst sich sie sind so sofern sogar soll sollen sollte \
 sonst sowie über um und uns unser unsere unter vom von vor was weil welche welchem welchen welcher welches wenn wer werde werden wie wieder will wir wird wo \
 wollen worden wurde wurden würde zu zum zur zwar zwischen";
+
+/// Words of questions that say nothing about the matter. They are not needed; whoever has them too comes first.
+pub(crate) const WEAK: &str = "\
+antrag anträge anfordern ausfüllen beantrage beantragen beantragt beantragung bekomme bekommen bekommt benötige benötigen benötigt besorgen bestellen \
+brauche brauchen braucht dauert darf dürfen erhalte erhalten erledigen formular für gehe gehen geht gehört gern gerne gilt habe hole holen jemand kommen \
+kommt kostet kosten kriege kriegen kriegt lassen lange leute mache machen macht man mitbringen möchte möchten mögen nachweis neu neue neuen neuer neues \
+nötig online papiere persönlich rein schon stadt stelle stellen tun unterlagen viel wann warum wem wen wieso wieviel wohin woher wollte zeit zuständig \
+ämter amt behörde mal jetzt heute schnell einfach eigentlich denn gerade bereits lang online internet termin gebühr gebühren voraussetzungen ablauf frau \
+herr mann person personen mensch menschen sache sachen ding dinge gemeinde bürgeramt bürgerbüro rathaus verwaltung info infos information informationen \
+frage fragen hilfe helfen hilft wissen weiß suche suchen gesucht finde finden nehmen mitnehmen eigene eigenen eigener eigenes eigen deutschland";
