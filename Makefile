@@ -9,7 +9,7 @@ KILL_ROUNDS ?= 100
 FUZZ_SECONDS ?= 60
 
 .PHONY: help tools build release demo test lint deny audit bench bench-hostile bench-repair bench-world bench-regions \
-	soak soak-seeds mutants fuzz join-drill recover-drill clean
+	soak soak-seeds mutants fuzz relevance join-drill recover-drill clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -85,6 +85,9 @@ mutants: ## changes trust and sync line by line, to see which changes no test no
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/tools.sh fuzz
 	fuzz/run.sh $(FUZZ_SECONDS)
+
+relevance: ## how well citizens' questions find the right service, beside plain BM25 (needs ORTSNETZ_TEST_DATA)
+	cargo test --locked -p ortsnetz-search --test relevance -- --nocapture
 
 join-drill: release ## seconds from two empty directories to `identical`
 	scripts/join-drill.sh

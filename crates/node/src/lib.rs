@@ -58,10 +58,12 @@ mod searching;
 mod shared;
 mod sheets;
 mod short;
+mod showing;
 mod start;
 mod status;
 mod storing;
 mod succeeding;
+mod synonyms;
 mod vouching;
 mod working;
 

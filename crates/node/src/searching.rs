@@ -15,7 +15,7 @@ use crate::answering::matters;
 use crate::catalog;
 use crate::clock;
 use crate::districts;
-use crate::dto::{Completeness, Hit, OrganisationInfo, SearchRequest, SearchResult};
+use crate::dto::{Completeness, OrganisationInfo, SearchRequest, SearchResult};
 use crate::error::NodeError;
 use crate::leaving;
 use crate::partners;
@@ -23,7 +23,9 @@ use crate::places;
 use crate::reading::parse_on;
 use crate::rows;
 use crate::shared::{Shared, read};
+use crate::showing;
 use crate::succeeding;
+use crate::synonyms;
 
 /// Memory in which the index collects changes, in bytes.
 const HEAP_BYTES: usize = 16 << 20;
@@ -108,6 +110,11 @@ impl Search {
         wait.recv().map_err(|_| failed())?
     }
 
+    /// The way to ask.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// Whether everything stored can be found.
     pub fn is_current(&self) -> bool {
         self.current.load(Ordering::Relaxed)
@@ -144,6 +151,7 @@ struct Feeder {
 
 impl Feeder {
     fn run(mut self, state: OpenState, jobs: &Receiver<Job>) {
+        synonyms::apply(&self.shared);
         if let Err(error) = self.catch_up(state) {
             tracing::error!(%error, "the search index could not be brought up to date");
         }
@@ -285,6 +293,7 @@ impl Feeder {
         if live.is_none_or(|held| held.feed != *feed) {
             let delete = Change::Delete(feed.organisation, feed.collection, *id);
             self.index.update(&[delete]).map_err(failed)?;
+            synonyms::learn(&shared, &feed.organisation, id, None);
         }
         let Some(held) = live else { return Ok(()) };
         let Some(entry) = held.entry(id, false)? else { return Ok(()) };
@@ -294,6 +303,7 @@ impl Feeder {
         matters::note(&shared, &held.feed, id, &entry)?;
         if entry.kind() == Kind::Profile {
             districts::learn(&shared, &held.feed.organisation, &entry);
+            synonyms::learn(&shared, &held.feed.organisation, id, Some(&entry));
         }
         if matches!(entry.kind(), Kind::Unknown(_) | Kind::Journal) {
             return Ok(());
@@ -470,6 +480,12 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
     if let Some(kind) = request.kind.as_deref().filter(|kind| !kind.is_empty()) {
         query.kind = Some(crate::working::known_kind(kind)?);
     }
+    if let Some(organisation) = request.organisation.as_deref().filter(|organisation| !organisation.is_empty()) {
+        query.organisations = Some(vec![partners::find_organisation(shared, organisation)?]);
+    }
+    query.life_event = request.life_event.clone().filter(|code| !code.is_empty());
+    query.audience = request.audience.clone().filter(|audience| !audience.is_empty());
+    query.facets = request.facets;
     let mut result = SearchResult::default();
     let mut place: Option<PlaceFilter> = None;
     if let Some(text) = request.place.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
@@ -493,7 +509,17 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
     let hits =
         shared.search.reader.search(&query, &allowed).map_err(|error| NodeError::Unavailable(error.to_string()))?;
     result.total = hits.total as u64;
-    result.hits = hits.hits.into_iter().map(|hit| shown(shared, hit, place.as_ref().map(|place| &place.ars))).collect();
+    result.matching = showing::matching(hits.matching).into();
+    result.facets = hits.facets.map(|facets| showing::facets(shared, facets));
+    let ars = place.as_ref().map(|place| &place.ars);
+    for hit in hits.hits {
+        let marked = if request.snippets { Some(showing::marked(shared, &query, &hit)?) } else { None };
+        let mut hit = showing::hit(shared, hit, ars);
+        if let Some((title, snippet)) = marked {
+            (hit.marked_title, hit.snippet) = (title, snippet);
+        }
+        result.hits.push(hit);
+    }
     result.completeness = completeness(shared);
     result.left = place.as_ref().map(|place| left(shared, place)).unwrap_or_default();
     result.took_ms = milliseconds(started);
@@ -524,43 +550,4 @@ fn completeness(shared: &Shared) -> Completeness {
         completeness.missing.push("this node's index is being rebuilt".into());
     }
     completeness
-}
-
-fn shown(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars>) -> Hit {
-    let feed = FeedId { organisation: hit.organisation, collection: hit.collection };
-    let claims = places_of(shared, &hit.organisation);
-    let organisation = shared.organisation_info(&hit.organisation);
-    let elsewhere = match place {
-        Some(_) => matches!(hit.standing, Standing::Elsewhere | Standing::Contradicted),
-        None => {
-            !hit.valid_for.is_empty()
-                && !claims.iter().any(|claim| hit.valid_for.iter().any(|ars| claim.covers(ars) || ars.covers(claim)))
-        }
-    };
-    let leaving = organisation.leaving.as_ref().filter(|leaving| leaving.left).map(|leaving| leaving.sentence.clone());
-    let remark = if leaving.is_some() {
-        leaving.as_deref()
-    } else if elsewhere {
-        Some("not from the responsible town")
-    } else if matches!(hit.standing, Standing::Unconfirmed | Standing::Introduced | Standing::Contradicted) {
-        Some("town not yet confirmed")
-    } else {
-        None
-    };
-    let remark = remark.map(str::to_owned);
-    Hit {
-        id: hit.id.to_string(),
-        kind: hit.kind.as_str().to_owned(),
-        title: hit.title,
-        summary: hit.summary,
-        organisation,
-        collection: shared.collection_name(&feed),
-        public: shared.is_public(&feed),
-        valid_for: hit.valid_for.iter().map(Ars::to_string).collect(),
-        published_at: hit.published_at.map(clock::rfc3339),
-        received_at: hit.received_at.map(clock::rfc3339),
-        next_review: hit.next_review,
-        score: hit.score,
-        remark,
-    }
 }

@@ -142,7 +142,7 @@ impl<'a> Planner<'a> {
             let meant = self.meaning(meaning, &mut evidence)?;
             if let Some(any) = meant.any {
                 #[allow(clippy::cast_precision_loss, reason = "a question has few words")]
-                let weight = meaning.positions.len() as Score;
+                let weight = (meaning.positions.len() as Score).sqrt();
                 scores.push((Occur::Should, boost(any.box_clone(), weight)));
                 scores.push((Occur::Should, Box::new(ConstScoreQuery::new(any, SOME_WORD_SCORE))));
                 named.extend(meant.named);
@@ -283,7 +283,7 @@ impl All<'_> {
             words.filter(|(n, (_, word))| !word.weak && !without.contains(n)).map(|(_, (look, _))| look)
         };
         #[allow(clippy::cast_precision_loss, reason = "a question has few words")]
-        let weight = without.len() as Score;
+        let weight = (without.len() as Score).sqrt();
         let instead = instead.map(|look| {
             (
                 look.any.as_ref().map(|query| boost(query.box_clone(), weight)),

@@ -154,7 +154,7 @@ fn entries_change_and_go() {
     let id = EntryId::imported(&ours, "test", "n", "1");
     world.index.update(&[Change::Delete(ours, public(ours), id)]).unwrap();
     world.commit();
-    assert_eq!(world.ask(&Query::new("Katzensteuer")).total, 0);
+    assert!(!world.titles("Katzensteuer").contains(&"Katzensteuer".to_owned()));
     assert_eq!(world.reader.entries(), 3);
 
     world.index.update(&[Change::DeleteFeed(FeedId { organisation: ours, collection: public(ours) })]).unwrap();

@@ -315,6 +315,21 @@ pub(crate) struct Search {
     /// Language of title and summary
     #[arg(long, default_value = "de")]
     pub(crate) lang: String,
+    /// Only entries of this organisation: name, or id or its beginning
+    #[arg(long, value_name = "NAME-OR-ID")]
+    pub(crate) organisation: Option<String>,
+    /// Only entries of this life event, by its code
+    #[arg(long, value_name = "CODE")]
+    pub(crate) life_event: Option<String>,
+    /// Only entries for these people, for example `business`
+    #[arg(long)]
+    pub(crate) audience: Option<String>,
+    /// Count what was found by kind, organisation, life event and audience
+    #[arg(long)]
+    pub(crate) facets: bool,
+    /// Say why each entry was found, and show the part of its text
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 /// Answering a question.

@@ -58,6 +58,11 @@ pub(crate) fn routes() -> Router<App> {
 pub(crate) struct PageQuery {
     q: String,
     ort: String,
+    /// Only this kind, organisation, life event, audience.
+    art: String,
+    von: String,
+    lage: String,
+    fuer: String,
     lang: Option<String>,
 }
 
@@ -88,7 +93,17 @@ async fn network_page(State(app): State<App>, Params(query): Params<PageQuery>) 
 
 async fn results_page(State(app): State<App>, Params(query): Params<PageQuery>) -> Response {
     let lang = Lang::from_query(query.lang.as_deref());
-    let asked = results::Asked { words: query.q.trim(), place: query.ort.trim(), lang };
+    let asked = results::Asked {
+        words: query.q.trim(),
+        place: query.ort.trim(),
+        filter: results::Filter {
+            kind: &query.art,
+            organisation: &query.von,
+            life_event: &query.lage,
+            audience: &query.fuer,
+        },
+        lang,
+    };
     let result = if asked.words.is_empty() { Ok(None) } else { public_search(&app, &asked).await.map(Some) };
     let organisation = app.organisation().await;
     match result {
@@ -120,6 +135,12 @@ async fn public_search(app: &App, asked: &results::Asked<'_>) -> Result<SearchRe
         place: Some(asked.place.to_owned()),
         lang: Some(asked.lang.code().to_owned()),
         limit: Some(PAGE_HITS_MAX),
+        kind: Some(asked.filter.kind.to_owned()),
+        organisation: Some(asked.filter.organisation.to_owned()),
+        life_event: Some(asked.filter.life_event.to_owned()),
+        audience: Some(asked.filter.audience.to_owned()),
+        facets: true,
+        snippets: true,
         ..SearchRequest::default()
     })?;
     let mut result = app.handle.search_public(request).await?;

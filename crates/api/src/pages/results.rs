@@ -2,7 +2,7 @@
 
 use jiff::Zoned;
 use maud::{Markup, html};
-use ortsnetz_node::dto::{Hit, NoticeInfo, PlaceInfo, SearchResult};
+use ortsnetz_node::dto::{FacetCounts, FacetValue, Hit, MarkedText, NoticeInfo, PlaceInfo, SearchResult};
 
 use super::format::{ago, count};
 use super::lang::{Lang, encoded, kind};
@@ -13,13 +13,40 @@ use super::standing::{left_notice, owner};
 pub(crate) struct Asked<'a> {
     pub(crate) words: &'a str,
     pub(crate) place: &'a str,
+    pub(crate) filter: Filter<'a>,
     pub(crate) lang: Lang,
+}
+
+/// What narrows the results; empty texts do not.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Filter<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) organisation: &'a str,
+    pub(crate) life_event: &'a str,
+    pub(crate) audience: &'a str,
 }
 
 impl Asked<'_> {
     /// The address that asks the same with another place.
     fn address(&self, place: &str) -> String {
-        format!("/suche?q={}&ort={}", encoded(self.words), encoded(place))
+        self.narrowed(place, self.filter)
+    }
+
+    /// The address that asks the same, narrowed otherwise.
+    fn narrowed(&self, place: &str, filter: Filter<'_>) -> String {
+        let mut address = format!("/suche?q={}&ort={}", encoded(self.words), encoded(place));
+        for (name, value) in filter.parameters() {
+            if !value.is_empty() {
+                address.push_str(&format!("&{name}={}", encoded(value)));
+            }
+        }
+        address
+    }
+}
+
+impl<'a> Filter<'a> {
+    fn parameters(self) -> [(&'static str, &'a str); 4] {
+        [("art", self.kind), ("von", self.organisation), ("lage", self.life_event), ("fuer", self.audience)]
     }
 }
 
@@ -89,17 +116,90 @@ fn hits(asked: &Asked<'_>, result: &SearchResult, now: &Zoned) -> Markup {
         }
         (incomplete(result, lang))
         (left_notice(&result.left, lang))
+        @if result.matching == "some_words" {
+            p .quiet { (lang.pick("Nicht jeder Treffer hat alle Worte.", "Not every result has all the words.")) }
+        }
+        @if let Some(facets) = &result.facets { (narrowing(asked, facets)) }
         ol .hits {
             @for hit in &result.hits { li { (one(hit, now, lang)) } }
         }
     }
 }
 
+/// How the results can be narrowed: only where there is a choice, or one was made.
+fn narrowing(asked: &Asked<'_>, facets: &FacetCounts) -> Markup {
+    let (lang, filter) = (asked.lang, asked.filter);
+    let rows = [
+        (lang.pick("Art", "Kind"), &facets.kinds, filter.kind),
+        (lang.pick("Von", "By"), &facets.organisations, filter.organisation),
+        (lang.pick("Lebenslage", "Life event"), &facets.life_events, filter.life_event),
+        (lang.pick("Für", "For"), &facets.audiences, filter.audience),
+    ];
+    let with = |row: usize, value: &str| {
+        let mut filter = filter;
+        // The same lifetime for all: an owned text is put together right away.
+        let address = |filter: Filter<'_>| lang.link(&asked.narrowed(asked.place, filter));
+        match row {
+            0 => address(Filter { kind: value, ..filter }),
+            1 => address(Filter { organisation: value, ..filter }),
+            2 => address(Filter { life_event: value, ..filter }),
+            _ => {
+                filter.audience = "";
+                address(Filter { audience: value, ..filter })
+            }
+        }
+    };
+    let shown = |row: usize| rows[row].1.len() > 1 || !rows[row].2.is_empty();
+    html! {
+        @if (0..rows.len()).any(shown) {
+            nav .facets aria-label=(lang.pick("Ergebnisse eingrenzen", "Narrow the results")) {
+                @for (row, (name, values, chosen)) in rows.iter().enumerate().filter(|(row, _)| shown(*row)) {
+                    p {
+                        span .quiet { (name) ": " }
+                        @if chosen.is_empty() {
+                            @for value in values.iter().take(FACETS_SHOWN_MAX) {
+                                a href=(with(row, &value.value)) { (facet_name(row, value, lang)) }
+                                " (" (value.count) ") "
+                            }
+                        } @else {
+                            @let name = values.iter().find(|value| value.value == *chosen).map(|value| facet_name(row, value, lang));
+                            strong { (name.unwrap_or_else(|| (*chosen).to_owned())) } " "
+                            a href=(with(row, "")) { (lang.pick("alle zeigen", "show all")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Values of one facet on a page.
+const FACETS_SHOWN_MAX: usize = 8;
+
+fn facet_name(row: usize, value: &FacetValue, lang: Lang) -> String {
+    match (row, value.value.as_str()) {
+        (0, name) => kind(name, lang).to_owned(),
+        (3, "business") => lang.pick("Unternehmen", "businesses").to_owned(),
+        (3, "citizen" | "citizens") => lang.pick("Privatpersonen", "citizens").to_owned(),
+        (_, value_itself) => value.name.clone().unwrap_or_else(|| value_itself.to_owned()),
+    }
+}
+
+/// A text with its marks.
+fn marked(pieces: &[MarkedText]) -> Markup {
+    html! { @for piece in pieces { @if piece.mark { mark { (piece.text) } } @else { (piece.text) } } }
+}
+
 fn one(hit: &Hit, now: &Zoned, lang: Lang) -> Markup {
     let seen = hit.received_at.as_ref().or(hit.published_at.as_ref());
     html! {
-        h2 { a href=(lang.link(&format!("/eintrag/{}", hit.id))) { (hit.title) } }
-        @if !hit.summary.is_empty() { p { (hit.summary) } }
+        h2 { a href=(lang.link(&format!("/eintrag/{}", hit.id))) {
+            @if hit.marked_title.is_empty() { (hit.title) } @else { (marked(&hit.marked_title)) }
+        } }
+        @match &hit.snippet {
+            Some(snippet) => p .snippet { (marked(&snippet.pieces)) },
+            None => @if !hit.summary.is_empty() { p { (hit.summary) } },
+        }
         div .facts {
             (badge("", kind(&hit.kind, lang)))
             (owner(&hit.organisation, lang))
@@ -206,7 +306,8 @@ mod tests {
         PlaceInfo { ars: ars.into(), name: name.into(), part_of: "Rhein-Sieg-Kreis".into(), ..PlaceInfo::default() }
     }
 
-    const ASKED: Asked<'_> = Asked { words: "Pass & Ausweis", place: "Bergheim", lang: Lang::De };
+    const FILTER: Filter<'_> = Filter { kind: "", organisation: "", life_event: "", audience: "" };
+    const ASKED: Asked<'_> = Asked { words: "Pass & Ausweis", place: "Bergheim", filter: FILTER, lang: Lang::De };
 
     #[test]
     fn an_ambiguous_place_is_a_choice_and_never_a_guess() {
@@ -222,6 +323,35 @@ mod tests {
             text(&ASKED, &SearchResult { places: vec![place("053620008008", "Bergheim")], ..SearchResult::default() });
         assert!(text.contains("Nichts gefunden für „Pass &amp; Ausweis“ in Bergheim"), "{text}");
         assert!(text.contains("Überall suchen"));
+    }
+
+    #[test]
+    fn marks_are_safe_and_facets_narrow_and_widen() {
+        let piece = |text: &str, mark| MarkedText { text: text.into(), mark };
+        let hit = Hit {
+            title: "Hund".into(),
+            marked_title: vec![piece("Hund", true), piece(" <b>", false)],
+            snippet: Some(ortsnetz_node::dto::Snippet {
+                path: "texts.description".into(),
+                pieces: vec![piece("Ein <script>", false), piece("Hund", true)],
+            }),
+            ..Hit::default()
+        };
+        let value = |value: &str, count| FacetValue { value: value.into(), name: None, count };
+        let facets = FacetCounts {
+            kinds: vec![value("service", 3), value("office", 1)],
+            audiences: vec![value("business", 2)],
+            ..FacetCounts::default()
+        };
+        let result = SearchResult { hits: vec![hit], total: 4, facets: Some(facets), ..SearchResult::default() };
+        let wide = text(&ASKED, &result);
+        assert!(wide.contains("<mark>Hund</mark> &lt;b&gt;"), "{wide}");
+        assert!(wide.contains("Ein &lt;script&gt;<mark>Hund</mark>"), "{wide}");
+        assert!(wide.contains("&amp;art=office\">Dienststelle</a> (1)"), "{wide}");
+        assert!(!wide.contains("Unternehmen"), "one value is no choice");
+        let asked = Asked { filter: Filter { kind: "office", audience: "business", ..FILTER }, ..ASKED };
+        let narrow = text(&asked, &result);
+        assert!(narrow.contains("<strong>Dienststelle</strong> <a href=\"/suche?q=Pass%20%26%20Ausweis&amp;ort=Bergheim&amp;fuer=business\">"), "{narrow}");
     }
 
     #[test]

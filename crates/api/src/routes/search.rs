@@ -23,8 +23,26 @@ use crate::problem::Problem;
         ("limit" = Option<usize>, Query, description = "At most so many hits, 1 to 200; 20 if absent"),
         ("lang" = Option<String>, Query, description = "Language of title and summary; `de` if absent"),
         ("typing" = Option<bool>, Query, description = "The last word may be unfinished"),
+        ("organisation" = Option<String>, Query, description = "Only entries of this organisation: name, or id or its beginning"),
+        ("life_event" = Option<String>, Query, description = "Only entries of this life event, by its code", example = "1050200"),
+        ("audience" = Option<String>, Query, description = "Only entries for these people", example = "business"),
+        ("facets" = Option<bool>, Query, description = "Count what was found by kind, organisation, life event and audience"),
+        ("snippets" = Option<bool>, Query, description = "Mark the words in title and text"),
     ),
-    responses((status = 200, body = SearchResult), (status = 400, body = Problem)),
+    responses((status = 200, body = SearchResult, example = json!({
+        "hits": [{
+            "id": "0f0e0d0c0b0a09080706050403020100", "kind": "service", "title": "Wohnsitzanmeldung", "summary": "",
+            "organisation": {"id": "6d75656e6368656e", "name": "Landeshauptstadt München", "ars": "091620000000", "standing": "own"},
+            "collection": "public", "public": true, "valid_for": ["091620000000"], "published_at": "2026-06-08T07:41:01Z",
+            "received_at": null, "next_review": null, "score": 21.4,
+            "reasons": [{"word": "wohnung anmelden", "field": "title", "how": "synonym", "found": "wohnsitz anmelden"}],
+            "marked_title": [{"text": "Wohnsitzanmeldung", "mark": true}],
+            "snippet": {"path": "texts.description", "pieces": [{"text": "Die An- oder "}, {"text": "Ummeldung", "mark": true}]}
+        }],
+        "total": 1, "took_ms": 1.2, "completeness": {"asked": 1, "answered": 1, "missing": []}, "places": [],
+        "matching": "all_words",
+        "facets": {"kinds": [{"value": "service", "count": 1}], "organisations": [], "life_events": [], "audiences": []}
+    })), (status = 400, body = Problem)),
 )]
 pub(crate) async fn search(
     State(app): State<App>,

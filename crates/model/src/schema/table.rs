@@ -207,6 +207,7 @@ const PROFILE: &[Field] = &[
         "districts",
         Type::Objects(&[needed("name", Type::Scalar(Scalar::String)), list("postal_codes", PostalCode)]),
     ),
+    field("synonyms", Type::Objects(&[list("words", Scalar::String)])),
     list("numbers", Scalar::String),
     words("greeting"),
     field("remarks", Type::Text),

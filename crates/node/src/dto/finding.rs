@@ -24,6 +24,73 @@ pub struct SearchRequest {
     pub lang: Option<String>,
     /// The last word may be unfinished.
     pub typing: bool,
+    /// Only entries of this organisation: name, or id or its beginning.
+    pub organisation: Option<String>,
+    /// Only entries of this life event, by its code.
+    pub life_event: Option<String>,
+    /// Only entries for these people, for example `business`.
+    pub audience: Option<String>,
+    /// Count what was found by kind, organisation, life event and audience.
+    pub facets: bool,
+    /// Tell where title and texts have the words.
+    pub snippets: bool,
+}
+
+/// A piece of a text. The pieces make the text; it is plain text, nothing in it is markup.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MarkedText {
+    /// The piece.
+    pub text: String,
+    /// It is what was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mark: bool,
+}
+
+/// The part of a text that has most of the words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Snippet {
+    /// Which text: `texts.description`, `keywords`.
+    pub path: String,
+    /// The part, in pieces.
+    pub pieces: Vec<MarkedText>,
+}
+
+/// Why an entry was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReasonInfo {
+    /// The word of the question, or several that mean something together; without capitals and umlauts.
+    pub word: String,
+    /// Where the entry has it: `title`, `names` (alternative titles and keywords), `text`, `notes`, `code`.
+    pub field: String,
+    /// `exact`, `stem` (another form), `compound_part`, `abbreviation`, `synonym`, `beginning`, `typing_mistake`, `code`.
+    pub how: String,
+    /// What was looked for: the part, the synonym, the word that was meant; else the word.
+    pub found: String,
+}
+
+/// How many of everything found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FacetValue {
+    /// To filter with.
+    pub value: String,
+    /// To show, where it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many.
+    pub count: u64,
+}
+
+/// What was found, counted; the most frequent first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FacetCounts {
+    /// By kind.
+    pub kinds: Vec<FacetValue>,
+    /// By organisation: its id, and its name.
+    pub organisations: Vec<FacetValue>,
+    /// By code of the life event; an entry may count for several.
+    pub life_events: Vec<FacetValue>,
+    /// By audience; an entry may count for several.
+    pub audiences: Vec<FacetValue>,
 }
 
 /// One hit.
@@ -53,6 +120,15 @@ pub struct Hit {
     pub next_review: Option<String>,
     /// Higher is better; comparable within one answer only.
     pub score: f32,
+    /// Why it was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<ReasonInfo>,
+    /// The title with what was asked for marked; with `snippets`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marked_title: Vec<MarkedText>,
+    /// A part of its text with what was asked for; with `snippets`, if its text has any of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<Snippet>,
     /// Set where the entry claims a place its organisation does not speak for, or where that takes part no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
@@ -204,4 +280,10 @@ pub struct SearchResult {
     /// Organisations that spoke for the place and take part no more, whether anything of them is still here or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<OrganisationInfo>,
+    /// `all_words`, `typing_mistakes` or `some_words`: how far the words were taken to find anything.
+    #[serde(default)]
+    pub matching: String,
+    /// With `facets`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facets: Option<FacetCounts>,
 }
