@@ -7,6 +7,7 @@ use ortsnetz_store::{Batch, Key, Origin, Range, Side, Store};
 use ortsnetz_sync::Event;
 use ortsnetz_trust::identity::Slot;
 
+use crate::agreements;
 use crate::alarms;
 use crate::clock;
 use crate::districts;
@@ -91,6 +92,7 @@ fn delete(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
         deleted?;
         write(&shared.feeds).remove(&feed);
     }
+    shared.boards.agreements.forget();
     searching::forget(shared, organisation)?;
     districts::forget(shared, organisation)
 }
@@ -142,6 +144,7 @@ fn forget_entry(store: &Store, batch: &mut Batch, feed: &FeedId, entry: EntryId)
     batch.delete(Key::Record { feed: *feed, entry });
     batch.delete(Key::Tombstone { collection, entry });
     noticing::forget(batch, feed, &entry);
+    agreements::forget(batch, feed, &entry);
     past::forget(store, batch, feed, &entry)
 }
 
@@ -206,6 +209,8 @@ mod tests {
             batch.put_snapshot(Side::Published, document, SECRET);
             batch.put(Key::Projection { side: Side::Published, collection, entry }, SECRET);
             batch.put(Key::Tombstone { collection, entry }, 1_u32.to_be_bytes());
+            let key = [collection.0, entry.0].concat();
+            batch.put(Key::Custom { table: agreements::AGREEMENTS.into(), key }, SECRET);
             store.commit(batch).expect("written");
         }
         let position = Position { term: 1, epoch: 1, sequence: 9_999 };

@@ -418,6 +418,12 @@ pub(crate) fn forget(shared: &Shared, organisation: &OrgId) -> Result<(), NodeEr
             }
         }
     }
+    for (key, value) in shared.store.scan(&Range::Custom(matters::MATTERS.into()), None, usize::MAX)? {
+        if rows::decode::<FeedId>("what an entry is about", &value).is_ok_and(|feed| feed.organisation == *organisation)
+        {
+            batch.delete(key);
+        }
+    }
     shared.store.commit(batch)?;
     Ok(())
 }

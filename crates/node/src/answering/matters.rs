@@ -10,7 +10,7 @@ use crate::rows;
 use crate::shared::Shared;
 
 /// Table of matters: key is what is sought, organisation and entry; the value names the feed.
-const MATTERS: &str = "matters";
+pub(crate) const MATTERS: &str = "matters";
 /// Entries of one organisation about one matter that are looked at; more are left out.
 pub(crate) const MATTER_ENTRIES_MAX: usize = 64;
 /// Rows read at once.
