@@ -1,6 +1,6 @@
 //! What two towns agree on, and what that allows an agent.
 
-use ortsnetz_node::dto::{AgreementInfo, AllowedInfo, AnswersRequest, ProposeRequest};
+use ortsnetz_node::dto::{AgreementInfo, AllowedInfo, AnswersRequest, ProposeRequest, ShowOptions};
 use ortsnetz_node::{Handle, NodeError};
 use serde_json::{Value, json};
 
@@ -70,10 +70,10 @@ async fn recipient(dir: &std::path::Path, centre: &Handle, name: &str, ars: &'st
     let car = add(&node, "service", &car).await;
     let dog = [("title.de", "Hund anmelden"), ("leika.+", DOG), ("valid_for.+", ars)];
     let dog = add(&node, "service", &dog).await;
-    eventually(centre, "its entries arrive", || async {
-        centre.show(&dog, ortsnetz_node::dto::ShowOptions::default()).await.is_ok()
-    })
-    .await;
+    for id in [&car, &dog] {
+        eventually(centre, "its entries arrive", || async { centre.show(id, ShowOptions::default()).await.is_ok() })
+            .await;
+    }
     Recipient { node, ars, car, dog }
 }
 
