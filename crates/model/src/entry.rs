@@ -111,6 +111,17 @@ impl Entry {
         self.0.get(field).and_then(|field| in_language(field, language)).map(strings).unwrap_or_default()
     }
 
+    /// The strings of a top-level list field (`leika`, `life_events`); empty if there are none.
+    pub fn list(&self, field: &str) -> Vec<&str> {
+        self.0.get(field).map(strings).unwrap_or_default()
+    }
+
+    /// Whether it is valid on a date, by `valid_from` and `valid_until`, both inclusive; a date nobody can read limits nothing.
+    pub fn is_valid_on(&self, day: crate::dates::Date) -> bool {
+        let date = |name: &str| self.0.get(name).and_then(Value::as_str).and_then(crate::dates::parse_date);
+        date("valid_from").is_none_or(|from| from <= day) && date("valid_until").is_none_or(|until| day <= until)
+    }
+
     /// Where it is valid; keys that are no ARS are left out.
     pub fn valid_for(&self) -> Vec<Ars> {
         self.places("valid_for")
@@ -293,6 +304,20 @@ mod tests {
         ] {
             assert_eq!(Entry::from_json(json).unwrap_err().to_string(), message);
         }
+    }
+
+    #[test]
+    fn lists_and_days_of_validity() {
+        let entry = entry(
+            json!({"kind": "service", "leika": ["99036012011000"], "valid_from": "2026-01-02", "valid_until": "2026-01-03"}),
+        );
+        assert_eq!(entry.list("leika"), ["99036012011000"]);
+        assert_eq!(entry.list("life_events"), [""; 0]);
+        let days = [("2026-01-01", false), ("2026-01-02", true), ("2026-01-03", true), ("2026-01-04", false)];
+        for (day, valid) in days {
+            assert_eq!(entry.is_valid_on(day.parse().unwrap()), valid, "{day}");
+        }
+        assert!(Entry::empty(&Kind::Service).is_valid_on(crate::dates::Date::MIN));
     }
 
     #[test]

@@ -166,14 +166,10 @@ fn is_at(notice: &Notice, place: Option<&PlaceFilter>) -> bool {
 
 /// What an entry is about.
 pub(crate) fn about<'a>(entry: &'a Entry, language: &str) -> About<'a> {
-    let list = |name: &str| -> Vec<&'a str> {
-        let values = entry.get(name).and_then(serde_json::Value::as_array);
-        values.into_iter().flatten().filter_map(serde_json::Value::as_str).collect()
-    };
     let mut words = entry.words("keywords", language);
     words.extend(entry.title(language));
     words.extend(entry.words("alternative_titles", language));
-    About { leika: list("leika"), life_events: list("life_events"), words }
+    About { leika: entry.list("leika"), life_events: entry.list("life_events"), words }
 }
 
 /// Public notices in force at a place, about an entry if one is named.

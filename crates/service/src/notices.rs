@@ -54,10 +54,9 @@ impl Notice {
         if area.is_empty() {
             area.extend(owner);
         }
-        let topics = entry.get("topics").and_then(Value::as_array).into_iter().flatten();
         Some(Self {
             area,
-            topics: topics.filter_map(|topic| topic.as_str().map(str::to_owned)).collect(),
+            topics: entry.list("topics").into_iter().map(str::to_owned).collect(),
             from: text("from").map_or(Some(0), |from| moment(from, begin_of))?,
             until: moment(text("until")?, dates::end_of)?,
             urgency: match text("urgency") {

@@ -62,7 +62,7 @@ pub struct Responsible<K> {
 /// is has to be asked. Without a record nothing comes back; nobody is guessed.
 pub fn resolve<K: Clone + Ord>(claims: &[Claim<'_, K>], place: &Place, date: Date) -> Vec<Responsible<K>> {
     let mut records: Vec<Responsible<K>> =
-        claims.iter().filter(|claim| in_force(claim.entry, date)).flat_map(|claim| at(claim, place)).collect();
+        claims.iter().filter(|claim| claim.entry.is_valid_on(date)).flat_map(|claim| at(claim, place)).collect();
     if let Some(district) = &place.district {
         let is_there = |record: &Responsible<K>| record.districts.iter().any(|name| same(name, district));
         records.retain(|record| record.districts.is_empty() || is_there(record));
@@ -108,13 +108,7 @@ fn at<K: Clone>(claim: &Claim<'_, K>, place: &Place) -> Vec<Responsible<K>> {
     }
     let role =
         if entry.get("role").and_then(Value::as_str) == Some("contact") { Role::Contact } else { Role::Responsible };
-    let districts: Vec<String> = entry
-        .get("districts")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
+    let districts: Vec<String> = entry.list("districts").into_iter().map(str::to_owned).collect();
     areas
         .into_iter()
         .map(|area| claim.owner.filter(|owner| covers(&area, owner)).unwrap_or(area))
@@ -130,12 +124,6 @@ fn at<K: Clone>(claim: &Claim<'_, K>, place: &Place) -> Vec<Responsible<K>> {
             caveat: entry.get("caveat").cloned(),
         })
         .collect()
-}
-
-/// Whether an entry is valid on a date.
-fn in_force(entry: &Entry, date: Date) -> bool {
-    let named = |name: &str| entry.get(name).and_then(Value::as_str).and_then(|text| text.parse::<Date>().ok());
-    named("valid_from").is_none_or(|from| from <= date) && named("valid_until").is_none_or(|until| date <= until)
 }
 
 fn same(a: &str, b: &str) -> bool {

@@ -1,7 +1,6 @@
 //! How much of what an agreement requires its recipient has described.
 
 use ortsnetz_model::{EntryId, Kind, OrgId};
-use serde_json::Value;
 
 use super::ledger::Agreement;
 use crate::answering::matters::{self, Sought};
@@ -32,8 +31,7 @@ fn lacks(shared: &Shared, recipient: &OrgId, leika: &str) -> Result<Option<&'sta
     for id in matters::of(shared, Sought::Service(leika), recipient)? {
         let Some(held) = catalog::find_of(shared, recipient, &id)? else { continue };
         let Some(entry) = held.entry(&id, false)?.filter(|entry| entry.kind() == Kind::Service) else { continue };
-        let keys = entry.get("leika").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        if !keys.into_iter().any(|key| key == leika) {
+        if !entry.list("leika").contains(&leika) {
             continue;
         }
         if entry.summary("de").is_none() {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
 use ortsnetz_model::dates::{self, parse_date};
 use ortsnetz_model::{Entry, EntryId, Kind, OrgId, as_of};
 use ortsnetz_search::{PlaceFilter, Standing};
@@ -188,26 +187,21 @@ fn base(entry: &Entry) -> Option<(OrgId, EntryId)> {
 }
 
 fn is_about(entry: &Entry, leika: &[String]) -> bool {
-    let keys = entry.get("leika").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    keys.into_iter().any(|key| leika.iter().any(|known| known == key))
+    entry.list("leika").iter().any(|key| leika.iter().any(|known| known == key))
 }
 
 /// Whether an entry is valid at the place and on the day of the question.
 fn is_valid(source: &Source, question: &Question<'_>) -> bool {
-    let date = |name: &str| source.entry.get(name).and_then(Value::as_str).and_then(|text| text.parse::<Date>().ok());
-    let day = question.at.date();
     let areas = source.entry.valid_for();
     let there = |place: &PlaceFilter| {
         areas.is_empty() || areas.iter().any(|area| covers(area, &place.ars) || place.also.contains(area))
     };
-    question.filter.as_ref().is_none_or(there)
-        && date("valid_from").is_none_or(|from| from <= day)
-        && date("valid_until").is_none_or(|until| day <= until)
+    question.filter.as_ref().is_none_or(there) && source.entry.is_valid_on(question.at.date())
 }
 
 fn keys(sources: &[Source]) -> Vec<String> {
-    let lists = sources.iter().filter_map(|source| source.entry.get("leika")?.as_array());
-    let keys: BTreeSet<String> = lists.flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect();
+    let keys: BTreeSet<String> =
+        sources.iter().flat_map(|source| source.entry.list("leika")).map(str::to_owned).collect();
     keys.into_iter().collect()
 }
 

@@ -45,8 +45,7 @@ impl Sought<'_> {
 
 /// Notes what an indexed entry is about.
 pub(crate) fn note(shared: &Shared, feed: &FeedId, id: &EntryId, entry: &Entry) -> Result<(), NodeError> {
-    let leika = entry.get("leika").and_then(serde_json::Value::as_array).into_iter().flatten();
-    let leika: Vec<&str> = leika.filter_map(serde_json::Value::as_str).collect();
+    let leika = entry.list("leika");
     let mut sought: Vec<Sought<'_>> = match entry.kind() {
         Kind::Service => leika.into_iter().map(Sought::Service).collect(),
         Kind::Responsibility => leika.into_iter().map(Sought::Leika).collect(),

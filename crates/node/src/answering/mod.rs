@@ -292,6 +292,5 @@ fn profile(shared: &Shared, organisation: &OrgId, question: &Question<'_>) -> Re
 
 /// The telephone numbers a profile names.
 fn numbers(profile: &Entry) -> Vec<String> {
-    let numbers = profile.get("numbers").and_then(serde_json::Value::as_array);
-    numbers.into_iter().flatten().filter_map(|number| number.as_str().map(str::to_owned)).collect()
+    profile.list("numbers").into_iter().map(str::to_owned).collect()
 }

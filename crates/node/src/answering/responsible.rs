@@ -73,11 +73,9 @@ fn record(
     let Some(held) = catalog::find_of(shared, organisation, id)? else { return Ok(None) };
     let entry = held.entry(id, false)?.map(|entry| as_of(&entry, question.at.date()));
     Ok(entry.filter(|entry| {
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        let service = entry.get("service").and_then(text).and_then(|id| id.parse().ok());
-        let keys = entry.get("leika").and_then(serde_json::Value::as_array).into_iter().flatten().filter_map(text);
+        let service = entry.get("service").and_then(serde_json::Value::as_str).and_then(|id| id.parse().ok());
         let about = service.is_some_and(|service| services.contains(&service))
-            || keys.into_iter().any(|key| leika.contains(&key));
+            || entry.list("leika").iter().any(|key| leika.iter().any(|known| known == key));
         entry.kind() == Kind::Responsibility && about
     }))
 }

@@ -112,8 +112,7 @@ fn by_key(shared: &Shared, question: &Question<'_>, leika: &str) -> Result<Optio
         for id in matters::of(shared, Sought::Service(leika), organisation)? {
             let Some(held) = catalog::find_of(shared, organisation, &id)? else { continue };
             let Some(entry) = held.entry(&id, false)? else { continue };
-            let keys = entry.get("leika").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            if entry.kind() != Kind::Service || !keys.into_iter().any(|key| key == leika) {
+            if entry.kind() != Kind::Service || !entry.list("leika").contains(&leika) {
                 continue;
             }
             if let Some(made) = compose::answer(shared, question, &id, Some(organisation), &[])? {
