@@ -233,6 +233,8 @@ impl Engine {
     pub(super) fn heard(&mut self, node: &NodeId, feed: &FeedId, cursor: Position) {
         let Some(session) = self.sessions.get_mut(node) else { return };
         session.note(feed, cursor);
+        // What it has from somebody else it may never confirm to us.
+        session.landed(feed, Some(cursor));
         if session.peer.organisation != self.config.organisation
             && feed.organisation == self.config.organisation
             && session.offered.contains_key(feed)
