@@ -154,6 +154,11 @@ fn day(office: &Map<String, Value>, date: Date, place: Option<&Ars>) -> Option<D
     }
 }
 
+/// `08:00`; the end of the day is `24:00`.
+pub fn time_of_day(time: Time) -> String {
+    if time == Time::MAX { "24:00".to_owned() } else { time.strftime("%H:%M").to_string() }
+}
+
 /// The code of a day of the week in entries: `mo` to `su`.
 pub(crate) fn code_of(date: Date) -> &'static str {
     DAYS[index(date.weekday())]
@@ -364,6 +369,7 @@ mod tests {
     fn the_day_may_end_at_midnight_and_nothing_known_is_not_closed() {
         let night = map(json!({"opening_hours": [{"days": ["mo"], "opens": "18:00", "closes": "24:00"}]}));
         assert_eq!(opening(&night, at("2026-07-06T23:59"), None).now, Now::Open { until: Time::MAX });
+        assert_eq!((time_of_day(Time::MAX), time_of_day(time("08:00"))), ("24:00".into(), "08:00".into()));
         let nothing = opening(&Map::new(), at("2026-12-24T10:00"), None);
         assert_eq!((nothing.now, nothing.doubt), (Now::Unknown, None));
     }

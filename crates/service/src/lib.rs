@@ -18,7 +18,7 @@ pub use freshness::{
     AGEING_REVIEW_DAYS, CHECKPOINT_STALE_MS, Facts, Freshness, REVIEW_SOON_DAYS, Reason, STALE_REVIEW_DAYS, judge,
 };
 pub use holidays::{DayName, day_name};
-pub use hours::{Closed, LOOK_AHEAD_DAYS, Now, Opening, Slot, opening, week};
+pub use hours::{Closed, LOOK_AHEAD_DAYS, Now, Opening, Slot, opening, time_of_day, week};
 pub use layers::{Composed, Layer, Part, Told, compose};
 pub use notices::{Notice, Urgency};
 pub use places::{Level, Place, covers, level, level_of};

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::commonmark::{is_safe, render};
 use super::entry::{View, title_of};
-use ortsnetz_service::{Now, opening};
+use ortsnetz_service::{Now, opening, time_of_day};
 
-use super::hours::{clock, phrase, week};
+use super::hours::{phrase, week};
 use super::lang::{Lang, encoded, text};
 use super::layout::badge;
 
@@ -132,7 +132,7 @@ fn exception_line(exception: &Value, lang: Lang) -> Markup {
         let date = exception.get(name)?.as_str()?.parse::<jiff::civil::Date>().ok()?;
         Some(super::format::date(date, lang))
     };
-    let time = |name: &str| exception.get(name)?.as_str()?.parse::<jiff::civil::Time>().ok().map(clock);
+    let time = |name: &str| exception.get(name)?.as_str()?.parse::<jiff::civil::Time>().ok().map(time_of_day);
     let Some(from) = date("from") else { return html! {} };
     let span = match date("until").filter(|until| *until != from) {
         Some(until) => format!("{from} – {until}"),

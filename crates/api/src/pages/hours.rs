@@ -1,7 +1,7 @@
 //! Saying when an office is open.
 
-use jiff::civil::{Date, Time, Weekday};
-use ortsnetz_service::{Closed, Now, Opening, Slot};
+use jiff::civil::{Date, Weekday};
+use ortsnetz_service::{Closed, Now, Opening, Slot, time_of_day};
 use serde_json::Value;
 
 use super::lang::{Lang, text};
@@ -22,7 +22,7 @@ pub(crate) fn week(office: &serde_json::Map<String, Value>, lang: Lang) -> Vec<(
 fn times(slot: &Slot, lang: Lang) -> String {
     let note = text(slot.note.as_ref(), lang);
     let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
-    format!("{}–{}{note}", clock(slot.opens), clock(slot.closes))
+    format!("{}–{}{note}", time_of_day(slot.opens), time_of_day(slot.closes))
 }
 
 /// One short phrase for what an office is doing at a moment of the day `now`; empty if nothing is known.
@@ -37,18 +37,18 @@ pub(crate) fn phrase(opening: &Opening, now: Date, lang: Lang) -> String {
     };
     let said = match &opening.now {
         Now::Open { until } => {
-            let until = clock(*until);
+            let until = time_of_day(*until);
             lang.pick(format!("jetzt geöffnet bis {until} Uhr"), format!("open now until {until}"))
         }
         Now::Later { opens } => {
-            let opens = clock(*opens);
+            let opens = time_of_day(*opens);
             lang.pick(
                 format!("jetzt geschlossen, öffnet heute um {opens} Uhr"),
                 format!("closed now, opens today at {opens}"),
             )
         }
         Now::Closed { opens: Some(opens) } => {
-            let (day, time) = (day_name(opens.date(), now, lang), clock(opens.time()));
+            let (day, time) = (day_name(opens.date(), now, lang), time_of_day(opens.time()));
             lang.pick(
                 format!("jetzt geschlossen{why}, öffnet {day} um {time} Uhr"),
                 format!("closed now{why}, opens {day} at {time}"),
@@ -83,14 +83,6 @@ fn day_name(date: Date, today: Date, lang: Lang) -> String {
             lang.pick(format!("am {name}, {date},"), format!("on {name}, {date},"))
         }
     }
-}
-
-/// `08:00`; the end of the day is `24:00`.
-pub(crate) fn clock(time: Time) -> String {
-    if time == Time::MAX {
-        return "24:00".to_owned();
-    }
-    format!("{:02}:{:02}", time.hour(), time.minute())
 }
 
 fn index(weekday: Weekday) -> usize {
@@ -152,10 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn a_week_reads_in_order_and_the_day_may_end_at_midnight() {
+    fn a_week_reads_in_order() {
         let week = week(&office(), Lang::De);
         assert_eq!(week.len(), 5);
         assert_eq!(week[0], ("Montag", "08:00–12:00 (nur mit Termin), 14:00–18:00".to_owned()));
-        assert_eq!(clock(Time::MAX), "24:00");
     }
 }

@@ -28,12 +28,7 @@ pub(super) fn topics(shared: &Shared, agreement: &Agreement) -> Result<Option<Re
 /// What is missing of a topic first; `None` if one of the recipient's services has everything.
 fn lacks(shared: &Shared, recipient: &OrgId, leika: &str) -> Result<Option<&'static str>, NodeError> {
     let mut lacks = "service";
-    for id in matters::of(shared, Sought::Service(leika), recipient)? {
-        let Some(held) = catalog::find_of(shared, recipient, &id)? else { continue };
-        let Some(entry) = held.entry(&id, false)?.filter(|entry| entry.kind() == Kind::Service) else { continue };
-        if !entry.list("leika").contains(&leika) {
-            continue;
-        }
+    for (id, entry) in matters::services(shared, recipient, leika)? {
         if entry.summary("de").is_none() {
             lacks = if lacks == "service" { "text" } else { lacks };
         } else if entry.get("offices").is_none() && !has_record(shared, recipient, &id, leika)? {

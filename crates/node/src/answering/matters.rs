@@ -5,6 +5,7 @@
 use ortsnetz_model::{Entry, EntryId, FeedId, Kind, OrgId};
 use ortsnetz_store::{Batch, Key, Origin, Range};
 
+use crate::catalog;
 use crate::error::NodeError;
 use crate::rows;
 use crate::shared::Shared;
@@ -97,6 +98,18 @@ pub(crate) fn of(shared: &Shared, sought: Sought<'_>, organisation: &OrgId) -> R
         }
     }
     found.truncate(MATTER_ENTRIES_MAX);
+    Ok(found)
+}
+
+/// The published services of an organisation that have this LeiKa key now, as they are stored.
+pub(crate) fn services(shared: &Shared, organisation: &OrgId, leika: &str) -> Result<Vec<(EntryId, Entry)>, NodeError> {
+    let mut found = Vec::new();
+    for id in of(shared, Sought::Service(leika), organisation)? {
+        let held = catalog::find_of(shared, organisation, &id)?;
+        let entry = held.map_or(Ok(None), |held| held.entry(&id, false))?;
+        let is_one = |entry: &Entry| entry.kind() == Kind::Service && entry.list("leika").contains(&leika);
+        found.extend(entry.filter(is_one).map(|entry| (id, entry)));
+    }
     Ok(found)
 }
 

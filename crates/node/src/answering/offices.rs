@@ -1,8 +1,7 @@
 //! Offices and online services of an answer, as they stand at the moment of the question.
 
-use jiff::civil::Time;
 use ortsnetz_model::{Entry, EntryId, Kind, OrgId, as_of};
-use ortsnetz_service::{Closed, Now, Opening, opening, spoken_text};
+use ortsnetz_service::{Closed, Now, Opening, opening, spoken_text, time_of_day};
 use serde_json::Value;
 
 use crate::answering::Question;
@@ -74,7 +73,7 @@ pub(super) fn told(texts: Option<&Value>, question: &Question<'_>) -> Option<Str
 
 fn opening_info(opening: &Opening, question: &Question<'_>) -> OpeningInfo {
     let (state, until, opens) = match &opening.now {
-        Now::Open { until } => ("open", Some(clock(*until)), None),
+        Now::Open { until } => ("open", Some(time_of_day(*until)), None),
         Now::Later { opens } => ("later", None, Some(question.at.date().to_datetime(*opens))),
         Now::Closed { opens } => ("closed", None, *opens),
         Now::Unknown => ("unknown", None, None),
@@ -88,8 +87,8 @@ fn opening_info(opening: &Opening, question: &Question<'_>) -> OpeningInfo {
             .day
             .iter()
             .map(|slot| SlotInfo {
-                opens: clock(slot.opens),
-                closes: clock(slot.closes),
+                opens: time_of_day(slot.opens),
+                closes: time_of_day(slot.closes),
                 note: told(slot.note.as_ref(), question),
                 stop: slot.stop.clone(),
             })
@@ -100,9 +99,4 @@ fn opening_info(opening: &Opening, question: &Question<'_>) -> OpeningInfo {
         }),
         doubt: opening.doubt.map(str::to_owned),
     }
-}
-
-/// `08:00`; the end of the day is `24:00`.
-fn clock(time: Time) -> String {
-    if time == Time::MAX { "24:00".to_owned() } else { time.strftime("%H:%M").to_string() }
 }

@@ -3,8 +3,7 @@
 use ortsnetz_model::{Entry, EntryId, Kind};
 use serde_json::Value;
 
-use crate::answering::matters::{self, Sought};
-use crate::answering::{Question, compose, offices};
+use crate::answering::{Question, compose, matters, offices};
 use crate::catalog;
 use crate::dto::{Answer, ConditionInfo, ProviderInfo, StepInfo};
 use crate::error::NodeError;
@@ -109,12 +108,7 @@ fn service_answer(shared: &Shared, question: &Question<'_>, id: &EntryId) -> Res
 /// The answer to a matter by its key: of the most local owner that describes it.
 fn by_key(shared: &Shared, question: &Question<'_>, leika: &str) -> Result<Option<Answer>, NodeError> {
     for (organisation, _) in &question.speakers {
-        for id in matters::of(shared, Sought::Service(leika), organisation)? {
-            let Some(held) = catalog::find_of(shared, organisation, &id)? else { continue };
-            let Some(entry) = held.entry(&id, false)? else { continue };
-            if entry.kind() != Kind::Service || !entry.list("leika").contains(&leika) {
-                continue;
-            }
+        for (id, _) in matters::services(shared, organisation, leika)? {
             if let Some(made) = compose::answer(shared, question, &id, Some(organisation), &[])? {
                 return Ok(Some(made.answer));
             }
