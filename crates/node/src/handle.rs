@@ -17,9 +17,9 @@ use crate::error::NodeError;
 use crate::reaching;
 use crate::shared::{Shared, stopping};
 use crate::{
-    agreements, answering, backups, collections, editing, exporting, importing, joining, leaving, maintenance, metrics,
-    nodes, noticing, partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets, start,
-    status, succeeding,
+    agreements, answering, backups, collections, editing, exporting, importing, indexes, joining, leaving, maintenance,
+    metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets,
+    start, status, succeeding,
 };
 
 /// How a node is started.
@@ -540,6 +540,7 @@ pub(crate) async fn stop(shared: &Arc<Shared>) {
     let shared = shared.clone();
     let _ = tokio::task::spawn_blocking(move || {
         shared.search.stop();
+        indexes::at_stop(&shared);
         if let Err(error) = shared.store.close() {
             tracing::error!(%error, "the store could not be closed cleanly");
         }

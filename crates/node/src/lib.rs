@@ -31,6 +31,7 @@ mod handle;
 mod homecoming;
 mod identities;
 mod importing;
+mod indexes;
 mod joining;
 mod judges;
 mod leaving;

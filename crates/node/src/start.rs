@@ -14,7 +14,6 @@ use ortsnetz_trust::record::{SignedRecord, draft_feed};
 use ortsnetz_trust::sheet::{Sheet, WORK_FACTOR};
 use ortsnetz_trust::statement::OrganisationKind;
 use ortsnetz_trust::{NodeKey, RootKey, words};
-use rayon::prelude::*;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::backups;
@@ -27,6 +26,7 @@ use crate::error::NodeError;
 use crate::handle::{NewOrganisation, NodeConfig};
 use crate::homecoming::{self, Homecoming};
 use crate::identities;
+use crate::indexes;
 use crate::leaving;
 use crate::nodes;
 use crate::partners;
@@ -35,7 +35,7 @@ use crate::reaching::Relays;
 use crate::rows::{self, INTRODUCED};
 use crate::scrubbing;
 use crate::searching::Search;
-use crate::shared::{Own, Shared, lock};
+use crate::shared::{Own, Shared};
 use crate::sheets;
 use crate::storing::FROZEN;
 
@@ -350,6 +350,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     });
     let scrubbing = shared.clone();
     let _ = std::thread::Builder::new().name("scrub".into()).spawn(move || scrubbing::begin(&scrubbing, &damaged));
+    tokio::spawn(indexes::watch(Arc::downgrade(&shared)));
     let purging = shared.clone();
     let _ = std::thread::Builder::new().name("purge".into()).spawn(move || purging::purge_surely(&purging));
     tokio::spawn(crate::recovering::ask_again(shared.clone()));
@@ -386,7 +387,7 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
     if !data_dir.join(STORE_DIR).exists() {
         return Err(no_identity(data_dir));
     }
-    let (store, damaged) = open_and_report(data_dir)?;
+    let (store, mut damaged) = open_and_report(data_dir)?;
     // Only now: whoever makes a backup without a daemon has the store.
     backups::clean(data_dir)?;
     if purging::finish(&store)? {
@@ -420,7 +421,7 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
             introduced.insert(id, rows::decode("an introduction", &bytes)?);
         }
     }
-    let snapshot = snapshot(&store, &identities)?;
+    let snapshot = snapshot(&store, &identities, &mut damaged)?;
     let feeds = store.feeds()?.into_iter().collect();
     let places = match store.meta(PLACES)? {
         Some(bytes) => serde_json::from_slice(&bytes)
@@ -474,20 +475,17 @@ fn own(store: &Store, data_dir: &Path) -> Result<Own, NodeError> {
 }
 
 /// What the engine starts from: rows of records, no documents.
-fn snapshot(store: &Store, identities: &BTreeMap<OrgId, Arc<Identity>>) -> Result<Snapshot, NodeError> {
+fn snapshot(
+    store: &Store,
+    identities: &BTreeMap<OrgId, Arc<Identity>>,
+    damaged: &mut Vec<String>,
+) -> Result<Snapshot, NodeError> {
     let mut snapshot = Snapshot::default();
     for identity in identities.values() {
         snapshot.organisation(identity.clone());
     }
     let feeds = store.feeds()?;
-    // Most of the start of a large node, so on all cores; each part is packed before the next is begun.
-    let joined = Mutex::new(snapshot);
-    feeds.par_iter().try_for_each(|feed| {
-        let part = records_of(store, feed)?;
-        lock(&joined).join(part);
-        Ok::<(), NodeError>(())
-    })?;
-    let mut snapshot = joined.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut snapshot = indexes::read(store, &feeds, snapshot, damaged)?;
     for feed in feeds {
         for (_, bytes) in store.markers(&feed)? {
             if let Ok(signed) = SignedRecord::from_bytes(&bytes) {
@@ -519,19 +517,6 @@ fn snapshot(store: &Store, identities: &BTreeMap<OrgId, Arc<Identity>>) -> Resul
         }
     }
     Ok(snapshot)
-}
-
-/// The rows of one feed.
-fn records_of(store: &Store, feed: &FeedId) -> Result<Snapshot, NodeError> {
-    let mut part = Snapshot::default();
-    store.records(Some(feed), &mut |row| {
-        match SignedRecord::from_bytes(&row.bytes) {
-            Ok(signed) => part.record(signed.record()),
-            Err(error) => tracing::error!(entry = %row.entry, %error, "a stored record cannot be read"),
-        }
-        true
-    })?;
-    Ok(part)
 }
 
 fn node_id(bytes: &[u8]) -> Option<NodeId> {

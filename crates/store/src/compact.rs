@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use crate::cached;
 use crate::copy::{Pause, Sink};
 use crate::dictionary::{FIRST, SAMPLE_BYTES, SAMPLE_VALUE_BYTES_MAX, train};
 use crate::directory;
@@ -52,6 +53,7 @@ impl Store {
             wait(|done| keep_dictionary(&self.inner.jobs, *id, bytes.clone(), done))?;
         }
         dictionaries.retire(fresh);
+        cached::remove_all(&directory)?;
         let usage = self.rewrite(&directory, true)?;
         remove_broken(&directory)?;
         Ok(usage)

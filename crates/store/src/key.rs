@@ -296,13 +296,21 @@ fn join(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
+/// The bytes of the feed, if this is the key of a record.
+pub(crate) fn feed_of_record(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(b"r").filter(|rest| rest.len() == FEED_BYTES + 16).map(|rest| &rest[..FEED_BYTES])
+}
+
 /// Longer table names than 255 bytes are refused when a batch is taken in; here they are cut.
 fn custom_prefix(table: &str) -> Vec<u8> {
     let name = &table.as_bytes()[..table.len().min(255)];
     join(b'x', &[&[name.len() as u8], name])
 }
 
-fn feed_bytes(feed: &FeedId) -> Vec<u8> {
+/// Bytes of a feed in a key.
+const FEED_BYTES: usize = 48;
+
+pub(crate) fn feed_bytes(feed: &FeedId) -> Vec<u8> {
     [&feed.organisation.0[..], &feed.collection.0].concat()
 }
 

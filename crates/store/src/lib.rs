@@ -25,6 +25,7 @@
 
 mod background;
 mod batch;
+mod cached;
 mod check;
 mod check_log;
 mod chunk;
@@ -52,6 +53,7 @@ mod writer;
 
 pub use background::in_background;
 pub use batch::{Batch, Origin};
+pub use cached::CACHED_BYTES_MAX;
 pub use error::StoreError;
 pub use key::{Key, Range, Side};
 pub use prepare::BATCH_BYTES_MAX;

@@ -7,6 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::cached;
 use crate::dictionary::BUILT_IN;
 use crate::directory::{
     current, move_aside, next_database, remove_if_there, remove_leftovers, set_current, unix_seconds,
@@ -295,7 +296,8 @@ fn new_log(path: &Path, database: &mut Database) -> Result<Log, Trouble> {
 }
 
 fn apply(table: &mut Table, rows: Vec<Row>, state: State) -> Result<(), Trouble> {
-    let changes = rows.into_iter().map(|row| (row.key, row.value)).collect();
+    let touched = cached::touched(rows.iter().map(|row| row.key.as_slice()), state.change);
+    let changes = rows.into_iter().map(|row| (row.key, row.value)).chain(touched).collect();
     table.apply(changes, Some(state.row())).map_err(|e| trouble(e, Path::new("database")))
 }
 

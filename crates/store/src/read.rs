@@ -131,7 +131,17 @@ impl Store {
         if change >= self.change() {
             return Ok(());
         }
-        self.records(None, &mut |record| record.change <= change || visit(record.feed, record.entry, record.change))
+        let mut go_on = true;
+        for feed in self.feeds()? {
+            // Most feeds of many have not changed, and need not be read to know that.
+            if go_on && self.touched(&feed)?.is_none_or(|touched| touched > change) {
+                self.records(Some(&feed), &mut |record| {
+                    go_on = record.change <= change || visit(record.feed, record.entry, record.change);
+                    go_on
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Records without an entry of a feed, by position.

@@ -57,6 +57,11 @@ pub(crate) fn plain_row(key: &[u8], value: &[u8]) -> Change {
     (key.to_vec(), Some(Prepared::raw(value.to_vec(), false).seal(key, 0)))
 }
 
+/// A row without a value, whose change is what it says.
+pub(crate) fn numbered_row(key: &[u8], change: u64) -> Change {
+    (key.to_vec(), Some(Prepared::raw(Vec::new(), false).seal(key, change)))
+}
+
 /// Key of a compression dictionary.
 pub(crate) fn dictionary_key(id: u16) -> Vec<u8> {
     [DICTIONARY_PREFIX, &id.to_be_bytes()].concat()

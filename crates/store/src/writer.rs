@@ -12,7 +12,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::{EngineError, ROWS_PER_APPLY_MAX};
+use crate::cached;
+use crate::engine::{Change, EngineError, ROWS_PER_APPLY_MAX};
 use crate::error::StoreError;
 use crate::frame::{self, Row};
 use crate::log::Log;
@@ -74,6 +75,8 @@ pub(crate) struct Writer {
 struct Resolved {
     change: u64,
     rows: Vec<Row>,
+    /// What this database alone notes beside them.
+    touched: Vec<Change>,
     bytes: u64,
     /// Where its frame ends in the own log, and the number of the next one.
     logged: Option<(u64, u64)>,
@@ -269,8 +272,9 @@ impl Writer {
                     pending.insert(row.key.clone(), row.value.is_some());
                 }
             }
+            let touched = cached::touched(rows.iter().map(|row| row.key.as_slice()), change);
             let bytes = rows.iter().map(|row| (row.key.len() + row.value.as_ref().map_or(0, Vec::len)) as u64).sum();
-            resolved.push(Resolved { change, rows, bytes, logged: None });
+            resolved.push(Resolved { change, rows, touched, bytes, logged: None });
         }
         Ok(resolved)
     }
@@ -316,7 +320,8 @@ impl Writer {
         for batch in resolved {
             let needed: usize = {
                 let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
-                batch.rows.iter().map(|row| table.rows_needed(&row.key, row.value.as_deref())).sum()
+                let rows = batch.rows.iter().map(|row| table.rows_needed(&row.key, row.value.as_deref()));
+                batch.touched.len() + rows.sum::<usize>()
             };
             if joined_rows + needed > ROWS_PER_APPLY_MAX {
                 self.apply_joined(&joined)?;
@@ -354,10 +359,11 @@ impl Writer {
         }
         let state = State { change: last.change, ..self.state };
         let rows = batches.iter().flat_map(|batch| &batch.rows);
+        let mut changes: Vec<Change> = rows.map(|row| (row.key.clone(), row.value.clone())).collect();
+        changes.extend(batches.iter().flat_map(|batch| batch.touched.iter().cloned()));
         if let Some(watched) = &mut self.watched {
-            watched.extend(rows.clone().map(|row| row.key.clone()));
+            watched.extend(changes.iter().map(|(key, _)| key.clone()));
         }
-        let changes = rows.map(|row| (row.key.clone(), row.value.clone())).collect();
         let mut table = self.shared.table.write().unwrap_or_else(PoisonError::into_inner);
         let applied = table.apply(changes, Some(state.row()));
         drop(table);

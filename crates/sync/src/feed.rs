@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use ortsnetz_model::{EntryId, Position};
+use ortsnetz_model::{EntryId, Hash, Position};
 use ortsnetz_trust::record::{Checkpoint, Totals};
 use ortsnetz_trust::{Body, Record};
 
@@ -12,6 +12,9 @@ use crate::limits::STALE_MS;
 
 /// The position before every record.
 pub(crate) const START: Position = Position { term: 0, epoch: 0, sequence: 0 };
+
+/// First byte of what a feed is kept as.
+const CACHE_FORMAT: u8 = 1;
 
 /// The newest checkpoint of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +69,46 @@ impl Feed {
         {
             self.checkpoint = Some(Marker { position: record.position, at: record.at, checkpoint: checkpoint.clone() });
         }
+    }
+
+    /// What the records of the entries left here: format, list, totals, then the rows of the index.
+    pub(crate) fn to_cache(&self) -> Vec<u8> {
+        let mut bytes = vec![CACHE_FORMAT];
+        bytes.extend([self.list.0, self.list.1].iter().flat_map(|number| number.to_be_bytes()));
+        bytes.push(u8::from(self.totals.is_some()));
+        if let Some((position, totals)) = &self.totals {
+            bytes.extend(position.term.to_be_bytes());
+            bytes.extend([position.epoch, position.sequence, totals.count].iter().flat_map(|n| n.to_be_bytes()));
+            bytes.extend(totals.root.0);
+        }
+        self.index.to_cache(&mut bytes);
+        bytes
+    }
+
+    /// The feed of these bytes, without cursor and checkpoint.
+    pub(crate) fn from_cache(bytes: &[u8]) -> Option<Self> {
+        let (&[format], rest) = bytes.split_first_chunk()?;
+        let (serial, rest) = rest.split_first_chunk()?;
+        let (at, rest) = rest.split_first_chunk()?;
+        let (&[has_totals], mut rest) = rest.split_first_chunk()?;
+        let mut totals = None;
+        if has_totals == 1 {
+            let (term, after) = rest.split_first_chunk()?;
+            let (epoch, after) = after.split_first_chunk()?;
+            let (sequence, after) = after.split_first_chunk()?;
+            let (count, after) = after.split_first_chunk()?;
+            let (root, after) = after.split_first_chunk()?;
+            let position = Position {
+                term: u32::from_be_bytes(*term),
+                epoch: u64::from_be_bytes(*epoch),
+                sequence: u64::from_be_bytes(*sequence),
+            };
+            totals = Some((position, Totals { count: u64::from_be_bytes(*count), root: Hash(*root) }));
+            rest = after;
+        }
+        let index = Index::from_cache(rest)?;
+        let list = (u64::from_be_bytes(*serial), u64::from_be_bytes(*at));
+        (format == CACHE_FORMAT && has_totals <= 1).then(|| Self { index, totals, list, ..Self::default() })
     }
 
     /// Whether the newest checkpoint is so old that something may be withheld.

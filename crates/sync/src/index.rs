@@ -1,8 +1,10 @@
 //! What is held of one feed, in memory: per entry its generation, position and item hash, in the order of the hash tree;
-//! and the entries in order of position. About 130 bytes per entry.
+//! and the entries in order of position. What has not changed for a while lies packed, 76 bytes an entry; what changed since
+//! lies in maps beside it, and is packed when it has become much.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::iter::Peekable;
 use std::ops::Bound;
 
 use ortsnetz_model::{EntryId, Hash, Position};
@@ -49,15 +51,55 @@ pub(crate) fn representable(position: &Position) -> bool {
     position.epoch <= BITS_48 && position.sequence <= BITS_48
 }
 
+/// 72 bytes.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
+    entry: EntryId,
     position: Packed,
     item: Hash,
     generation: u32,
+    leaf: u16,
     withdrawn: bool,
+    /// Of the packed ones: another one replaced it, or the entry was removed.
+    dead: bool,
 }
 
 impl Slot {
+    fn new(entry: EntryId, row: &Row) -> Self {
+        Self {
+            entry,
+            position: Packed::new(&row.position),
+            item: row.item,
+            generation: row.generation,
+            leaf: leaf_of(&entry),
+            withdrawn: row.withdrawn,
+            dead: false,
+        }
+    }
+
+    fn from_cache(bytes: &[u8; CACHED_ROW_BYTES]) -> Option<Self> {
+        let (leaf, rest) = bytes.split_first_chunk()?;
+        let (entry, rest) = rest.split_first_chunk()?;
+        let (high, rest) = rest.split_first_chunk()?;
+        let (low, rest) = rest.split_first_chunk()?;
+        let (item, rest) = rest.split_first_chunk()?;
+        let (generation, rest) = rest.split_first_chunk()?;
+        let leaf = u16::from_be_bytes(*leaf);
+        (usize::from(leaf) < LEAVES).then(|| Self {
+            entry: EntryId(*entry),
+            position: Packed(u64::from_be_bytes(*high), u64::from_be_bytes(*low)),
+            item: Hash(*item),
+            generation: u32::from_be_bytes(*generation),
+            leaf,
+            withdrawn: rest == [1],
+            dead: false,
+        })
+    }
+
+    fn key(&self) -> Key {
+        (self.leaf, self.entry)
+    }
+
     fn row(&self) -> Row {
         Row {
             generation: self.generation,
@@ -71,10 +113,30 @@ impl Slot {
 /// Sorted by leaf, then entry.
 type Key = (u16, EntryId);
 
+/// Leaf, entry, position, item, generation, withdrawn.
+const CACHED_ROW_BYTES: usize = 2 + 16 + 16 + 32 + 4 + 1;
+
+/// What changed since packing is packed when there are more than this, and more than a quarter of what is packed.
+const LOOSE_MAX: usize = 256;
+
+/// The places of these slots by position.
+fn by_position(packed: &[Slot]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..packed.len() as u32).collect();
+    order.sort_unstable_by_key(|at| packed[*at as usize].position);
+    order
+}
+
 /// The entries of one feed.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    entries: BTreeMap<Key, Slot>,
+    /// Sorted by key.
+    packed: Vec<Slot>,
+    /// Places in `packed`, by position.
+    order: Vec<u32>,
+    /// How many of the packed ones are dead.
+    dead: usize,
+    /// What came since, by key and by position.
+    loose: BTreeMap<Key, Slot>,
     positions: BTreeMap<Packed, EntryId>,
     withdrawn: usize,
     middle: RefCell<Middle>,
@@ -94,71 +156,119 @@ impl Default for Middle {
 }
 
 impl Index {
-    /// Gives back the room that inserting leaves in the maps: in order, as a store is read, they end up half empty. Two
-    /// million entries are 170 MB less.
+    /// Packs everything.
     pub(crate) fn pack(&mut self) {
-        self.entries = std::mem::take(&mut self.entries).into_iter().collect();
-        self.positions = std::mem::take(&mut self.positions).into_iter().collect();
+        if self.loose.is_empty() && self.dead == 0 {
+            return;
+        }
+        let mut packed = Vec::with_capacity(self.len());
+        packed.extend(self.slots((0, EntryId([0; 16])), (u16::MAX, EntryId([0xff; 16]))).copied());
+        (self.order, self.packed, self.dead) = (by_position(&packed), packed, 0);
+        self.loose.clear();
+        self.positions.clear();
+    }
+
+    /// Appends every row, by key: leaf, entry, position, item, generation, and whether it is withdrawn.
+    pub(crate) fn to_cache(&self, bytes: &mut Vec<u8>) {
+        bytes.reserve(self.len() * CACHED_ROW_BYTES);
+        for slot in self.span(0, u16::MAX) {
+            bytes.extend(slot.leaf.to_be_bytes());
+            bytes.extend(slot.entry.0);
+            bytes.extend([slot.position.0, slot.position.1].iter().flat_map(|part| part.to_be_bytes()));
+            bytes.extend(slot.item.0);
+            bytes.extend(slot.generation.to_be_bytes());
+            bytes.push(u8::from(slot.withdrawn));
+        }
+    }
+
+    /// The index of these rows; `None` if they are none, or not in order.
+    pub(crate) fn from_cache(bytes: &[u8]) -> Option<Self> {
+        let (rows, rest) = bytes.as_chunks::<CACHED_ROW_BYTES>();
+        let packed: Vec<_> = rows.iter().map(Slot::from_cache).collect::<Option<_>>()?;
+        let in_order = packed.is_sorted_by(|left, right| left.key() < right.key());
+        if !rest.is_empty() || !in_order {
+            return None;
+        }
+        let withdrawn = packed.iter().filter(|slot| slot.withdrawn).count();
+        Some(Self { order: by_position(&packed), packed, withdrawn, ..Self::default() })
     }
 
     /// Number of entries, tombstones included.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.packed.len() - self.dead + self.loose.len()
     }
 
     /// Number of entries that are not withdrawn.
     pub fn live(&self) -> u64 {
-        (self.entries.len() - self.withdrawn) as u64
+        (self.len() - self.withdrawn) as u64
     }
 
     /// What is held of an entry.
     pub fn row(&self, entry: &EntryId) -> Option<Row> {
-        self.entries.get(&(leaf_of(entry), *entry)).map(Slot::row)
+        let key = (leaf_of(entry), *entry);
+        let packed = || self.packed_at(&key).map(|at| &self.packed[at]);
+        self.loose.get(&key).or_else(packed).map(Slot::row)
+    }
+
+    /// Where a packed entry lies that is not dead.
+    fn packed_at(&self, key: &Key) -> Option<usize> {
+        self.packed.binary_search_by_key(key, Slot::key).ok().filter(|at| !self.packed[*at].dead)
     }
 
     /// The entry whose newest record stands at a position.
     pub fn at(&self, position: &Position) -> Option<EntryId> {
-        self.positions.get(&Packed::new(position)).copied()
+        let wanted = Packed::new(position);
+        self.positions.get(&wanted).copied().or_else(|| {
+            let from = self.order.partition_point(|at| self.packed[*at as usize].position < wanted);
+            let slot = self.order[from..].iter().map(|at| &self.packed[*at as usize]).find(|slot| !slot.dead)?;
+            (slot.position == wanted).then_some(slot.entry)
+        })
     }
 
     /// The highest position held.
     pub fn last(&self) -> Option<Position> {
-        self.positions.last_key_value().map(|(packed, _)| packed.position())
+        let packed = self.order.iter().rev().map(|at| &self.packed[*at as usize]).find(|slot| !slot.dead);
+        let loose = self.positions.last_key_value().map(|(position, _)| *position);
+        packed.map(|slot| slot.position).max(loose).map(Packed::position)
     }
 
     /// Entries with positions above `after` up to and including `upto`, ascending.
     pub fn range(&self, after: Position, upto: Position) -> impl DoubleEndedIterator<Item = (Position, EntryId)> + '_ {
         let (low, high) = (Packed::new(&after), Packed::new(&upto).max(Packed::new(&after)));
-        let bounds = if low == high { None } else { Some((Bound::Excluded(low), Bound::Included(high))) };
-        bounds
-            .into_iter()
-            .flat_map(|bounds| self.positions.range(bounds))
-            .map(|(packed, entry)| (packed.position(), *entry))
+        let place = |end: Packed| self.order.partition_point(|at| self.packed[*at as usize].position <= end);
+        let bounds = (Bound::Excluded(low), if low == high { Bound::Excluded(high) } else { Bound::Included(high) });
+        let loose = if low == high { self.positions.range(..Packed(0, 0)) } else { self.positions.range(bounds) };
+        ByPosition { packed: &self.packed, order: &self.order[place(low)..place(high)], loose }
     }
 
     /// Takes the newest record of an entry in; what was held of the entry before is forgotten.
     pub fn insert(&mut self, entry: EntryId, row: Row) {
-        let slot = Slot {
-            position: Packed::new(&row.position),
-            item: row.item,
-            generation: row.generation,
-            withdrawn: row.withdrawn,
-        };
-        let key = (leaf_of(&entry), entry);
-        if let Some(old) = self.entries.insert(key, slot) {
-            self.positions.remove(&old.position);
-            self.withdrawn -= usize::from(old.withdrawn);
-        }
+        self.remove(&entry);
+        let slot = Slot::new(entry, &row);
+        self.loose.insert(slot.key(), slot);
         self.positions.insert(slot.position, entry);
         self.withdrawn += usize::from(slot.withdrawn);
-        self.touch(key.0);
+        self.touch(slot.leaf);
+        if self.loose.len() + self.dead > LOOSE_MAX + self.packed.len() / 4 {
+            self.pack();
+        }
     }
 
     /// Forgets an entry.
     pub fn remove(&mut self, entry: &EntryId) -> Option<Row> {
         let key = (leaf_of(entry), *entry);
-        let old = self.entries.remove(&key)?;
-        self.positions.remove(&old.position);
+        let old = match self.loose.remove(&key) {
+            Some(old) => {
+                self.positions.remove(&old.position);
+                old
+            }
+            None => {
+                let at = self.packed_at(&key)?;
+                self.packed[at].dead = true;
+                self.dead += 1;
+                self.packed[at]
+            }
+        };
         self.withdrawn -= usize::from(old.withdrawn);
         self.touch(key.0);
         Some(old.row())
@@ -190,10 +300,10 @@ impl Index {
                 leaves[usize::from(leaf - first)] = leaf_hash(&items);
             }
         };
-        for ((leaf, _), slot) in self.span(first, first + FAN as u16 - 1) {
+        for slot in self.span(first, first + FAN as u16 - 1) {
             match &mut open {
-                Some((at, items)) if at == leaf => items.push(slot.item),
-                _ => close(open.replace((*leaf, vec![slot.item])), &mut leaves),
+                Some((at, items)) if *at == slot.leaf => items.push(slot.item),
+                _ => close(open.replace((slot.leaf, vec![slot.item])), &mut leaves),
             }
         }
         close(open, &mut leaves);
@@ -203,18 +313,25 @@ impl Index {
     /// What shows that the item of an entry stands in the tree; `None` if nothing is held of the entry.
     pub(crate) fn inclusion(&self, entry: &EntryId) -> Option<Inclusion> {
         let leaf = leaf_of(entry);
-        self.entries.get(&(leaf, *entry))?;
+        self.row(entry)?;
         let items = self.leaf(leaf).map(|(_, row)| row.item).collect();
         Some(Inclusion { items, leaves: self.leaves(usize::from(leaf) / FAN), nodes: self.middles() })
     }
 
     /// What is held in one leaf, by entry.
     pub(crate) fn leaf(&self, leaf: u16) -> impl Iterator<Item = (EntryId, Row)> + '_ {
-        self.span(leaf, leaf).map(|((_, entry), slot)| (*entry, slot.row()))
+        self.span(leaf, leaf).map(|slot| (slot.entry, slot.row()))
     }
 
-    fn span(&self, first: u16, last: u16) -> impl Iterator<Item = (&Key, &Slot)> {
-        self.entries.range((first, EntryId([0; 16]))..=(last, EntryId([0xff; 16])))
+    fn span(&self, first: u16, last: u16) -> impl Iterator<Item = &Slot> {
+        self.slots((first, EntryId([0; 16])), (last, EntryId([0xff; 16])))
+    }
+
+    /// By key, both ends included.
+    fn slots(&self, first: Key, last: Key) -> impl Iterator<Item = &Slot> {
+        let from = self.packed.partition_point(|slot| slot.key() < first);
+        let packed = self.packed[from..].iter().take_while(move |slot| slot.key() <= last).filter(|slot| !slot.dead);
+        Merged { left: packed.peekable(), right: self.loose.range(first..=last).map(|(_, slot)| slot).peekable() }
     }
 
     fn refresh(&self) {
@@ -224,5 +341,194 @@ impl Index {
             middle.hashes[bucket] = node_hash(&self.leaves(bucket));
         }
         middle.stale = 0;
+    }
+}
+
+/// Two sorted rows of slots as one.
+struct Merged<'a, L: Iterator<Item = &'a Slot>, R: Iterator<Item = &'a Slot>> {
+    left: Peekable<L>,
+    right: Peekable<R>,
+}
+
+impl<'a, L: Iterator<Item = &'a Slot>, R: Iterator<Item = &'a Slot>> Iterator for Merged<'a, L, R> {
+    type Item = &'a Slot;
+
+    fn next(&mut self) -> Option<&'a Slot> {
+        match (self.left.peek(), self.right.peek()) {
+            (Some(left), Some(right)) if left.key() < right.key() => self.left.next(),
+            (Some(_), None) => self.left.next(),
+            _ => self.right.next(),
+        }
+    }
+}
+
+/// Packed and loose ones by position, from both ends.
+struct ByPosition<'a> {
+    packed: &'a [Slot],
+    order: &'a [u32],
+    loose: btree_map::Range<'a, Packed, EntryId>,
+}
+
+impl ByPosition<'_> {
+    fn slot(&self, at: u32) -> Option<(Packed, EntryId)> {
+        let slot = &self.packed[at as usize];
+        (!slot.dead).then_some((slot.position, slot.entry))
+    }
+}
+
+impl Iterator for ByPosition<'_> {
+    type Item = (Position, EntryId);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let loose = self.loose.clone().next();
+            let found = match self.order.split_first() {
+                Some((at, rest)) => match self.slot(*at) {
+                    Some(slot) if loose.is_none_or(|(position, _)| slot.0 < *position) => {
+                        self.order = rest;
+                        Some(slot)
+                    }
+                    Some(_) => self.loose.next().map(|(position, entry)| (*position, *entry)),
+                    None => {
+                        self.order = rest;
+                        continue;
+                    }
+                },
+                None => self.loose.next().map(|(position, entry)| (*position, *entry)),
+            };
+            return found.map(|(position, entry)| (position.position(), entry));
+        }
+    }
+}
+
+impl DoubleEndedIterator for ByPosition<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        loop {
+            let loose = self.loose.clone().next_back();
+            let found = match self.order.split_last() {
+                Some((at, rest)) => match self.slot(*at) {
+                    Some(slot) if loose.is_none_or(|(position, _)| slot.0 > *position) => {
+                        self.order = rest;
+                        Some(slot)
+                    }
+                    Some(_) => self.loose.next_back().map(|(position, entry)| (*position, *entry)),
+                    None => {
+                        self.order = rest;
+                        continue;
+                    }
+                },
+                None => self.loose.next_back().map(|(position, entry)| (*position, *entry)),
+            };
+            return found.map(|(position, entry)| (position.position(), entry));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The same as the index, as simply as it can be said.
+    #[derive(Default)]
+    struct Plain(BTreeMap<EntryId, Row>);
+
+    impl Plain {
+        fn by_position(&self) -> Vec<(Position, EntryId)> {
+            let mut rows: Vec<_> = self.0.iter().map(|(entry, row)| (row.position, *entry)).collect();
+            rows.sort();
+            rows
+        }
+    }
+
+    fn entry(number: u16) -> EntryId {
+        EntryId(std::array::from_fn(|at| number.to_be_bytes()[at % 2]))
+    }
+
+    fn position(sequence: u64) -> Position {
+        Position { term: 1, epoch: 2, sequence }
+    }
+
+    fn same(index: &Index, plain: &Plain) -> Result<(), TestCaseError> {
+        prop_assert_eq!(index.len(), plain.0.len());
+        prop_assert_eq!(index.live(), plain.0.values().filter(|row| !row.withdrawn).count() as u64);
+        for (entry, row) in &plain.0 {
+            prop_assert_eq!(index.row(entry), Some(*row));
+            prop_assert_eq!(index.at(&row.position), Some(*entry));
+        }
+        let rows = plain.by_position();
+        prop_assert_eq!(index.last(), rows.last().map(|(position, _)| *position));
+        let end = rows.last().map_or(0, |(position, _)| position.sequence);
+        for (low, high) in [(0, u64::MAX), (end / 3, end / 2), (end / 2, end / 2), (end, 0)] {
+            let expected: Vec<_> = rows
+                .iter()
+                .copied()
+                .filter(|(position, _)| position.sequence > low && position.sequence <= high)
+                .collect();
+            let range = || index.range(position(low), position(high));
+            prop_assert_eq!(range().collect::<Vec<_>>(), expected.clone());
+            prop_assert_eq!(range().rev().collect::<Vec<_>>(), expected.iter().rev().copied().collect::<Vec<_>>());
+            let (mut both, mut from_both) = (range(), 0);
+            while both.next().is_some() {
+                from_both += 1 + usize::from(both.next_back().is_some());
+            }
+            prop_assert_eq!(from_both, expected.len());
+        }
+        let mut fresh = Index::default();
+        plain.0.iter().for_each(|(entry, row)| fresh.insert(*entry, *row));
+        prop_assert_eq!(index.root(), fresh.root());
+        prop_assert_eq!(index.middles(), fresh.middles());
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+        #[test]
+        fn packed_or_loose_it_holds_the_same(
+            steps in proptest::collection::vec((0u16..700, any::<bool>(), 0u8..10), 1..1500),
+            packs in proptest::collection::vec(0usize..1500, 0..4),
+        ) {
+            let (mut index, mut plain) = (Index::default(), Plain::default());
+            for (at, (number, withdrawn, what)) in steps.iter().enumerate() {
+                let row = Row {
+                    generation: 1,
+                    position: position(at as u64 + 1),
+                    item: Hash([at as u8; 32]),
+                    withdrawn: *withdrawn,
+                };
+                if *what == 0 {
+                    prop_assert_eq!(index.remove(&entry(*number)), plain.0.remove(&entry(*number)));
+                } else {
+                    index.insert(entry(*number), row);
+                    plain.0.insert(entry(*number), row);
+                }
+                if packs.contains(&at) {
+                    index.pack();
+                    same(&index, &plain)?;
+                }
+            }
+            same(&index, &plain)?;
+            let mut bytes = Vec::new();
+            index.to_cache(&mut bytes);
+            let read = Index::from_cache(&bytes);
+            prop_assert!(read.is_some());
+            same(&read.unwrap_or_default(), &plain)?;
+            bytes.pop();
+            prop_assert!(bytes.is_empty() || Index::from_cache(&bytes).is_none());
+        }
+    }
+
+    #[test]
+    fn what_changed_is_packed_when_it_is_much() {
+        let mut index = Index::default();
+        let row = |at: u64| Row { generation: 1, position: position(at), item: Hash([1; 32]), withdrawn: false };
+        for at in 0..LOOSE_MAX as u64 {
+            index.insert(entry(at as u16), row(at));
+        }
+        assert_eq!((index.packed.len(), index.loose.len()), (0, LOOSE_MAX));
+        index.insert(entry(LOOSE_MAX as u16), row(LOOSE_MAX as u64));
+        assert_eq!((index.packed.len(), index.loose.len()), (LOOSE_MAX + 1, 0));
+        assert_eq!(size_of::<Slot>() + size_of::<u32>(), 76);
     }
 }

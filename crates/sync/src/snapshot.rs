@@ -32,6 +32,20 @@ impl Snapshot {
         self.taken.append(&mut other.taken);
     }
 
+    /// What was taken in of the records of one feed, in fewer bytes, for [`Snapshot::cached`].
+    pub fn to_cache(&self, feed: &FeedId) -> Vec<u8> {
+        self.feeds.get(feed).map(Feed::to_cache).unwrap_or_default()
+    }
+
+    /// Takes in what [`Snapshot::to_cache`] wrote, instead of the records of a feed. Nothing is taken in, and the answer is
+    /// false, if these are not such bytes.
+    #[must_use]
+    pub fn cached(&mut self, feed: FeedId, bytes: &[u8]) -> bool {
+        let Some(read) = Feed::from_cache(bytes) else { return false };
+        self.feeds.insert(feed, read);
+        true
+    }
+
     /// Takes in the stored cursor of a feed.
     pub fn cursor(&mut self, feed: FeedId, cursor: Position) {
         self.feeds.entry(feed).or_default().cursor = cursor;

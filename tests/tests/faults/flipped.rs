@@ -9,6 +9,8 @@ use ortsnetz_tests::{Town, eventually};
 use serde_json::Value;
 
 const ENTRIES: usize = 8;
+/// So many that the index of their feed is kept in a file.
+const MANY: usize = 70;
 
 /// All files below a directory, relative to it.
 fn files(directory: &Path, below: &Path) -> Vec<PathBuf> {
@@ -62,13 +64,21 @@ fn a_flipped_byte_in_any_file_is_survived_named_and_repaired() {
     siegburg.befriend(&bonn);
     let publish = |town: &Town, number: usize| town.publish("service", &[&format!("title.de=Leistung {number}")]);
     let all: Vec<String> = (0..ENTRIES).flat_map(|n| [publish(&siegburg, n), publish(&bonn, n)]).collect();
+    let many = dir.path().join("many.jsonl");
+    let lines = (0..MANY).map(|n| format!("{{\"kind\":\"service\",\"title\":{{\"de\":\"Viele {n}\"}}}}\n"));
+    fs::write(&many, lines.collect::<String>()).expect("written");
+    let report = siegburg.ok(&["import", many.to_str().expect("UTF-8"), "--publish"]);
+    assert_eq!(report["published"], MANY, "{report}");
     let draft = siegburg.create("service", &["title.de=Entwurf"]);
     eventually("all is everywhere", || all.iter().all(|id| siegburg.shown(id)["meta"]["state"] == "published"));
     siegburg.wait_in_sync(&bonn);
     siegburg.stop();
     let whole = dir.path().join("whole");
     copy(&siegburg.dir, &whole);
-    for file in files(&whole, Path::new("")) {
+    let is_cached = |file: &Path| file.starts_with("store/cached");
+    let all_files = files(&whole, Path::new(""));
+    assert!(all_files.iter().any(|file| is_cached(file)), "{all_files:?}");
+    for file in all_files {
         let bytes = fs::read(whole.join(&file)).expect("readable");
         if bytes.is_empty() {
             continue;
@@ -89,6 +99,8 @@ fn a_flipped_byte_in_any_file_is_survived_named_and_repaired() {
             };
             if file == Path::new("store/own.log") {
                 eventually(&format!("the alarm names the own log, at {place}"), || named("own log"));
+            } else if is_cached(&file) {
+                eventually(&format!("the alarm names the file, at {place}"), || named("store/cached"));
             } else if siegburg.broken().iter().any(|name| !name.starts_with("own.log")) {
                 eventually(&format!("the alarm names the database, {} at {place}", file.display()), || {
                     named("database")
