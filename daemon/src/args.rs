@@ -3,6 +3,7 @@
 mod agreements;
 mod collections;
 mod groups;
+mod tasks;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use agreements::Agreements;
 pub(crate) use collections::{Collections, Switch};
 pub(crate) use groups::*;
+pub(crate) use tasks::{Feedback, Reports, Tasks};
 
 const EXAMPLES: &str = "\
 Examples, two towns from nothing to the same data:
@@ -76,6 +78,12 @@ pub(crate) enum Command {
     /// What was agreed on with partners: offer, sign, end
     #[command(subcommand)]
     Agreements(Agreements),
+    /// Report that an entry is wrong, and answer what others report
+    #[command(subcommand)]
+    Feedback(Feedback),
+    /// What is to be done: reviews, reports, conflicts, agreements
+    #[command(subcommand)]
+    Tasks(Tasks),
     /// Compare with a partner entry by entry; exit code 1 if anything differs
     Compare {
         /// Name, or id or its beginning
@@ -135,6 +143,11 @@ pub(crate) enum Command {
         /// Everything that has a draft
         #[arg(long)]
         all: bool,
+    },
+    /// Say that what is published of an entry is still correct: no new version, only a new date
+    Confirm {
+        /// Entry id
+        id: String,
     },
     /// Take an entry back from all readers; the draft stays
     Withdraw {
@@ -248,6 +261,13 @@ mod tests {
             "ortsnetz collections end Planung --move-to public",
             "ortsnetz collections seen-by Bonn",
             "ortsnetz agreements list",
+            "ortsnetz feedback add 00ff --problem outdated --text 28-EUR --path fees.0.amount",
+            "ortsnetz feedback list --all --entry 00ff --partner Bonn",
+            "ortsnetz feedback show 3f9a",
+            "ortsnetz feedback answer 3f9a declined --text nein",
+            "ortsnetz feedback withdraw 3f9a",
+            "ortsnetz tasks list --kind review --role editors --limit 10",
+            "ortsnetz confirm 00ff",
             "ortsnetz agreements propose Bonn text.json --we-answer",
             "ortsnetz agreements amend 3f9a text.json",
             "ortsnetz agreements sign 3f9a",

@@ -155,13 +155,15 @@ pub enum Kind {
     Proposal,
     /// Contacts of one day.
     Journal,
+    /// An agent's report that an entry is wrong, and the owner's answer to it (Rückmeldung).
+    Feedback,
     /// A kind of a newer version.
     Unknown(String),
 }
 
 impl Kind {
     /// All kinds this version knows.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Profile,
         Self::Service,
         Self::Office,
@@ -173,6 +175,7 @@ impl Kind {
         Self::Agreement,
         Self::Proposal,
         Self::Journal,
+        Self::Feedback,
     ];
 
     /// The name in JSON.
@@ -189,6 +192,7 @@ impl Kind {
             Self::Agreement => "agreement",
             Self::Proposal => "proposal",
             Self::Journal => "journal",
+            Self::Feedback => "feedback",
             Self::Unknown(name) => name,
         }
     }

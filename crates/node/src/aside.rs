@@ -107,7 +107,7 @@ pub(crate) fn tasks(shared: &Shared, feeds: impl Iterator<Item = FeedId>) -> Res
             )
         };
         let entry = (waiting.len() == 1).then(|| first.to_string());
-        tasks.push(TaskInfo { kind: "set_aside".into(), entry, message });
+        tasks.push(TaskInfo { kind: "set_aside".into(), entry, message, ..TaskInfo::default() });
     }
     Ok(tasks)
 }

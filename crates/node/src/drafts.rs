@@ -12,13 +12,14 @@ use crate::accepting::{Outcome, OutcomeContent, home_of};
 use crate::carrying;
 use crate::dto::EventInfo;
 use crate::error::NodeError;
+use crate::letters;
 use crate::plan::{Plan, PlannedItem};
 use crate::publishing::{self, Version};
 use crate::purging;
 use crate::redacting;
 use crate::rows::{self, OwnEntry, Published, Request};
 use crate::shared::Shared;
-use crate::working::{Working, put_projection};
+use crate::working::{Working, json, put_projection};
 
 /// Why a request is refused that was written before its writer knew of a withdrawal.
 const WITHDRAWN_MEANWHILE: &str =
@@ -112,7 +113,10 @@ fn merge(shared: &Shared, batch: &mut Batch, entry: EntryId, changes: Changes, n
 fn write_row(shared: &Shared, batch: &mut Batch, working: &mut Working, now: u64) -> Result<(), NodeError> {
     working.refresh(&shared.store, &shared.own.organisation)?;
     for (collection, document) in &working.documents {
-        put_projection(batch, Side::Working, *collection, working.entry, &document.project(), now);
+        let projection = document.project();
+        put_projection(batch, Side::Working, *collection, working.entry, &projection, now);
+        let feed = FeedId { organisation: shared.own.organisation, collection: *collection };
+        letters::put(batch, &feed, &working.entry, &json(&projection));
     }
     rows::put_own_entry(batch, &working.entry, &working.row);
     Ok(())

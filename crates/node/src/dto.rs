@@ -5,6 +5,7 @@ mod agreements;
 mod answers;
 mod backup;
 mod collections;
+mod feedback;
 mod finding;
 mod leaving;
 mod nodes;
@@ -15,6 +16,7 @@ pub use agreements::*;
 pub use answers::*;
 pub use backup::{BackedUp, BackupRequest, RestoreRequest, Restored};
 pub use collections::*;
+pub use feedback::{FeedbackAnswer, FeedbackInfo, FeedbackRequest, NewFeedback, TaskInfo, TaskList, TasksRequest};
 pub use finding::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -153,6 +155,9 @@ pub struct Status {
     pub alarms: Vec<AlarmInfo>,
     /// Tasks: conflicts, refused requests, set-aside records.
     pub tasks: Vec<TaskInfo>,
+    /// How many tasks there are of each kind; `tasks` has the most urgent.
+    #[serde(default)]
+    pub task_counts: std::collections::BTreeMap<String, u64>,
     /// The recovery sheet was read back once.
     pub recovery_checked: bool,
     /// `current`, or `rebuilding` while search answers are incomplete.
@@ -161,17 +166,6 @@ pub struct Status {
     pub version: String,
     /// RFC 3339, last local or replicated change.
     pub last_change_at: Option<String>,
-}
-
-/// Something a person should do.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct TaskInfo {
-    /// `conflict`, `publish_refused`, `set_aside`, `unresolved_reference`, ...
-    pub kind: String,
-    /// The entry, where there is one.
-    pub entry: Option<String>,
-    /// One sentence in plain words, with what to do.
-    pub message: String,
 }
 
 /// `init`.
@@ -432,6 +426,9 @@ pub struct Shown {
     pub entry: Map<String, Value>,
     /// Provenance.
     pub meta: EntryMeta,
+    /// What agents reported of it, and nobody has settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<FeedbackInfo>,
 }
 
 /// `create`, `edit`, `resolve`.

@@ -304,6 +304,23 @@ pub(crate) fn publish(shared: &Shared, ids: Option<Vec<String>>) -> Result<Publi
     Ok(answer)
 }
 
+/// `confirm ID`: what is published is still correct. That is published anew with the same heads, and is no new version.
+pub(crate) fn confirm(shared: &Shared, id: &str) -> Result<Published, NodeError> {
+    let entry = short::entry_id(shared, id)?;
+    let row = rows::own_entry(&shared.store, &entry)?;
+    match row {
+        Some(row) if row.published != rows::Published::Live => Err(NodeError::Conflict(format!(
+            "entry {entry} is not published, so nobody reads what could be found correct; publish it with `ortsnetz publish {entry}`"
+        ))),
+        Some(row) if row.draft => Err(NodeError::Conflict(format!(
+            "entry {entry} has a draft: publish it with `ortsnetz publish {entry}`, or take it back with `ortsnetz edit {entry} --undo`, then confirm"
+        ))),
+        Some(_) => publish(shared, Some(vec![entry.to_string()])),
+        // Says whose it is, or that there is none.
+        None => load(shared, entry).map(|_| Published::default()),
+    }
+}
+
 /// Publishes up to a batch of entries in one state change.
 pub(crate) fn publish_batch(shared: &Shared, ids: &[EntryId], answer: &mut Published) -> Result<(), NodeError> {
     let _locks = shared.locks.lock(ids);

@@ -15,6 +15,7 @@ use crate::driver::Input;
 use crate::error::NodeError;
 use crate::given_back;
 use crate::identities;
+use crate::letters;
 use crate::noticing;
 use crate::partners::look;
 use crate::past;
@@ -93,6 +94,7 @@ fn delete(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
         write(&shared.feeds).remove(&feed);
     }
     shared.boards.agreements.forget();
+    shared.boards.letters.forget();
     searching::forget(shared, organisation)?;
     districts::forget(shared, organisation)
 }
@@ -145,6 +147,7 @@ fn forget_entry(store: &Store, batch: &mut Batch, feed: &FeedId, entry: EntryId)
     batch.delete(Key::Tombstone { collection, entry });
     noticing::forget(batch, feed, &entry);
     agreements::forget(batch, feed, &entry);
+    letters::forget(batch, feed, &entry);
     past::forget(store, batch, feed, &entry)
 }
 
@@ -210,7 +213,8 @@ mod tests {
             batch.put(Key::Projection { side: Side::Published, collection, entry }, SECRET);
             batch.put(Key::Tombstone { collection, entry }, 1_u32.to_be_bytes());
             let key = [collection.0, entry.0].concat();
-            batch.put(Key::Custom { table: agreements::AGREEMENTS.into(), key }, SECRET);
+            batch.put(Key::Custom { table: agreements::AGREEMENTS.into(), key: key.clone() }, SECRET);
+            batch.put(Key::Custom { table: letters::LETTERS.into(), key }, SECRET);
             store.commit(batch).expect("written");
         }
         let position = Position { term: 1, epoch: 1, sequence: 9_999 };

@@ -93,6 +93,7 @@ pub(crate) fn task(shared: &Shared) -> Option<TaskInfo> {
             "this node was restored ({}) and publishes nothing before a partner has said what it lacks; see `ortsnetz partners list`. If none will ever answer: `ortsnetz publisher take`",
             clock::rfc3339(homecoming.since)
         ),
+        ..TaskInfo::default()
     })
 }
 

@@ -241,7 +241,7 @@ pub(crate) fn tasks(shared: &Shared) -> Vec<TaskInfo> {
         } else {
             continue;
         };
-        tasks.push(TaskInfo { kind: "leaving".into(), entry: None, message });
+        tasks.push(TaskInfo { kind: "leaving".into(), message, ..TaskInfo::default() });
     }
     tasks
 }

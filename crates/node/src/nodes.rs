@@ -284,6 +284,7 @@ pub(crate) fn tasks(shared: &Shared) -> Result<Vec<TaskInfo>, NodeError> {
                 clock::rfc3339(revocation.at),
                 named.join(", ")
             ),
+            ..TaskInfo::default()
         });
     }
     Ok(tasks)

@@ -214,6 +214,7 @@ fn answer(
             told: Some(ToldInfo { on: date.to_string(), known_by: known_by.into() }),
             ..EntryMeta::default()
         },
+        reports: Vec::new(),
     }
 }
 

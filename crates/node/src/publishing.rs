@@ -9,6 +9,7 @@ use ortsnetz_trust::record::Body;
 use crate::agreements;
 use crate::documents;
 use crate::error::NodeError;
+use crate::letters;
 use crate::noticing;
 use crate::plan::{Plan, PlannedItem};
 use crate::rows::{self, DocumentHeads, Published, Request};
@@ -94,6 +95,7 @@ pub(crate) fn plan(
         let json = working::json(&projection);
         noticing::put(&mut plan.batch, &feed, &working.entry, &json);
         agreements::put(&mut plan.batch, &feed, &working.entry, &json);
+        letters::put(&mut plan.batch, &feed, &working.entry, &json);
         let chunks = if was_live {
             new
         } else {
@@ -169,6 +171,7 @@ fn withdraw_document(
     plan.batch.delete(ortsnetz_store::Key::Projection { side: Side::Published, collection, entry: working.entry });
     noticing::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
     agreements::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
+    letters::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
     plan.items.push(PlannedItem {
         feed: FeedId { organisation, collection },
         entry: working.entry,

@@ -15,6 +15,7 @@ use crate::alarms;
 use crate::carrying;
 use crate::error::NodeError;
 use crate::given_back;
+use crate::letters;
 use crate::noticing;
 use crate::past;
 use crate::rows;
@@ -92,6 +93,7 @@ pub(crate) fn erase(
     batch.delete(Key::Projection { side: Side::Published, collection, entry });
     noticing::forget(batch, feed, &entry);
     agreements::forget(batch, feed, &entry);
+    letters::forget(batch, feed, &entry);
     for (key, bytes) in store.scan(&Range::SetAside(*feed), None, usize::MAX)? {
         let voided = SignedRecord::from_bytes(&bytes)
             .is_ok_and(|signed| signed.record().entry == Some(entry) && signed.record().generation < generation);

@@ -13,6 +13,7 @@ use crate::dto::{
 };
 use crate::editing::not_found;
 use crate::error::NodeError;
+use crate::feedback;
 use crate::past;
 use crate::rows::{self, Published, Request};
 use crate::shared::Shared;
@@ -48,6 +49,9 @@ pub(crate) fn show(shared: &Shared, id: &str, options: &ShowOptions) -> Result<S
             show_held(shared, &id, &held, working.as_ref(), None)?
         }
     };
+    if let Ok(owner) = shown.meta.organisation.id.parse() {
+        shown.reports = feedback::beside(shared, &owner, &id)?;
+    }
     if let Some(date) = on.filter(|_| shown.entry.contains_key("kind")) {
         let mut entry = Entry::from_json(serde_json::Value::Object(shown.entry))?;
         entry = as_of(&entry, date);
@@ -111,6 +115,7 @@ fn show_draft(shared: &Shared, working: &Working, at: Option<&[Hash]>) -> Result
             verified: true,
             ..EntryMeta::default()
         },
+        reports: Vec::new(),
     })
 }
 
@@ -182,6 +187,7 @@ pub(crate) fn show_held(
             position: Some(record.position.to_string()),
             told: None,
         },
+        reports: Vec::new(),
     })
 }
 

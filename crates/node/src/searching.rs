@@ -17,6 +17,7 @@ use crate::clock;
 use crate::districts;
 use crate::dto::{Completeness, OrganisationInfo, SearchRequest, SearchResult};
 use crate::error::NodeError;
+use crate::feedback;
 use crate::leaving;
 use crate::partners;
 use crate::places;
@@ -305,7 +306,7 @@ impl Feeder {
             districts::learn(&shared, &held.feed.organisation, &entry);
             synonyms::learn(&shared, &held.feed.organisation, id, Some(&entry));
         }
-        if matches!(entry.kind(), Kind::Unknown(_) | Kind::Journal) {
+        if matches!(entry.kind(), Kind::Unknown(_) | Kind::Journal | Kind::Feedback | Kind::Proposal) {
             return Ok(());
         }
         let names = office_names(&shared, &held.feed, &entry)?;
@@ -518,9 +519,13 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
     result.matching = showing::matching(hits.matching).into();
     result.facets = hits.facets.map(|facets| showing::facets(shared, facets));
     let ars = place.as_ref().map(|place| &place.ars);
+    // What agents report is nobody else's business.
+    let reported = if public_only { BTreeMap::new() } else { feedback::reported(shared)? };
     for hit in hits.hits {
         let marked = if request.snippets { Some(showing::marked(shared, &query, &hit)?) } else { None };
+        let reports = reported.get(&(hit.organisation, hit.id)).copied().unwrap_or_default();
         let mut hit = showing::hit(shared, hit, ars);
+        hit.reports = reports;
         if let Some((title, snippet)) = marked {
             (hit.marked_title, hit.snippet) = (title, snippet);
         }

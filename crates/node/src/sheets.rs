@@ -96,6 +96,7 @@ pub(crate) fn task(shared: &Shared) -> Result<Option<TaskInfo>, NodeError> {
             "the recovery sheet does not say where to reach {}; print it again with `ortsnetz identity sheet --out FILE` (the passphrase stays the same)",
             missing.join(", ")
         ),
+        ..TaskInfo::default()
     }))
 }
 

@@ -69,6 +69,7 @@ pub(crate) fn hit(shared: &Shared, hit: ortsnetz_search::Hit, place: Option<&Ars
         marked_title: Vec::new(),
         snippet: None,
         remark,
+        reports: 0,
     }
 }
 

@@ -347,6 +347,9 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         if let Err(error) = marking.marks.fill(&marking.store, go_on) {
             tracing::error!(%error, "drafts and conflicts could not be counted");
         }
+        if let Err(error) = crate::tasks::chores::fill(&marking) {
+            tracing::error!(%error, "reviews could not be counted");
+        }
     });
     let scrubbing = shared.clone();
     let _ = std::thread::Builder::new().name("scrub".into()).spawn(move || scrubbing::begin(&scrubbing, &damaged));

@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use ortsnetz_model::OrgId;
+use ortsnetz_service::tasks::{TaskKind, counts};
 use ortsnetz_trust::RootKey;
 
 use crate::ahead;
 use crate::alarms;
-use crate::aside;
 use crate::backups;
 use crate::clock;
 use crate::dto::{Doctor, DoctorLine, EntryCounts, NodeInfo, PublisherInfo, Status, TaskInfo};
@@ -15,14 +15,12 @@ use crate::error::NodeError;
 use crate::homecoming;
 use crate::identities;
 use crate::joining::stated_addresses;
-use crate::leaving;
 use crate::nodes;
 use crate::partners::{self, look};
 use crate::reaching::Examined;
 use crate::shared::{Shared, read};
-use crate::sheets;
 use crate::start::RECOVERY_CHECKED;
-use crate::succeeding;
+use crate::tasks;
 
 /// Tasks listed in `status`; more are counted in the last line.
 const TASKS_MAX: usize = 100;
@@ -31,23 +29,21 @@ const TASKS_MAX: usize = 100;
 pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
     let own = shared.own.organisation;
     let others: Vec<OrgId> = read(&shared.identities).keys().filter(|id| **id != own).copied().collect();
-    let (feeds, published, replicated) = look(shared, move |engine| {
+    let (published, replicated) = look(shared, move |engine| {
         let replicated = others.iter().map(|organisation| engine.entries_of(organisation)).sum();
-        (engine.feeds(), engine.entries_of(&own), replicated)
+        (engine.entries_of(&own), replicated)
     })?;
-    let (drafts, mut tasks) = own_tasks(shared);
-    tasks.extend(homecoming::task(shared));
-    tasks.extend(sheets::task(shared)?);
-    tasks.extend(nodes::tasks(shared)?);
-    tasks.extend(succeeding::tasks(shared));
-    tasks.extend(leaving::tasks(shared));
-    let entries = EntryCounts { own: published, drafts, replicated };
-    tasks.extend(aside::tasks(shared, feeds.iter().filter(|feed| feed.aside > 0).map(|feed| feed.feed))?);
-    if tasks.len() > TASKS_MAX {
-        let more = tasks.len() - TASKS_MAX;
-        tasks.truncate(TASKS_MAX);
-        tasks.push(TaskInfo { kind: "more".into(), entry: None, message: format!("and {more} more") });
+    let drafts = shared.marks.look().drafts.len() as u64;
+    let mut all = tasks::all(shared)?;
+    let task_counts = counts(&all).into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
+    // Reviews may be many; what else is to be done is not to get lost among them.
+    all.sort_by_key(|task| task.kind == TaskKind::Review);
+    let more = all.len().saturating_sub(TASKS_MAX);
+    let mut tasks: Vec<TaskInfo> = all.into_iter().take(TASKS_MAX).map(tasks::info).collect();
+    if more > 0 {
+        tasks.push(TaskInfo { kind: "more".into(), message: format!("and {more} more"), ..TaskInfo::default() });
     }
+    let entries = EntryCounts { own: published, drafts, replicated };
     let term = shared.identity().current_term();
     let last_change = shared.last_change_at.load(Ordering::Relaxed);
     Ok(Status {
@@ -61,27 +57,12 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
         entries,
         alarms: alarms::all(shared)?,
         tasks,
+        task_counts,
         recovery_checked: shared.root().is_none() || shared.store.meta(RECOVERY_CHECKED)?.is_some(),
         search: if shared.search.is_current() { "current" } else { "rebuilding" }.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         last_change_at: (last_change > 0).then(|| clock::rfc3339(last_change)),
     })
-}
-
-/// How many drafts there are, and what is to be done about own entries.
-fn own_tasks(shared: &Shared) -> (u64, Vec<TaskInfo>) {
-    let marked = shared.marks.look();
-    let conflicts = marked.conflicts.iter().map(|id| TaskInfo {
-        kind: "conflict".into(),
-        entry: Some(id.to_string()),
-        message: format!("entry {id} has conflicting values; see `ortsnetz conflicts`"),
-    });
-    let refused = marked.refused.iter().map(|(id, reason)| TaskInfo {
-        kind: "publish_refused".into(),
-        entry: Some(id.to_string()),
-        message: format!("the publisher refused entry {id}: {reason}"),
-    });
-    (marked.drafts.len() as u64, conflicts.chain(refused).collect())
 }
 
 /// `publisher show`

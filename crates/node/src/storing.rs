@@ -17,6 +17,7 @@ use crate::documents;
 use crate::drafts;
 use crate::driver::Input;
 use crate::given_back;
+use crate::letters;
 use crate::marks::Written;
 use crate::noticing;
 use crate::past;
@@ -270,6 +271,7 @@ fn keep(
             batch.put_projection(Side::Published, feed.collection, entry, rows::encode(&row));
             noticing::put(batch, feed, &entry, json);
             agreements::put(batch, feed, &entry, json);
+            letters::put(batch, feed, &entry, json);
             batch.put_record(*feed, entry, record.position, record.generation, true, &bytes);
         }
         OutcomeContent::Bare => {
@@ -278,6 +280,7 @@ fn keep(
                 batch.delete(Key::Projection { side: Side::Published, collection: feed.collection, entry });
                 noticing::forget(batch, feed, &entry);
                 agreements::forget(batch, feed, &entry);
+                letters::forget(batch, feed, &entry);
             }
             batch.put_record(*feed, entry, record.position, record.generation, false, &bytes);
         }

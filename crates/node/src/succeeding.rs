@@ -133,7 +133,7 @@ pub(crate) fn tasks(shared: &Shared) -> Vec<TaskInfo> {
     let (own, ours) = (shared.own.organisation, shared.identity());
     let identities: Vec<Arc<Identity>> = read(&shared.identities).values().cloned().collect();
     let mut tasks = Vec::new();
-    let task = |message: String| TaskInfo { kind: "succession".into(), entry: None, message };
+    let task = |message: String| TaskInfo { kind: "succession".into(), message, ..TaskInfo::default() };
     for identity in identities.iter().filter(|identity| identity.id() != own) {
         for predecessor in identity.predecessors() {
             if !identities.iter().any(|known| known.id() == predecessor) || ours.judged(&identity.id(), &predecessor) {

@@ -10,6 +10,7 @@ use ortsnetz_trust::record::{Body, SignedRecord};
 
 use crate::documents;
 use crate::error::NodeError;
+use crate::letters;
 use crate::plan::{Plan, PlannedDraft};
 use crate::rows::{self, DocumentHeads, OwnEntry, ProjectionRow, Published, Request};
 
@@ -343,7 +344,10 @@ impl Working {
             batch.append_chunks(Side::Working, self.document_id(collection), new);
         }
         for (collection, document) in &self.documents {
-            put_projection(&mut batch, Side::Working, *collection, self.entry, &document.project(), writer.now);
+            let projection = document.project();
+            put_projection(&mut batch, Side::Working, *collection, self.entry, &projection, writer.now);
+            let feed = FeedId { organisation: writer.organisation, collection: *collection };
+            letters::put(&mut batch, &feed, &self.entry, &json(&projection));
         }
         rows::put_own_entry(&mut batch, &self.entry, &self.row);
         self.is_new = false;

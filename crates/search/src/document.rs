@@ -85,7 +85,7 @@ pub(crate) fn feed_key(feed: &FeedId) -> Vec<u8> {
 
 /// Whether entries of this kind are looked for at all.
 pub(crate) fn is_searched(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Journal | Kind::Unknown(_))
+    !matches!(kind, Kind::Journal | Kind::Feedback | Kind::Proposal | Kind::Unknown(_))
 }
 
 /// Calls `each` with every title, alternative title and keyword, in German or not.

@@ -1,5 +1,8 @@
 //! How far an agent can rely on what an entry says.
 
+use jiff::Span;
+use jiff::civil::Date;
+
 /// Reviewed so many days ago, an entry without a date for its next review is ageing.
 pub const AGEING_REVIEW_DAYS: u64 = 270;
 /// Reviewed so many days ago, an entry without a date for its next review is stale.
@@ -74,6 +77,21 @@ pub struct Facts {
     pub checkpoint_at: Option<u64>,
 }
 
+/// When an entry is to be reviewed next: the day it names, or, once it was published or found still correct at or after the
+/// time that day came into sight ([`REVIEW_SOON_DAYS`] ahead), as long after that as it was planned before: from
+/// `review.reviewed_at` to `review.next_review`, [`STALE_REVIEW_DAYS`] if it does not say.
+pub fn next_review(planned: Date, reviewed: Option<Date>, published: Date) -> Date {
+    let days = |days: i64| Span::new().days(days);
+    let soon = planned.checked_sub(days(REVIEW_SOON_DAYS as i64)).unwrap_or(planned);
+    if published < soon {
+        return planned;
+    }
+    let interval =
+        reviewed.and_then(|reviewed| Some(reviewed.until(planned).ok()?.get_days())).filter(|days| *days > 0);
+    let interval = interval.map_or(STALE_REVIEW_DAYS as i64, i64::from);
+    published.checked_add(days(interval)).unwrap_or(Date::MAX).max(planned)
+}
+
 /// How fresh an entry with these facts is at `now`, and why, the weightiest reason first.
 pub fn judge(facts: &Facts, now: u64) -> (Freshness, Vec<Reason>) {
     let mut reasons = Vec::new();
@@ -144,6 +162,35 @@ mod tests {
             Freshness::Stale,
             &[Reason::NotReviewed, Reason::OwnerLate],
         );
+    }
+
+    #[test]
+    fn finding_an_entry_still_correct_puts_its_review_off() {
+        let date = |text: &str| text.parse::<Date>().expect("a date");
+        let next = |planned, reviewed: Option<&str>, published| {
+            next_review(date(planned), reviewed.map(date), date(published)).to_string()
+        };
+        // Published long before: the date stands.
+        assert_eq!(next("2026-12-31", Some("2026-06-30"), "2026-06-30"), "2026-12-31");
+        assert_eq!(next("2026-12-31", Some("2026-06-30"), "2026-11-30"), "2026-12-31");
+        // From 30 days ahead on it counts, and the next one is as far away as this one was.
+        assert_eq!(next("2026-12-31", Some("2026-12-01"), "2026-12-01"), "2026-12-31");
+        assert_eq!(next("2026-12-31", Some("2026-06-30"), "2026-12-01"), "2027-06-03");
+        assert_eq!(next("2026-12-31", Some("2026-06-30"), "2027-02-01"), "2027-08-04");
+        assert_eq!(next("2026-12-31", None, "2027-02-01"), "2028-02-01");
+        // A date that lies before the review it follows says nothing about how often.
+        assert_eq!(next("2026-12-31", Some("2027-01-05"), "2027-02-01"), "2028-02-01");
+        assert_eq!(next("2026-12-31", None, "9999-12-31"), "9999-12-31");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_review_is_never_put_forward(planned in 0_i64..20_000, reviewed in 0_i64..20_000, published in 0_i64..20_000) {
+            let day = |days: i64| Date::constant(1980, 1, 1).checked_add(Span::new().days(days)).expect("in range");
+            let next = next_review(day(planned), Some(day(reviewed)), day(published));
+            proptest::prop_assert!(next >= day(planned));
+            proptest::prop_assert!(next == day(planned) || next >= day(published));
+        }
     }
 
     #[test]

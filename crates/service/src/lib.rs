@@ -5,22 +5,27 @@
 //! and the entries come in, plain values go out.
 
 pub mod agreement;
+pub mod feedback;
 mod freshness;
 mod holidays;
 mod hours;
 mod layers;
 mod notices;
+mod personal;
 mod places;
 mod responsibility;
+pub mod tasks;
 mod words;
 
 pub use freshness::{
     AGEING_REVIEW_DAYS, CHECKPOINT_STALE_MS, Facts, Freshness, REVIEW_SOON_DAYS, Reason, STALE_REVIEW_DAYS, judge,
+    next_review,
 };
 pub use holidays::{DayName, day_name};
 pub use hours::{Closed, LOOK_AHEAD_DAYS, Now, Opening, Slot, opening, time_of_day, week};
 pub use layers::{Composed, Layer, Part, Told, compose};
 pub use notices::{Notice, Urgency};
+pub use personal::{Personal, personal};
 pub use places::{Level, Place, covers, level, level_of};
 pub use responsibility::{Claim, Responsible, Role, resolve};
 pub use words::{LANGUAGE_EASY, spoken, spoken_text};

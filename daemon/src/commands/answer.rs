@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use ortsnetz_node::dto::{
-    AllowedInfo, Answer, AnswersResult, NoticeInfo, OfficeInfo, OpeningInfo, OrganisationInfo, ResponsibleInfo,
-    SourceInfo, StepInfo,
+    AllowedInfo, Answer, AnswersResult, FeedbackInfo, NoticeInfo, OfficeInfo, OpeningInfo, OrganisationInfo,
+    ResponsibleInfo, SourceInfo, StepInfo,
 };
 use serde_json::Value;
 
@@ -70,6 +70,19 @@ fn lines(result: &AnswersResult) -> String {
     out
 }
 
+/// A report that nobody has settled, as a warning.
+pub(super) fn report_line(report: &FeedbackInfo) -> String {
+    let path = report.path.as_ref().map(|path| format!(" at {path}")).unwrap_or_default();
+    let id = report.id.get(..8).unwrap_or(&report.id);
+    format!(
+        "reported as {}{path} by {}: {} ({}, {id})",
+        report.problem,
+        report.by.name,
+        one_line(&report.text),
+        report.state
+    )
+}
+
 fn answer_lines(answer: &Answer, said: &[NoticeInfo]) -> String {
     let mut out = format!("{}\n", answer.title);
     for notice in answer.notices.iter().filter(|notice| !said.iter().any(|known| known.id == notice.id)) {
@@ -77,6 +90,9 @@ fn answer_lines(answer: &Answer, said: &[NoticeInfo]) -> String {
     }
     if let Some(remark) = &answer.remark {
         let _ = writeln!(out, "  ! {remark}");
+    }
+    for report in &answer.reports {
+        let _ = writeln!(out, "  ! {}", report_line(report));
     }
     if !answer.allowed.actions.is_empty() {
         let _ = writeln!(out, "  {}", allowed_text(&answer.allowed));

@@ -97,7 +97,12 @@ pub(crate) fn publish(context: &Context, ids: &[String], all: bool) -> Result<()
 /// `withdraw`, `move`
 pub(crate) fn act(context: &Context, id: &str, verb: &str, body: &Value) -> Result<(), Failure> {
     let document = context.daemon()?.post(&format!("/entries/{}/{verb}", segment(id)), body)?;
-    published(context, document, if verb == "withdraw" { "withdrawn" } else { "moved" })
+    let done = match verb {
+        "withdraw" => "withdrawn",
+        "confirm" => "confirmed",
+        _ => "moved",
+    };
+    published(context, document, done)
 }
 
 /// Refused entries make the command fail, also beside others that were published.

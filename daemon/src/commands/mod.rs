@@ -14,6 +14,7 @@ mod search;
 mod show;
 mod status;
 mod store;
+mod tasks;
 mod transfer;
 
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Search(args) => search::search(&context, args),
         Command::Answer(args) => answer::answer(&context, args),
         Command::Agreements(args) => agreements::agreements(&context, args),
+        Command::Feedback(args) => tasks::feedback(&context, args),
+        Command::Tasks(args) => tasks::tasks(&context, args),
         Command::Create { kind, values } => entries::create(&context, &kind, &values),
         Command::Edit { id, undo: true, .. } => entries::undo(&context, &id, None),
         Command::Edit { id, to: Some(to), .. } => entries::undo(&context, &id, Some(&to)),
@@ -78,6 +81,7 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Show(args) => show::show(&context, args),
         Command::History { id } => show::history(&context, &id),
         Command::Publish { ids, all } => entries::publish(&context, &ids, all),
+        Command::Confirm { id } => entries::act(&context, &id, "confirm", &Value::Null),
         Command::Withdraw { id } => entries::act(&context, &id, "withdraw", &Value::Null),
         Command::Redact(args) => entries::redact(&context, args),
         Command::Move { id, collection } => entries::act(&context, &id, "move", &json!({ "collection": collection })),

@@ -41,6 +41,7 @@ fn lines(result: &SearchResult, explain: bool) -> String {
         }
         facts.extend(organisation.expired_since.as_ref().map(|since| format!("certificate ended {since}")));
         facts.extend(hit.remark.clone());
+        facts.extend((hit.reports > 0).then(|| format!("{} reported as wrong", hit.reports)));
         facts.push(hit.kind.clone());
         if hit.collection != "public" {
             facts.push(hit.collection.clone());

@@ -6,6 +6,7 @@ use ortsnetz_node::dto::{EntryMeta, HistoryStep, Shown, ToldInfo};
 use serde_json::{Map, Value};
 
 use super::Context;
+use super::answer::report_line;
 use crate::args::Show;
 use crate::client::segment;
 use crate::failure::Failure;
@@ -25,6 +26,10 @@ pub(crate) fn show(context: &Context, args: Show) -> Result<(), Failure> {
 
 fn lines(shown: &Shown) -> String {
     let mut out = provenance(&shown.meta);
+    for report in &shown.reports {
+        // Writing to a string cannot fail, here and below.
+        let _ = writeln!(out, "! {}", report_line(report));
+    }
     out.push('\n');
     let mut paths = Vec::new();
     for (name, value) in &shown.entry {
@@ -39,7 +44,6 @@ fn lines(shown: &Shown) -> String {
     for (path, value) in paths {
         let mut texts = value.lines();
         let padding = " ".repeat(width - path.chars().count());
-        // Writing to a string cannot fail.
         let _ = writeln!(out, "{path}{padding}  {}", texts.next().unwrap_or_default());
         for text in texts {
             let _ = writeln!(out, "{}  {text}", " ".repeat(width));
@@ -182,7 +186,7 @@ mod tests {
             "texts": {"notes": {"de": "Zeile 1\nZeile 2"}},
         });
         let entry = entry.as_object().cloned().expect("an object");
-        let text = lines(&Shown { entry, meta: EntryMeta::default() });
+        let text = lines(&Shown { entry, ..Shown::default() });
         for line in
             ["fees.0.amount   70.01 EUR", "offices         a, b", "texts.notes.de  Zeile 1", "                Zeile 2"]
         {

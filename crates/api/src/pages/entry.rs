@@ -252,7 +252,7 @@ mod tests {
             position: Some("1.2.3".into()),
             ..EntryMeta::default()
         };
-        let shown = Shown { entry: object(entry), meta };
+        let shown = Shown { entry: object(entry), meta, ..Shown::default() };
         let now = local("2026-07-01T08:00:00Z".parse().expect("a time"));
         let places = BTreeMap::from([("053820060060".to_owned(), "Siegburg".to_owned())]);
         let (organisation, id) = ("Stadt Siegburg", "00ff");

@@ -6,6 +6,7 @@ mod collections;
 mod entries;
 mod entry;
 mod events;
+mod feedback;
 mod nodes;
 mod partners;
 mod places;
@@ -51,6 +52,12 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(agreements::sign))
         .routes(routes!(agreements::decline))
         .routes(routes!(agreements::end))
+        .routes(routes!(feedback::list, feedback::add))
+        .routes(routes!(feedback::show))
+        .routes(routes!(feedback::answer))
+        .routes(routes!(feedback::withdraw))
+        .routes(routes!(feedback::tasks))
+        .routes(routes!(feedback::confirm))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::publish_many))
         .routes(routes!(entries::conflicts))

@@ -200,6 +200,32 @@ const AGREEMENT: &[Field] = &[
     one("ends_on", Date),
 ];
 
+/// A report that an entry is wrong (`problem` is set), or its owner's answer to one (`state` is set).
+const FEEDBACK: &[Field] = &[
+    string("feedback"),
+    string("partner"),
+    string("about"),
+    string("path"),
+    one("problem", Choice(&["outdated", "wrong", "missing", "unclear"])),
+    string("text"),
+    list("heads", Scalar::String),
+    one("state", Choice(&["accepted", "done", "declined"])),
+    string("answer"),
+    one("at", Moment),
+];
+
+/// A suggested change of a partner's entry (`suggested` is set), or its owner's decision on one (`decided` is set).
+const PROPOSAL: &[Field] = &[
+    string("proposal"),
+    string("partner"),
+    string("about"),
+    list("heads", Scalar::String),
+    field("suggested", Type::Free),
+    string("comment"),
+    field("decided", Type::Free),
+    one("at", Moment),
+];
+
 const PROFILE: &[Field] = &[
     list("names", Scalar::String),
     one("ars", Ars),
@@ -227,8 +253,10 @@ pub(super) fn of_kind(kind: &Kind) -> &'static [Field] {
         Kind::LifeEvent => LIFE_EVENT,
         Kind::Notice => NOTICE,
         Kind::Agreement => AGREEMENT,
+        Kind::Proposal => PROPOSAL,
+        Kind::Feedback => FEEDBACK,
         // These keep their fields in `extensions` until they get a table of their own.
-        Kind::Proposal | Kind::Journal | Kind::Unknown(_) => &[],
+        Kind::Journal | Kind::Unknown(_) => &[],
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use ortsnetz_model::dates::{self, parse_date};
 use ortsnetz_model::{Entry, OrgId};
 use ortsnetz_service::agreement::{State, Terms, states, warning};
+use ortsnetz_service::tasks::{Task, TaskKind};
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -257,40 +258,77 @@ fn info(shared: &Shared, agreement: &Agreement, today: Date) -> AgreementInfo {
     }
 }
 
-/// What the ends of agreements ask for today: 90, 30 and 7 days ahead, and right after.
+/// What the ends of agreements ask for today: 90, 30 and 7 days ahead, and right after; and what partners offer.
 pub(crate) fn alarms(shared: &Shared) -> Result<Vec<AlarmInfo>, NodeError> {
-    let now = clock::now();
-    let today = dates::today(now);
-    let mut alarms = Vec::new();
+    let at = clock::rfc3339(clock::now());
+    let alarm = |asked: Asked| AlarmInfo {
+        kind: asked.kind.into(),
+        message: asked.message,
+        partner: Some(asked.partner),
+        at: at.clone(),
+        count: 1,
+    };
+    Ok(asked(shared)?.into_iter().map(alarm).collect())
+}
+
+/// The same as tasks.
+pub(crate) fn tasks(shared: &Shared) -> Result<Vec<Task>, NodeError> {
+    let today = dates::today(clock::now());
+    let task = |asked: Asked| Task {
+        kind: if asked.kind == OFFERED { TaskKind::AgreementOffered } else { TaskKind::AgreementEnds },
+        entry: None,
+        title: asked.title,
+        partner: Some(asked.partner),
+        since: None,
+        due: asked.last,
+        overdue: asked.last.is_some_and(|last| last < today),
+        subject: Some(asked.id),
+        message: asked.message,
+    };
+    Ok(asked(shared)?.into_iter().map(task).collect())
+}
+
+const OFFERED: &str = "agreement_offered";
+
+/// What an agreement asks for.
+struct Asked {
+    kind: &'static str,
+    id: String,
+    title: String,
+    partner: String,
+    last: Option<Date>,
+    message: String,
+}
+
+fn asked(shared: &Shared) -> Result<Vec<Asked>, NodeError> {
+    let today = dates::today(clock::now());
+    let mut all = Vec::new();
     for agreement in ledger::all(shared)?.iter() {
         let known = agreement.states();
         let states = states(&known, today);
         let partner = shared.organisation_name(&agreement.partner);
         let follows = states.contains(&State::Agreed);
-        let id = &agreement.id[..8];
-        let mut alarm = |kind: &str, message: String| {
-            alarms.push(AlarmInfo {
-                kind: kind.into(),
-                message,
-                partner: Some(partner.clone()),
-                at: clock::rfc3339(now),
-                count: 1,
-            });
-        };
         let title = &agreement.newest().terms.title;
+        let id = &agreement.id[..8];
+        let mut ask = |kind: &'static str, last: Option<Date>, message: String| {
+            let (id, title, partner) = (agreement.id.clone(), title.clone(), partner.clone());
+            all.push(Asked { kind, id, title, partner, last, message });
+        };
         if let Some(position) = states.iter().position(|state| *state == State::InForce) {
             let last = known[position].last_day();
             if let Some((_, left)) = warning(last, today).filter(|_| !follows) {
-                alarm(
+                ask(
                     "agreement_ends",
+                    Some(last),
                     format!(
                         "the agreement {title:?} with {partner} ends on {last}, in {left} days; offer a new version with `ortsnetz agreements amend {id} FILE`"
                     ),
                 );
             }
         } else if let Some(over) = ended(&known, &states, today).filter(|_| !follows) {
-            alarm(
+            ask(
                 "agreement_over",
+                Some(over),
                 format!(
                     "the agreement {title:?} with {partner} ended on {over}: agents only inform and connect, and nothing is billed; offer a new version with `ortsnetz agreements amend {id} FILE`"
                 ),
@@ -298,8 +336,9 @@ pub(crate) fn alarms(shared: &Shared) -> Result<Vec<AlarmInfo>, NodeError> {
         }
         let newest = agreement.newest();
         if newest.is_offered_to_us() {
-            alarm(
-                "agreement_offered",
+            ask(
+                OFFERED,
+                None,
                 format!(
                     "{partner} offers version {} of the agreement {title:?}; read it with `ortsnetz agreements show {id}`, then `ortsnetz agreements sign {id}` or `decline`",
                     newest.number
@@ -307,7 +346,7 @@ pub(crate) fn alarms(shared: &Shared) -> Result<Vec<AlarmInfo>, NodeError> {
             );
         }
     }
-    Ok(alarms)
+    Ok(all)
 }
 
 /// The day on which an agreement ended, if that is not longer ago than its entries are replicated for.

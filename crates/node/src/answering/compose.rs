@@ -6,7 +6,9 @@ use ortsnetz_model::dates::{self, parse_date};
 use ortsnetz_model::{Entry, EntryId, Kind, OrgId, as_of};
 use ortsnetz_search::{PlaceFilter, Standing};
 use ortsnetz_service::agreement::About;
-use ortsnetz_service::{Composed, Facts, Freshness, Layer, Level, Part, Told, compose, covers, judge, spoken_text};
+use ortsnetz_service::{
+    Composed, Facts, Freshness, Layer, Level, Part, Told, compose, covers, judge, next_review, spoken_text,
+};
 use ortsnetz_trust::record::SignedRecord;
 use serde_json::Value;
 
@@ -16,10 +18,11 @@ use crate::answering::{Question, offices, responsible};
 use crate::catalog::{self, Held};
 use crate::clock::rfc3339;
 use crate::dto::{
-    AgentNote, AllowedInfo, Answer, AnswerField, AnswerText, NoticeInfo, OfficeInfo, RelatedInfo, ResponsibleInfo,
-    SourceInfo,
+    AgentNote, AllowedInfo, Answer, AnswerField, AnswerText, FeedbackInfo, NoticeInfo, OfficeInfo, RelatedInfo,
+    ResponsibleInfo, SourceInfo,
 };
 use crate::error::NodeError;
+use crate::feedback;
 use crate::leaving;
 use crate::noticing;
 use crate::reading::texts;
@@ -278,6 +281,7 @@ fn made(
         online_services,
         allowed: allowed(shared, question, sources)?,
         notices: notices(shared, question, sources)?,
+        reports: reports(shared, sources)?,
         agent_notes: sources.iter().enumerate().flat_map(|(number, source)| notes(number, source, question)).collect(),
         freshness: worst.unwrap_or(Freshness::Fresh).word().into(),
         languages: languages.into_iter().map(str::to_owned).collect(),
@@ -324,6 +328,15 @@ fn notices(shared: &Shared, question: &Question<'_>, sources: &[Source]) -> Resu
     noticing::at(shared, question.filter.as_ref(), Some(&matter), question.language, question.moment, false)
 }
 
+/// What agents reported of the sources and nobody has settled.
+fn reports(shared: &Shared, sources: &[Source]) -> Result<Vec<FeedbackInfo>, NodeError> {
+    let mut reports = Vec::new();
+    for source in sources {
+        reports.extend(feedback::beside(shared, &source.organisation, &source.id)?);
+    }
+    Ok(reports)
+}
+
 fn notes(number: usize, source: &Source, question: &Question<'_>) -> Vec<AgentNote> {
     let companions = source.entry.get("companions").and_then(Value::as_object);
     let notes =
@@ -342,10 +355,12 @@ fn source_info(
     let record = source.held.record.record();
     let own = source.organisation == shared.own.organisation;
     let checkpoint = if own { None } else { newest_checkpoint(shared, source)? };
-    let next_review = source.entry.next_review().map(str::to_owned);
+    let planned = source.entry.next_review().and_then(parse_date);
+    let reviewed = source.entry.at_path("review.reviewed_at").and_then(Value::as_str).and_then(parse_date);
+    let due = planned.map(|planned| next_review(planned, reviewed, dates::today(record.at)));
     let facts = Facts {
         reviewed_at: record.at,
-        next_review: next_review.as_deref().and_then(parse_date).map(dates::end_of),
+        next_review: due.map(dates::end_of),
         checkpoint_at: if own { None } else { Some(checkpoint.unwrap_or(record.at)) },
     };
     let (freshness, reasons) = judge(&facts, question.now);
@@ -360,7 +375,7 @@ fn source_info(
         received_at: received.map(|row| rfc3339(row.at)),
         received_from: received.and_then(|row| row.from).map(|node| shared.node_name(&node)),
         checkpoint_at: checkpoint.map(rfc3339),
-        next_review,
+        next_review: due.map(|due| due.to_string()),
         heads: texts(record.heads().unwrap_or_default()),
         freshness: freshness.word().into(),
         reasons: reasons.into_iter().map(|reason| reason.word().to_owned()).collect(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{AllowedInfo, Completeness, Hit, OrganisationInfo, PlaceInfo};
+use super::{AllowedInfo, Completeness, FeedbackInfo, Hit, OrganisationInfo, PlaceInfo};
 
 /// What `answers` needs: words or the id of an entry.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -135,6 +135,9 @@ pub struct Answer {
     pub allowed: AllowedInfo,
     /// Notices in force on this matter.
     pub notices: Vec<NoticeInfo>,
+    /// What agents reported of the entries it is made of, and nobody has settled: a warning to whoever reads it out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<FeedbackInfo>,
     /// Notes for agents, never public.
     pub agent_notes: Vec<AgentNote>,
     /// The entries it is made of, most local first; `source` numbers count from 0.

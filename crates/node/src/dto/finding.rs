@@ -132,6 +132,9 @@ pub struct Hit {
     /// Set where the entry claims a place its organisation does not speak for, or where that takes part no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
+    /// So many reports say that it is wrong, and nobody has settled them.
+    #[serde(default, skip_serializing_if = "none")]
+    pub reports: u64,
 }
 
 /// A place a search could mean.
@@ -286,4 +289,8 @@ pub struct SearchResult {
     /// With `facets`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facets: Option<FacetCounts>,
+}
+
+fn none(count: &u64) -> bool {
+    *count == 0
 }

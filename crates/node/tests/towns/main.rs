@@ -4,6 +4,7 @@ mod agreements;
 mod answers;
 mod counts;
 mod dial;
+mod feedback;
 mod imports;
 mod life_events;
 mod moving;
