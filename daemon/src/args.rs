@@ -3,6 +3,7 @@
 mod agreements;
 mod collections;
 mod groups;
+mod proposals;
 mod tasks;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use agreements::Agreements;
 pub(crate) use collections::{Collections, Switch};
 pub(crate) use groups::*;
+pub(crate) use proposals::Proposals;
 pub(crate) use tasks::{Feedback, Reports, Tasks};
 
 const EXAMPLES: &str = "\
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// Report that an entry is wrong, and answer what others report
     #[command(subcommand)]
     Feedback(Feedback),
+    /// Suggest what a partner's entry should say, and decide what partners suggest
+    #[command(subcommand)]
+    Proposals(Proposals),
     /// What is to be done: reviews, reports, conflicts, agreements
     #[command(subcommand)]
     Tasks(Tasks),
@@ -266,6 +271,12 @@ mod tests {
             "ortsnetz feedback show 3f9a",
             "ortsnetz feedback answer 3f9a declined --text nein",
             "ortsnetz feedback withdraw 3f9a",
+            "ortsnetz proposals make 00ff fees.0.amount=2800 --comment Satzung",
+            "ortsnetz proposals list --all --partner Bonn",
+            "ortsnetz proposals show 3f9a",
+            "ortsnetz proposals accept 3f9a fees.0.amount title.de --publish",
+            "ortsnetz proposals decline 3f9a --reason nein",
+            "ortsnetz proposals withdraw 3f9a",
             "ortsnetz tasks list --kind review --role editors --limit 10",
             "ortsnetz confirm 00ff",
             "ortsnetz agreements propose Bonn text.json --we-answer",

@@ -10,6 +10,7 @@ mod finding;
 mod leaving;
 mod nodes;
 mod proof;
+mod proposals;
 mod recovery;
 
 pub use agreements::*;
@@ -27,6 +28,7 @@ pub use nodes::{CertifiedNode, NamedEntry, PublishedByNode, PublisherInfo, Renew
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
 };
+pub use proposals::{DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, ProposedField};
 pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, Rotated, SheetText, SuccessionInfo};
 
 /// An organisation as shown everywhere.

@@ -17,10 +17,12 @@ use crate::error::NodeError;
 use crate::reaching;
 use crate::shared::{Shared, stopping};
 use crate::{
-    agreements, answering, backups, collections, editing, exporting, feedback, importing, indexes, joining, leaving,
-    maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting, rotating,
-    searching, sheets, start, status, succeeding, tasks,
+    agreements, answering, backups, collections, editing, exporting, importing, indexes, joining, leaving, maintenance,
+    metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets,
+    start, status, succeeding,
 };
+
+mod desk;
 
 /// How a node is started.
 #[derive(Debug, Clone)]
@@ -334,45 +336,6 @@ impl Handle {
     pub async fn end_agreement(&self, id: &str, on: Option<&str>) -> Result<AgreementInfo, NodeError> {
         let (id, on) = (id.to_owned(), on.map(str::to_owned));
         self.blocking(move |shared| agreements::end(shared, &id, on.as_deref())).await
-    }
-
-    /// `feedback add`: an agent reports that an entry is wrong.
-    pub async fn add_feedback(&self, new: NewFeedback) -> Result<FeedbackInfo, NodeError> {
-        self.blocking(move |shared| feedback::add(shared, &new)).await
-    }
-
-    /// `feedback list`
-    pub async fn feedback_list(&self, request: FeedbackRequest) -> Result<Vec<FeedbackInfo>, NodeError> {
-        self.blocking(move |shared| feedback::list(shared, &request)).await
-    }
-
-    /// `feedback show ID`
-    pub async fn feedback(&self, id: &str) -> Result<FeedbackInfo, NodeError> {
-        let id = id.to_owned();
-        self.blocking(move |shared| feedback::show(shared, &id)).await
-    }
-
-    /// `feedback answer ID STATE`: the owner of the entry says how a report stands.
-    pub async fn answer_feedback(&self, id: &str, answer: FeedbackAnswer) -> Result<FeedbackInfo, NodeError> {
-        let id = id.to_owned();
-        self.blocking(move |shared| feedback::answer(shared, &id, &answer)).await
-    }
-
-    /// `feedback withdraw ID`: whoever reported takes it back.
-    pub async fn withdraw_feedback(&self, id: &str) -> Result<(), NodeError> {
-        let id = id.to_owned();
-        self.blocking(move |shared| feedback::withdraw(shared, &id)).await
-    }
-
-    /// `tasks list`
-    pub async fn tasks(&self, request: TasksRequest) -> Result<TaskList, NodeError> {
-        self.blocking(move |shared| tasks::list(shared, &request)).await
-    }
-
-    /// `confirm ID`: an own entry is still correct, as it is published.
-    pub async fn confirm_entry(&self, id: &str) -> Result<Published, NodeError> {
-        let id = id.to_owned();
-        self.blocking(move |shared| editing::confirm(shared, &id)).await
     }
 
     /// `answers`: what an agent needs to say for a place.

@@ -14,6 +14,7 @@ use crate::catalog;
 use crate::error::NodeError;
 use crate::feedback::{Answer, Report};
 use crate::partners;
+use crate::proposals::{Decision, Suggestion};
 use crate::rows::{self, Published};
 use crate::shared::{Shared, lock};
 use crate::working::{BILATERAL, INTERNAL};
@@ -37,6 +38,8 @@ type Place = (CollectionId, EntryId);
 pub(crate) struct Letter {
     /// Its entry.
     pub entry: EntryId,
+    /// Where that lies.
+    pub collection: CollectionId,
     /// Who wrote it.
     pub by: OrgId,
     /// To whom; the same for letters within our own organisation.
@@ -54,6 +57,10 @@ pub(crate) enum Content {
     Report(Report),
     /// What its owner says to that.
     Answer(Answer),
+    /// An entry should say something else.
+    Suggestion(Suggestion),
+    /// What its owner says to that.
+    Decision(Decision),
 }
 
 /// The letters known here.
@@ -192,6 +199,27 @@ fn read(shared: &Shared, (collection, id): &Place) -> Result<Option<Letter>, Nod
     let key = Key::Custom { table: LETTERS.into(), key: [collection.0, id.0].concat() };
     let Some(value) = shared.store.get(&key)? else { return Ok(None) };
     let feed: FeedId = rows::decode("a letter", &value)?;
+    let Some((row, draft)) = projection(shared, &feed, collection, id)? else { return Ok(None) };
+    let entry = catalog::read_entry(id, &row.json)?;
+    let Some(to) = addressee(shared, &feed, &entry) else { return Ok(None) };
+    let content = match entry.kind() {
+        Kind::Feedback => Report::of(&entry).map(Content::Report).or_else(|| Answer::of(&entry).map(Content::Answer)),
+        Kind::Proposal => {
+            let suggestion = Suggestion::of(&entry).map(Content::Suggestion);
+            suggestion.or_else(|| Decision::of(&entry).map(Content::Decision))
+        }
+        _ => None,
+    };
+    Ok(content.map(|content| Letter { entry: *id, collection: *collection, by: feed.organisation, to, draft, content }))
+}
+
+/// The projection of a letter as it stands, and whether it is a draft; `None` if it is withdrawn or too long.
+fn projection(
+    shared: &Shared,
+    feed: &FeedId,
+    collection: &CollectionId,
+    id: &EntryId,
+) -> Result<Option<(rows::ProjectionRow, bool)>, NodeError> {
     let own = feed.organisation == shared.own.organisation;
     let row = if own { rows::own_entry(&shared.store, id)? } else { None };
     if row.as_ref().is_some_and(|row| row.published == Published::Withdrawn || row.home != *collection) {
@@ -201,14 +229,15 @@ fn read(shared: &Shared, (collection, id): &Place) -> Result<Option<Letter>, Nod
     // What another node of ours wrote meanwhile counts, too.
     let working = if own { rows::projection(&shared.store, Side::Working, collection, id)? } else { None };
     let draft = published.is_none();
-    let Some(row) = working.or(published).filter(|row| row.json.len() <= LETTER_BYTES_MAX) else { return Ok(None) };
-    let entry = catalog::read_entry(id, &row.json)?;
-    let Some(to) = addressee(shared, &feed, &entry) else { return Ok(None) };
-    let content = match entry.kind() {
-        Kind::Feedback => Report::of(&entry).map(Content::Report).or_else(|| Answer::of(&entry).map(Content::Answer)),
-        _ => None,
-    };
-    Ok(content.map(|content| Letter { entry: *id, by: feed.organisation, to, draft, content }))
+    let row = working.or(published).filter(|row| row.json.len() <= LETTER_BYTES_MAX);
+    Ok(row.map(|row| (row, draft)))
+}
+
+/// All that a letter says, which is not kept in memory.
+pub(crate) fn whole(shared: &Shared, letter: &Letter) -> Result<Entry, NodeError> {
+    let feed = FeedId { organisation: letter.by, collection: letter.collection };
+    let read = projection(shared, &feed, &letter.collection, &letter.entry)?;
+    read.map_or_else(|| Ok(Entry::default()), |(row, _)| catalog::read_entry(&letter.entry, &row.json))
 }
 
 /// Whom a letter is for, by the collection it lies in: only what the other side can read counts.

@@ -46,6 +46,7 @@ mod partners;
 mod past;
 mod places;
 mod plan;
+mod proposals;
 mod publishing;
 mod purging;
 mod reaching;

@@ -5,6 +5,7 @@
 //! and the entries come in, plain values go out.
 
 pub mod agreement;
+pub mod difference;
 pub mod feedback;
 mod freshness;
 mod holidays;

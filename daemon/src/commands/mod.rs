@@ -9,6 +9,7 @@ mod identity;
 mod network;
 mod nodes;
 mod places;
+mod proposals;
 mod receipt;
 mod search;
 mod show;
@@ -73,6 +74,7 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Answer(args) => answer::answer(&context, args),
         Command::Agreements(args) => agreements::agreements(&context, args),
         Command::Feedback(args) => tasks::feedback(&context, args),
+        Command::Proposals(args) => proposals::proposals(&context, args),
         Command::Tasks(args) => tasks::tasks(&context, args),
         Command::Create { kind, values } => entries::create(&context, &kind, &values),
         Command::Edit { id, undo: true, .. } => entries::undo(&context, &id, None),

@@ -51,7 +51,8 @@ fn word(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-fn asked(args: Reports) -> [(&'static str, Option<String>); 3] {
+/// Which reports or proposals, as a query.
+pub(super) fn asked(args: Reports) -> [(&'static str, Option<String>); 3] {
     [("all", args.all.then(|| "true".into())), ("entry", args.entry), ("partner", args.partner)]
 }
 

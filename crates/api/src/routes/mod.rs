@@ -10,6 +10,7 @@ mod feedback;
 mod nodes;
 mod partners;
 mod places;
+mod proposals;
 mod search;
 mod status;
 mod transfer;
@@ -56,6 +57,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(feedback::show))
         .routes(routes!(feedback::answer))
         .routes(routes!(feedback::withdraw))
+        .routes(routes!(proposals::list, proposals::propose))
+        .routes(routes!(proposals::show))
+        .routes(routes!(proposals::decide))
+        .routes(routes!(proposals::withdraw))
         .routes(routes!(feedback::tasks))
         .routes(routes!(feedback::confirm))
         .routes(routes!(entries::list, entries::create))

@@ -21,7 +21,7 @@ use crate::short;
 
 mod content;
 
-pub(crate) use content::{Answer, Report};
+pub(crate) use content::{Answer, Report, id, moment, said};
 
 /// Digits of the beginning of an id that may stand for it.
 const ID_DIGITS_MIN: usize = 4;

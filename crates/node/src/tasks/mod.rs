@@ -16,6 +16,7 @@ use crate::homecoming;
 use crate::leaving;
 use crate::nodes;
 use crate::partners::look;
+use crate::proposals;
 use crate::rows;
 use crate::shared::Shared;
 use crate::sheets;
@@ -56,6 +57,7 @@ pub(crate) fn role(word: &str) -> Result<Role, NodeError> {
 /// All tasks, the most urgent first.
 pub(crate) fn all(shared: &Shared) -> Result<Vec<Task>, NodeError> {
     let mut tasks = reports(shared)?;
+    tasks.extend(suggestions(shared)?);
     tasks.extend(of_entries(shared)?);
     tasks.extend(reviews(shared)?);
     tasks.extend(agreements::tasks(shared)?);
@@ -111,6 +113,27 @@ fn reports(shared: &Shared) -> Result<Vec<Task>, NodeError> {
             since: Some(report.at),
             subject: Some(report.id.clone()),
             ..task(TaskKind::Feedback, &report.about, title, message)
+        })
+    })
+    .collect()
+}
+
+/// Proposals for our entries that nobody has decided.
+fn suggestions(shared: &Shared) -> Result<Vec<Task>, NodeError> {
+    let known = proposals::all(shared)?;
+    let open = known.iter().filter(|known| known.is_ours_to_decide(shared));
+    open.map(|known| {
+        let by = shared.organisation_name(&known.letter.by);
+        let (suggestion, title) = (&known.suggestion, title(shared, &known.suggestion.about)?);
+        let id = short_id(&suggestion.id);
+        let message = format!(
+            "{by} suggests changes to {title:?}; look with `ortsnetz proposals show {id}`, then `ortsnetz proposals accept {id}` or `decline`"
+        );
+        Ok(Task {
+            partner: Some(by),
+            since: Some(suggestion.at),
+            subject: Some(suggestion.id.clone()),
+            ..task(TaskKind::Proposal, &suggestion.about, title, message)
         })
     })
     .collect()

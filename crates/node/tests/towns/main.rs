@@ -11,6 +11,7 @@ mod moving;
 mod network;
 mod places;
 mod proof;
+mod proposals;
 mod readers;
 mod responsible;
 mod two;
