@@ -11,6 +11,7 @@ use crate::copy::Sink;
 use crate::directory::remove_if_there;
 use crate::error::StoreError;
 use crate::frame::{self, Row};
+use crate::key::Key;
 use crate::log::{self, FRAME_BYTES_MAX, HEADER_BYTES, Log};
 use crate::prepare::{PreparedBatch, PreparedOperation};
 use crate::shared::{IMPORTING_FILE, check_disk, describe};
@@ -32,12 +33,22 @@ impl Store {
     /// Writes the whole store, as of one moment, into a new file; others write on meanwhile. Returns the number of rows
     /// in it.
     pub fn export(&self, file: &Path) -> Result<u64, StoreError> {
+        self.export_as(file, None).map(|exported| exported.rows)
+    }
+
+    /// The same with the rows alone that no other node can give back ([`Origin::Own`](crate::Origin::Own)). Rows that
+    /// `passing` picks are in the file and not in the digest.
+    pub fn export_own(&self, file: &Path, passing: &dyn Fn(&Key) -> bool) -> Result<OwnExport, StoreError> {
+        self.export_as(file, Some(passing))
+    }
+
+    fn export_as(&self, file: &Path, own: Option<&dyn Fn(&Key) -> bool>) -> Result<OwnExport, StoreError> {
         let _alone = self.shared().maintenance.lock().unwrap_or_else(PoisonError::into_inner);
         if file.exists() {
             return Err(refused(file, "exists already"));
         }
         let new = file.with_extension("part");
-        let written = self.export_into(&new).and_then(|(rows, mut log)| log.rename(file).map(|()| rows));
+        let written = self.export_into(&new, own).and_then(|(exported, mut log)| log.rename(file).map(|()| exported));
         if written.is_err() {
             remove_if_there(&new)?;
         }
@@ -54,18 +65,18 @@ impl Store {
         self.shared().check_disk(bytes)
     }
 
-    fn export_into(&self, file: &Path) -> Result<(u64, Log), StoreError> {
-        let (log, sums) = (Log::create(file)?, Sha256::new());
-        let mut exporter = Exporter { store: self, log, rows: Vec::new(), bytes: 0, count: 0, sums };
+    fn export_into(&self, file: &Path, own: Option<&dyn Fn(&Key) -> bool>) -> Result<(OwnExport, Log), StoreError> {
+        let (log, sums, digest) = (Log::create(file)?, Sha256::new(), Sha256::new());
+        let mut exporter = Exporter { store: self, own, log, rows: Vec::new(), bytes: 0, count: 0, sums, digest };
         let pause = self.copy(&mut exporter)?;
         let change = pause.change;
         drop(pause);
         exporter.write()?;
-        let Exporter { mut log, count, sums, .. } = exporter;
+        let Exporter { mut log, count, sums, digest, .. } = exporter;
         let sums: [u8; 32] = sums.finalize().into();
         log.append(&[&[END][..], &count.to_be_bytes(), &change.to_be_bytes(), &sums].concat())?;
         log.sync()?;
-        Ok((count, log))
+        Ok((OwnExport { rows: count, digest: digest.finalize().into() }, log))
     }
 
     /// Makes a store with a new id from an exported file, in a directory that is empty or missing. Returns the number of
@@ -109,13 +120,25 @@ impl Store {
     }
 }
 
+/// What an export holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnExport {
+    /// How many rows.
+    pub rows: u64,
+    /// Over keys and values: the same as long as nothing was changed.
+    pub digest: [u8; 32],
+}
+
 struct Exporter<'a> {
     store: &'a Store,
+    /// Only own rows, and which of these are not in the digest.
+    own: Option<&'a dyn Fn(&Key) -> bool>,
     log: Log,
     rows: Vec<Row>,
     bytes: usize,
     count: u64,
     sums: Sha256,
+    digest: Sha256,
 }
 
 impl Sink for Exporter<'_> {
@@ -126,6 +149,18 @@ impl Sink for Exporter<'_> {
         let opened = value.map(|value| value::open(&key, &value, &self.store.shared().dictionaries)).transpose();
         let opened = opened.map_err(|detail| StoreError::damaged(describe(&key), detail))?;
         let (own, value) = opened.map_or((true, None), |(header, value)| (header.own, Some(value)));
+        if let Some(passing) = self.own {
+            if !own {
+                return Ok(());
+            }
+            if !Key::decode(&key).is_some_and(|key| passing(&key)) {
+                let bytes = value.as_deref().unwrap_or_default();
+                for part in [&key[..], bytes] {
+                    self.digest.update((part.len() as u64).to_be_bytes());
+                    self.digest.update(part);
+                }
+            }
+        }
         self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         self.rows.push(Row { own, key, value });
         if self.bytes >= GROUP_BYTES { self.write() } else { Ok(()) }

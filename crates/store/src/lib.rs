@@ -55,6 +55,7 @@ pub use background::in_background;
 pub use batch::{Batch, Origin};
 pub use cached::CACHED_BYTES_MAX;
 pub use error::StoreError;
+pub use export::OwnExport;
 pub use key::{Key, Range, Side};
 pub use prepare::BATCH_BYTES_MAX;
 pub use store::Store;

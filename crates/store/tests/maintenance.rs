@@ -122,6 +122,38 @@ fn an_export_is_imported_with_every_row_and_a_new_id() {
 }
 
 #[test]
+fn an_export_of_own_rows_has_what_others_cannot_give_back_and_says_whether_that_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = filled(&directory.path().join("a"));
+    let write = |origin, name: &str, value: &[u8]| {
+        let mut batch = Batch::new(origin);
+        batch.put(Key::Meta(name.into()), value.to_vec());
+        store.commit(batch).unwrap();
+    };
+    write(Origin::Foreign, "theirs", b"1");
+    write(Origin::Own, "ours", b"1");
+    let mut number = 0;
+    let mut export = || {
+        number += 1;
+        let file = directory.path().join(format!("{number}"));
+        let passing = |key: &Key| matches!(key, Key::Meta(name) if name == "passing");
+        (store.export_own(&file, &passing).unwrap(), file)
+    };
+    let (first, file) = export();
+    write(Origin::Foreign, "theirs", b"2");
+    write(Origin::Own, "passing", b"1");
+    let (second, _) = export();
+    assert_eq!((second.digest, second.rows), (first.digest, first.rows + 1));
+    write(Origin::Own, "ours", b"2");
+    assert_ne!(export().0.digest, first.digest);
+    let to = directory.path().join("b");
+    assert_eq!(Store::import(&file, &to, options()).unwrap(), first.rows);
+    let copy = open(&to);
+    assert_eq!((copy.meta("ours").unwrap(), copy.meta("theirs").unwrap()), (Some(b"1".to_vec()), None));
+    assert_eq!(copy.meta("large").unwrap(), store.meta("large").unwrap());
+}
+
+#[test]
 fn a_damaged_or_cut_export_is_refused_before_anything_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("backup");
