@@ -308,6 +308,36 @@ def messages():
     equal("packed", all["packed_audit"][:2], "01")
 
 
-for part in (statements, records, tree, joining, documents, messages):
+def sealed():
+    all = load("sealed.json")
+    root = bytes.fromhex(all["keys"]["root_secret"])
+    equal("key", sha(b"ortsnetz/sealing-key/v1\0", root).hex(), all["sealing_secret"])
+    file, size = bytes(n % 251 for n in range(all["bytes"])), 131072
+    pieces = [file[at:at + size] for at in range(0, len(file), size)]
+    for index, (piece, path) in enumerate(zip(pieces, all["paths"])):
+        at, level, path = index, len(pieces), [bytes.fromhex(step) for step in path]
+        found = sha(b"\0", piece)
+        while level > 1:
+            if at ^ 1 < level:
+                step = path.pop(0)
+                found = sha(b"\1", found, step) if at % 2 == 0 else sha(b"\1", step, found)
+            at, level = at // 2, (level + 1) // 2
+        equal("piece", (found.hex(), path), (all["root"], []))
+    payload, signature = decode(bytes.fromhex(all["signed"]))
+    key = bytes.fromhex(all["keys"]["root_public"])
+    equal("signature", verifies(key, message(all["domain"], payload), signature), True)
+    copy = decode(payload)
+    told = [1, bytes.fromhex(all["keys"]["organisation"]), len(file), bytes.fromhex(all["root"])]
+    equal("copy", [copy[0], copy[1], copy[3], copy[4]], told)
+    asks = [decode(bytes.fromhex(ask)) for ask in all["asks"]]
+    equal("asks", [ask[0] for ask in asks], [0, 1, 2, 3])
+    equal("offer", asks[1][1], [[payload, signature]])
+    equal("put", asks[2][1], [copy[2], 2, pieces[2], [bytes.fromhex(step) for step in all["paths"][2]]])
+    answers = [decode(bytes.fromhex(answer)) for answer in all["answers"]]
+    equal("answers", [answer[0] for answer in answers], [0, 1, 2, 3, 4])
+    equal("refusal", answers[4][1], [2, "the disk is full"])
+
+
+for part in (statements, records, tree, joining, documents, messages, sealed):
     part()
 print(f"{checked} things checked")

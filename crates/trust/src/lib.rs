@@ -13,6 +13,7 @@ pub mod limits;
 pub mod qr;
 pub mod receipt;
 pub mod record;
+pub mod sealed;
 pub mod sheet;
 pub mod standing;
 pub mod statement;

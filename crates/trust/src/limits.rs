@@ -91,3 +91,17 @@ pub const RECEIPT_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const RECEIPT_STATEMENTS_MAX: usize = 8 * 1024;
 /// Items in one leaf of the tree; with 2 million entries there are about 500.
 pub const RECEIPT_LEAF_ITEMS_MAX: usize = 16 * 1024;
+
+/// Length of each piece of a sealed copy but the last, in bytes. One is under way at a time, so that a live edit waits for
+/// no more than that.
+pub const SEALED_PIECE_BYTES: usize = 128 * 1024;
+/// Longest sealed copy in bytes: what only its owner has of two million entries is less.
+pub const SEALED_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Hashes between a piece of the longest copy and the root.
+pub const SEALED_PATH_MAX: usize = 17;
+/// Whole copies of one organisation that are kept; the oldest go.
+pub const SEALED_VERSIONS_MAX: usize = 3;
+/// Longest message between owner and keeper in bytes: a piece and its path.
+pub const KEEP_MESSAGE_BYTES_MAX: usize = 160 * 1024;
+/// Longest reason of a keeper that refuses, in bytes.
+pub const KEEP_REASON_BYTES_MAX: usize = 500;

@@ -1,9 +1,10 @@
-//! The corpus of the fuzz targets `records`, `tokens`, `chunks` and `receipts` as an ordinary test.
+//! The corpus of the fuzz targets `records`, `tokens`, `chunks`, `receipts` and `keep` as an ordinary test.
 
 use std::path::Path;
 
 use ortsnetz_model::{Chunk, Hash};
 use ortsnetz_trust::invite::{Answer, JoinMessage, Token};
+use ortsnetz_trust::sealed::{KeepAnswer, KeepAsk, SignedCopy};
 use ortsnetz_trust::{Mode, Receipt, Signed, SignedRecord, accept_document};
 
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -35,6 +36,26 @@ fn records_statements_and_join_messages_have_one_encoding() {
         }
     }
     assert!(read > 0, "the corpus holds something valid");
+}
+
+#[test]
+fn questions_to_keepers_and_their_answers_have_one_encoding() {
+    let mut read = [0; 3];
+    for (name, bytes) in corpus("keep") {
+        if let Ok(ask) = KeepAsk::from_bytes(&bytes) {
+            assert_eq!(ask.to_bytes(), bytes, "{name}");
+            read[0] += 1;
+        }
+        if let Ok(answer) = KeepAnswer::from_bytes(&bytes) {
+            assert_eq!(answer.to_bytes(), bytes, "{name}");
+            read[1] += 1;
+        }
+        if let Ok(signed) = SignedCopy::from_bytes(&bytes) {
+            assert_eq!(signed.to_bytes(), bytes, "{name}");
+            read[2] += 1;
+        }
+    }
+    assert!(read.iter().all(|read| *read > 0), "the corpus holds something valid of each kind: {read:?}");
 }
 
 #[test]

@@ -11,8 +11,12 @@ use ortsnetz_trust::invite::{
     Invitation, JoinMessage, NamedOrganisation, PartnerInviter, PartnerJoiner, Token, TokenKind,
 };
 use ortsnetz_trust::keys::Domain;
+use ortsnetz_trust::limits::SEALED_PIECE_BYTES;
 use ortsnetz_trust::record::{
     Answer, Checkpoint, Cut, Draft, DraftDocument, Outcome, PublishRequest, Totals, draft_feed,
+};
+use ortsnetz_trust::sealed::{
+    KeepAnswer, KeepAsk, KeepRefusal, PieceTree, SealedCopy, SignedCopy, piece_hash, sealing_secret,
 };
 use ortsnetz_trust::statement::{
     CollectionStatement, Delegation, Deletion, Leaving, NodeCertificate, NodeRevocation, OrganisationKind,
@@ -403,6 +407,53 @@ fn joining() {
             "inviter_nonce": hex(theirs),
             "conversation": conversation,
             "check_words": joined.check_words,
+        }),
+    );
+}
+
+#[test]
+fn sealed_copies() {
+    let siegburg = siegburg();
+    let file: Vec<u8> = (0..2 * SEALED_PIECE_BYTES + 5).map(|at| (at % 251) as u8).collect();
+    let pieces: Vec<&[u8]> = file.chunks(SEALED_PIECE_BYTES).collect();
+    let tree = PieceTree::new(pieces.iter().map(|piece| piece_hash(piece)).collect());
+    let organisation = siegburg.identity.id();
+    let copy = SealedCopy::new(organisation, NOW, file.len() as u64, tree.root(), NOW, 0);
+    let signed = SignedCopy::sign(&copy, &siegburg.root).expect("a copy");
+    assert!(copy.has_piece(1, pieces[1], &tree.path(1).expect("a path")));
+    let asks = [
+        KeepAsk::State,
+        KeepAsk::Offer(signed.clone()),
+        KeepAsk::Put { number: NOW, index: 2, piece: pieces[2].to_vec(), path: tree.path(2).expect("a path") },
+        KeepAsk::Get { number: NOW, index: 2 },
+    ];
+    let answers = [
+        KeepAnswer::State { bytes_max: 100_000_000, copies: vec![signed.clone()] },
+        KeepAnswer::Want(1),
+        KeepAnswer::Kept(NOW),
+        KeepAnswer::Piece { piece: pieces[2].to_vec(), path: tree.path(2).expect("a path") },
+        KeepAnswer::refused(KeepRefusal::NoRoom, "the disk is full"),
+    ];
+    for ask in &asks {
+        assert_eq!(&KeepAsk::from_bytes(&ask.to_bytes()).expect("reads back"), ask);
+    }
+    for answer in &answers {
+        assert_eq!(&KeepAnswer::from_bytes(&answer.to_bytes()).expect("reads back"), answer);
+    }
+    let paths: Vec<_> = (0..3).map(|index| tree.path(index).expect("a path")).collect();
+    keep(
+        "sealed.json",
+        &json!({
+            "keys": keys(&siegburg),
+            "domain": "sealed-copy",
+            "sealing_secret": hex(*sealing_secret(&siegburg.root)),
+            "file": "byte n is n mod 251",
+            "bytes": file.len(),
+            "root": tree.root(),
+            "paths": paths,
+            "signed": hex(signed.to_bytes()),
+            "asks": asks.iter().map(|ask| hex(ask.to_bytes())).collect::<Vec<_>>(),
+            "answers": answers.iter().map(|answer| hex(answer.to_bytes())).collect::<Vec<_>>(),
         }),
     );
 }
