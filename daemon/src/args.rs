@@ -3,6 +3,7 @@
 mod agreements;
 mod collections;
 mod groups;
+mod keepers;
 mod proposals;
 mod tasks;
 
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use agreements::Agreements;
 pub(crate) use collections::{Collections, Switch};
 pub(crate) use groups::*;
+pub(crate) use keepers::Keepers;
 pub(crate) use proposals::Proposals;
 pub(crate) use tasks::{Feedback, Reports, Tasks};
 
@@ -100,6 +102,9 @@ pub(crate) enum Command {
     /// List the organisation's own nodes, renew their certificates, or take that of a lost one back
     #[command(subcommand)]
     Nodes(Nodes),
+    /// Sealed copies: partners keep an encrypted copy of everything, and this node those of partners
+    #[command(subcommand)]
+    Keepers(Keepers),
     /// Import entries from files; what is wrong is rejected line by line
     Import(Import),
     /// Write published entries to a file or to standard output

@@ -23,6 +23,8 @@ fn main() -> Result {
     trust()?;
     frames()?;
     chunks()?;
+    sealed()?;
+    reach()?;
     receipts()
 }
 
@@ -30,6 +32,42 @@ fn seed(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> Result {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     std::fs::create_dir_all(&folder)?;
     Ok(std::fs::write(folder.join(name), bytes)?)
+}
+
+/// What owner and keeper of a sealed copy say: as in the test vectors.
+fn sealed() -> Result {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/sealed.json");
+    let vectors: serde_json::Value = serde_json::from_slice(&std::fs::read(vectors)?)?;
+    let bytes = |value: &serde_json::Value| -> Result<Vec<u8>> {
+        let text = value.as_str().ok_or("a text")?.as_bytes();
+        let byte = |pair: &[u8]| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?);
+        text.chunks(2).map(byte).collect()
+    };
+    for (kind, name) in [("asks", "ask"), ("answers", "answer")] {
+        for (number, value) in vectors[kind].as_array().ok_or("a list")?.iter().enumerate() {
+            seed("keep", &format!("{name}-{number}"), bytes(value)?)?;
+        }
+    }
+    let signed = bytes(&vectors["signed"])?;
+    seed("keep", "cut", &signed[..signed.len() - 9])?;
+    seed("keep", "signed", signed)
+}
+
+/// The frames before a circuit.
+fn reach() -> Result {
+    let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    let node: Vec<u8> = (0..32).collect();
+    let (one, two) = (text("/ip4/192.0.2.1/tcp/4115"), text("/dns4/bonn.example/tcp/4115"));
+    seed("reach", "connect", [&[1][..], &node].concat())?;
+    seed("reach", "incoming", [&[2][..], &node].concat())?;
+    seed("reach", "dial-back", [&[3][..], &one, &two].concat())?;
+    seed("reach", "yes", [0])?;
+    seed("reach", "no", [&[1][..], &text("zu groß")].concat())?;
+    let failed = [text("/ip4/192.0.2.1/tcp/1"), text("refused")].concat();
+    seed("reach", "dialled", [&[2][..], &one, &text(""), &failed].concat())?;
+    seed("reach", "odd", [&[2][..], &one].concat())?;
+    seed("reach", "cut", b"\x03\0 abc")?;
+    seed("reach", "unknown", [9])
 }
 
 fn exchange() -> Result {

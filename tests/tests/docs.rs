@@ -278,6 +278,7 @@ fn written(value: &str) -> Option<u64> {
         "" => 1,
         "KiB" => 1024,
         "MiB" => 1024 * 1024,
+        "GiB" => 1024 * 1024 * 1024,
         "s" => 1000,
         "min" => 60_000,
         "h" => 3_600_000,
@@ -300,6 +301,7 @@ fn the_limits_are_those_of_the_code() {
                 "t" => "crates/trust/src/limits.rs",
                 "s" => "crates/sync/src/limits.rs",
                 "n" => "crates/net/src/config.rs",
+                "k" => "crates/node/src/keeping/limits.rs",
                 other => panic!("{row:?}: no file has the letter {other}"),
             };
             for (name, value) in names.iter().zip(&values) {

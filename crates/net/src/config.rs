@@ -30,6 +30,15 @@ pub const REACH_FRAME_BYTES_MAX: usize = 8 * 1024;
 /// Most addresses one node dials back in one go.
 pub const DIAL_BACK_ADDRESSES_MAX: usize = 4;
 
+/// Longest question to a peer and longest answer, in bytes: a piece of a sealed copy with what proves it.
+pub const QUESTION_BYTES_MAX: usize = 160 * 1024;
+
+/// Most questions of one peer that are read or answered at one time.
+pub const QUESTIONS_PER_PEER_MAX: usize = 2;
+
+/// Most questions of all peers that are read or answered at one time.
+pub const QUESTIONS_MAX: usize = 64;
+
 /// What [`Network::start`](crate::Network::start) needs to know.
 #[derive(Clone)]
 pub struct Config {
@@ -147,6 +156,8 @@ pub struct Timing {
     pub head_start: Duration,
     /// How often a peer reached through a relay is dialled directly.
     pub direct_interval: Duration,
+    /// A question, from the stream to the answer; on the answering side each step of it.
+    pub question_timeout: Duration,
 }
 
 impl Default for Timing {
@@ -166,6 +177,7 @@ impl Default for Timing {
             bar_max: Duration::from_secs(3600),
             head_start: Duration::from_secs(2),
             direct_interval: Duration::from_secs(600),
+            question_timeout: Duration::from_secs(30),
         }
     }
 }

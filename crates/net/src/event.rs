@@ -3,6 +3,7 @@
 use ortsnetz_model::NodeId;
 
 use crate::join::JoinStream;
+use crate::question::Answerer;
 
 /// Something that happened. For one peer the order is `Connected`, then any number of `Frame` and `Writable`, then
 /// `Disconnected`; never two `Connected` without a `Disconnected` between them.
@@ -83,6 +84,15 @@ pub enum NetEvent {
         remote: String,
         /// To talk with it.
         stream: JoinStream,
+    },
+    /// A connected peer asks something ([`Handle::ask`](crate::Handle::ask)).
+    Question {
+        /// Which node.
+        peer: NodeId,
+        /// What it asks, at most [`QUESTION_BYTES_MAX`](crate::QUESTION_BYTES_MAX) bytes.
+        bytes: Vec<u8>,
+        /// To answer it.
+        answer: Answerer,
     },
 }
 

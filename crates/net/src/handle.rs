@@ -17,6 +17,7 @@ use crate::driver::{Command, Driver};
 use crate::event::{NetEvent, Reason};
 use crate::join::{JoinError, JoinStream};
 use crate::protocol::{JOIN, RETURN};
+use crate::question;
 use crate::reach::{self, DialledBack, ReachError, Relaying};
 use crate::registry::{PeerState, Registry};
 
@@ -233,6 +234,13 @@ impl Handle {
     /// sees, for which `0.0.0.0` and `::` stand.
     pub async fn dial_back(&self, peer: NodeId, addresses: Vec<String>) -> Result<Vec<DialledBack>, ReachError> {
         reach::dial_back(&self.registry, peer, addresses).await
+    }
+
+    /// Asks a connected peer something and waits for its answer, both at most
+    /// [`QUESTION_BYTES_MAX`](crate::QUESTION_BYTES_MAX) bytes. It arrives there as
+    /// [`NetEvent::Question`](crate::NetEvent::Question); an older version has no answer.
+    pub async fn ask(&self, peer: NodeId, question: &[u8]) -> Result<Vec<u8>, ReachError> {
+        question::ask(&self.registry, peer, question).await
     }
 
     /// What this node relays for others; `None` if it does not.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use libp2p::core::upgrade::ReadyUpgrade;
-use libp2p::swarm::handler::{ConnectionEvent, FullyNegotiatedInbound, FullyNegotiatedOutbound};
+use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound};
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, SubstreamProtocol};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep};
@@ -19,7 +19,8 @@ use crate::join::{JoinError, JoinStream};
 use crate::link::Link;
 use crate::protocol::{JOIN, Offer, RETURN, SYNC};
 use crate::pump::Pump;
-use crate::reach::{self, Order, REACH};
+use crate::question::{self, KEEP};
+use crate::reach::{self, OrderReply, REACH};
 use crate::registry::Registry;
 
 /// What we want from a connection.
@@ -49,8 +50,6 @@ pub(crate) struct Handler {
     /// Something waits and does not go out: since this progress, and until when that is borne.
     unread: Option<(u64, Pin<Box<Sleep>>)>,
     finished: VecDeque<Finished>,
-    /// Who waits for a further stream that is being negotiated; one is as good as another.
-    ordered: VecDeque<Order>,
 }
 
 enum Phase {
@@ -79,16 +78,7 @@ enum Phase {
 impl Handler {
     pub(crate) fn new(registry: Arc<Registry>, link: Arc<Link>, role: Role) -> Self {
         let pump = Pump::new(registry.clone(), link.clone());
-        Self {
-            registry,
-            link,
-            role,
-            phase: Phase::New,
-            pump,
-            unread: None,
-            finished: VecDeque::new(),
-            ordered: VecDeque::new(),
-        }
+        Self { registry, link, role, phase: Phase::New, pump, unread: None, finished: VecDeque::new() }
     }
 
     fn timer(duration: Duration) -> Pin<Box<Sleep>> {
@@ -253,18 +243,19 @@ impl ConnectionHandler for Handler {
     type InboundProtocol = Offer;
     type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
     type InboundOpenInfo = ();
-    type OutboundOpenInfo = ();
+    /// Who waits for a further stream; nobody for the one that the connection is for.
+    type OutboundOpenInfo = Option<OrderReply>;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offer, ()> {
         let offer = match self.role {
-            Role::Listener => Offer { sync: true, join: true, back: true, reach: !self.link.relayed },
+            Role::Listener => Offer { sync: true, join: true, back: true, reach: !self.link.relayed, keep: true },
             Role::Host => {
                 let (join, back) = (self.registry.joins_open(), self.registry.returns_open());
-                Offer { sync: false, join, back, reach: false }
+                Offer { sync: false, join, back, reach: false, keep: false }
             }
             // No circuit through a circuit.
-            Role::Dialler => Offer { sync: false, join: false, back: false, reach: !self.link.relayed },
-            Role::Guest(..) => Offer { sync: false, join: false, back: false, reach: false },
+            Role::Dialler => Offer { sync: false, join: false, back: false, reach: !self.link.relayed, keep: true },
+            Role::Guest(..) => Offer { sync: false, join: false, back: false, reach: false, keep: false },
         };
         SubstreamProtocol::new(offer, ())
     }
@@ -277,26 +268,23 @@ impl ConnectionHandler for Handler {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, (), Self::ToBehaviour>> {
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>> {
         self.link.register(cx.waker());
         let new = matches!(self.phase, Phase::New);
         while self.advance(cx) {}
         if let Some(finished) = self.finished.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(finished));
         }
-        let (protocol, limit) = match &self.role {
-            Role::Dialler if new => (SYNC, self.registry.timing.greeting_timeout),
-            Role::Guest(protocol, _) if new => (protocol.clone(), self.registry.timing.join_timeout),
+        let (protocol, limit, reply) = match &self.role {
+            Role::Dialler if new => (SYNC, self.registry.timing.greeting_timeout, None),
+            Role::Guest(protocol, _) if new => (protocol.clone(), self.registry.timing.join_timeout, None),
             Role::Dialler | Role::Listener if matches!(self.phase, Phase::Open(_)) => match self.link.take_order() {
-                Some(order) => {
-                    self.ordered.push_back(order);
-                    (REACH, self.registry.timing.greeting_timeout)
-                }
+                Some(order) => (order.protocol, self.registry.timing.greeting_timeout, Some(order.reply)),
                 None => return Poll::Pending,
             },
             _ => return Poll::Pending,
         };
-        let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), ()).with_timeout(limit);
+        let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), reply).with_timeout(limit);
         Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
     }
 
@@ -306,7 +294,7 @@ impl ConnectionHandler for Handler {
 
     fn on_connection_event(
         &mut self,
-        event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol, (), ()>,
+        event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol, (), Self::OutboundOpenInfo>,
     ) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: (stream, name), .. }) => {
@@ -314,9 +302,12 @@ impl ConnectionHandler for Handler {
                     self.start_sync(stream);
                     return;
                 }
-                if name == REACH {
-                    if matches!(self.phase, Phase::Open(_)) {
-                        tokio::spawn(reach::serve(self.registry.clone(), self.link.clone(), stream));
+                if name == REACH || name == KEEP {
+                    let (registry, link) = (self.registry.clone(), self.link.clone());
+                    match matches!(self.phase, Phase::Open(_)) {
+                        true if name == KEEP => drop(tokio::spawn(question::serve(registry, link, stream))),
+                        true => drop(tokio::spawn(reach::serve(registry, link, stream))),
+                        false => {}
                     }
                     return;
                 }
@@ -329,10 +320,10 @@ impl ConnectionHandler for Handler {
                     });
                 }
             }
-            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, .. }) => {
-                if let Some(order) = self.ordered.pop_front() {
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, info }) => {
+                if let Some(reply) = info {
                     // Who has given up drops the stream, which ends it.
-                    let _ = order.send(Ok(stream));
+                    let _ = reply.send(Ok(stream));
                 } else if matches!(self.role, Role::Dialler) {
                     self.start_sync(stream);
                 } else if let Some(stream) = self.start_join(stream)
@@ -343,10 +334,8 @@ impl ConnectionHandler for Handler {
                     let _ = reply.send(Ok(stream));
                 }
             }
-            ConnectionEvent::DialUpgradeError(error) if !self.ordered.is_empty() => {
-                if let Some(order) = self.ordered.pop_front() {
-                    let _ = order.send(Err(error.error.to_string()));
-                }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info: Some(reply), error }) => {
+                let _ = reply.send(Err(error.to_string()));
             }
             ConnectionEvent::DialUpgradeError(error) => {
                 if let Role::Guest(_, reply) = &mut self.role

@@ -19,6 +19,7 @@ mod listen;
 mod outbox;
 mod protocol;
 mod pump;
+mod question;
 mod reach;
 mod registry;
 mod supervisor;
@@ -26,10 +27,13 @@ mod transport;
 
 pub use config::{
     AddressError, Config, DIAL_BACK_ADDRESSES_MAX, FRAME_BYTES_MAX, JOIN_BYTES_MAX, JOIN_CONNECTIONS_MAX,
-    JOIN_FRAME_BYTES_MAX, Limits, PEER_ADDRESSES_MAX, Peer, REACH_FRAME_BYTES_MAX, StartError, Timing, check_address,
-    check_environment,
+    JOIN_FRAME_BYTES_MAX, Limits, PEER_ADDRESSES_MAX, Peer, QUESTION_BYTES_MAX, QUESTIONS_MAX, QUESTIONS_PER_PEER_MAX,
+    REACH_FRAME_BYTES_MAX, StartError, Timing, check_address, check_environment,
 };
 pub use event::{NetEvent, Reason};
 pub use handle::{Events, Handle, Network, PeerStatus, Priority, SendError};
 pub use join::{JoinError, JoinStream};
+pub use question::Answerer;
+#[doc(hidden)]
+pub use reach::read_reach_frame;
 pub use reach::{DialledBack, ReachError, RelayLimits, Relaying, circuit_through, relay_of};

@@ -1,7 +1,7 @@
 //! One connection to one peer, as seen by everybody but libp2p.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -26,6 +26,8 @@ pub(crate) struct Counters {
     pub(crate) received_frames: AtomicU64,
     pub(crate) received_bytes: AtomicU64,
     pub(crate) connections: AtomicU64,
+    /// Its questions that are read or answered now.
+    pub(crate) questions: AtomicUsize,
 }
 
 impl Counters {
@@ -163,7 +165,7 @@ impl Link {
     pub(crate) fn take_order(&self) -> Option<Order> {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(order) = orders.pop_front() {
-            if !order.is_closed() {
+            if !order.reply.is_closed() {
                 return Some(order);
             }
         }

@@ -8,6 +8,7 @@ use std::iter::Flatten;
 use libp2p::core::upgrade::{InboundUpgrade, UpgradeInfo};
 use libp2p::swarm::{Stream, StreamProtocol};
 
+use crate::question::KEEP;
 use crate::reach::REACH;
 
 /// The long-lived stream between two nodes that know each other.
@@ -46,14 +47,16 @@ pub(crate) struct Offer {
     pub(crate) join: bool,
     pub(crate) back: bool,
     pub(crate) reach: bool,
+    pub(crate) keep: bool,
 }
 
 impl UpgradeInfo for Offer {
     type Info = StreamProtocol;
-    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 4>>;
+    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 5>>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        let offers = [(self.sync, SYNC), (self.join, JOIN), (self.back, RETURN), (self.reach, REACH)];
+        let offers =
+            [(self.sync, SYNC), (self.join, JOIN), (self.back, RETURN), (self.reach, REACH), (self.keep, KEEP)];
         offers.map(|(offered, protocol)| offered.then_some(protocol)).into_iter().flatten()
     }
 }

@@ -2,6 +2,7 @@
 //! Everything under one lock that is held for moments only; so the order of events for a peer is decided in one place.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,8 @@ pub(crate) struct Registry {
     pub(crate) commands: mpsc::Sender<Command>,
     /// Circuits others opened to us, on their way to the transport.
     pub(crate) arrivals: mpsc::Sender<Arrival>,
+    /// Questions of all peers that are read or answered now.
+    pub(crate) questions: AtomicUsize,
     /// The books of what we relay, if we do.
     quotas: Option<Mutex<Quotas>>,
     dial_backs: Mutex<DialBacks>,
@@ -188,6 +191,7 @@ impl Registry {
             done: watch::Sender::new(false),
             commands,
             arrivals,
+            questions: AtomicUsize::new(0),
             quotas: relay.map(|limits| Mutex::new(Quotas::new(limits))),
             dial_backs: Mutex::default(),
             state: Mutex::default(),
@@ -214,9 +218,14 @@ impl Registry {
         self.dial_backs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection in use to a peer, if it runs over no circuit itself.
+    /// The connection in use to a peer.
+    pub(crate) fn link(&self, node: &NodeId) -> Option<Arc<Link>> {
+        self.lock().peers.get(node).and_then(|peer| peer.active.clone())
+    }
+
+    /// The same, if it runs over no circuit itself.
     pub(crate) fn direct_link(&self, node: &NodeId) -> Option<Arc<Link>> {
-        self.lock().peers.get(node).and_then(|peer| peer.active.clone()).filter(|link| !link.relayed)
+        self.link(node).filter(|link| !link.relayed)
     }
 
     /// Where a peer is said to be.

@@ -10,6 +10,7 @@ use crate::ahead;
 use crate::clock;
 use crate::dto::{AlarmInfo, EventInfo};
 use crate::error::NodeError;
+use crate::keeping;
 use crate::nodes;
 use crate::rows::{self, AlarmRow};
 use crate::shared::Shared;
@@ -85,6 +86,7 @@ pub(crate) fn all(shared: &Shared) -> Result<Vec<AlarmInfo>, NodeError> {
     now.extend(nodes::alarms(shared));
     now.extend(ahead::alarm(shared)?);
     now.extend(agreements::alarms(shared)?);
+    now.extend(keeping::alarm(shared)?);
     let mut all = Vec::new();
     for (_, bytes) in shared.store.scan(&Range::Alarms, None, ALARMS_MAX + 1)? {
         all.push(rows::decode::<AlarmRow>("an alarm", &bytes)?);

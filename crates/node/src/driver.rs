@@ -235,6 +235,9 @@ impl Driver {
                 let shared = self.shared.clone();
                 tokio::spawn(async move { crate::returning::answer(shared, stream).await });
             }
+            NetEvent::Question { peer, bytes, answer } => {
+                crate::keeping::answer(&self.shared, peer, bytes, answer);
+            }
             NetEvent::Listening { address } => {
                 tracing::info!(address, "listening for peers");
                 reaching::listening(&self.shared);

@@ -7,6 +7,7 @@ mod backup;
 mod collections;
 mod feedback;
 mod finding;
+mod keeping;
 mod leaving;
 mod nodes;
 mod proof;
@@ -23,13 +24,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub use keeping::{AllowRequest, FetchedCopy, KeeperInfo, Keepers, KeptInfo, SealedCopyInfo};
 pub use leaving::{DeletedBy, DeletionInfo, FarewellReport, LeaveRequest, LeavingInfo};
 pub use nodes::{CertifiedNode, NamedEntry, PublishedByNode, PublisherInfo, Renewed, RevokedNode};
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
 };
 pub use proposals::{DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, ProposedField};
-pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, Rotated, SheetText, SuccessionInfo};
+pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, RecoveredCopy, Rotated, SheetText, SuccessionInfo};
 
 /// An organisation as shown everywhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -160,6 +162,8 @@ pub struct Status {
     /// How many tasks there are of each kind; `tasks` has the most urgent.
     #[serde(default)]
     pub task_counts: std::collections::BTreeMap<String, u64>,
+    /// Partners that are to keep sealed copies of ours.
+    pub keepers: Vec<KeeperInfo>,
     /// The recovery sheet was read back once.
     pub recovery_checked: bool,
     /// `current`, or `rebuilding` while search answers are incomplete.

@@ -17,9 +17,9 @@ use crate::error::NodeError;
 use crate::reaching;
 use crate::shared::{Shared, stopping};
 use crate::{
-    agreements, answering, backups, collections, editing, exporting, importing, indexes, joining, leaving, maintenance,
-    metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting, rotating, searching, sheets,
-    start, status, succeeding,
+    agreements, answering, backups, collections, editing, exporting, importing, indexes, joining, keeping, leaving,
+    maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting, rotating,
+    searching, sheets, start, status, succeeding,
 };
 
 mod desk;
@@ -494,12 +494,59 @@ impl Handle {
     /// The file exists or cannot be written, the disk has no room, or neither a passphrase nor a recipient was given.
     /// Nothing is left behind then.
     pub async fn backup(&self, request: BackupRequest) -> Result<BackedUp, NodeError> {
-        self.blocking(move |shared| backups::backup(&shared.store, &shared.data_dir, &request)).await
+        let made = self.blocking(move |shared| backups::backup(&shared.store, &shared.data_dir, &request)).await;
+        self.shared.keeping.wake();
+        made
     }
 
     /// Makes a backup a day from now on, and removes those that are not kept. One that fails raises `backup_failed`.
     pub fn schedule_backups(&self, schedule: BackupSchedule) {
         tokio::spawn(backups::keep_backing_up(self.shared.clone(), schedule));
+    }
+
+    /// `keepers list`
+    pub async fn keepers(&self) -> Result<Keepers, NodeError> {
+        self.blocking(move |shared| keeping::list(shared)).await
+    }
+
+    /// `keepers add PARTNER`: it is to keep sealed copies of ours; needs the root key on this node.
+    pub async fn add_keeper(&self, name_or_id: &str) -> Result<Keepers, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| keeping::add(shared, &name_or_id)).await
+    }
+
+    /// `keepers remove PARTNER`
+    pub async fn remove_keeper(&self, name_or_id: &str) -> Result<Keepers, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| keeping::remove(shared, &name_or_id)).await
+    }
+
+    /// `keepers allow PARTNER`: copies of it may lie here.
+    pub async fn allow_kept(&self, name_or_id: &str, request: AllowRequest) -> Result<Keepers, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| keeping::allow(shared, &name_or_id, &request)).await
+    }
+
+    /// `keepers deny PARTNER`: they may no more, and are deleted.
+    pub async fn deny_kept(&self, name_or_id: &str) -> Result<Keepers, NodeError> {
+        let name_or_id = name_or_id.to_owned();
+        self.blocking(move |shared| keeping::deny(shared, &name_or_id)).await
+    }
+
+    /// `keepers send`: a sealed copy now, if anything is new; answers when everybody who is connected has it, or why not.
+    pub async fn send_copies(&self) -> Result<Keepers, NodeError> {
+        if self.shared.is_stopping() {
+            return Err(stopping());
+        }
+        keeping::send(&self.shared).await
+    }
+
+    /// `keepers fetch FILE`: the newest sealed copy into a new file.
+    pub async fn fetch_copy(&self, file: PathBuf) -> Result<FetchedCopy, NodeError> {
+        if self.shared.is_stopping() {
+            return Err(stopping());
+        }
+        keeping::fetch_here(&self.shared, &file).await
     }
 
     /// `store compact`; bytes before and after.

@@ -18,6 +18,7 @@ use crate::dto::{DeletedBy, DeletionInfo, FarewellReport, LeaveRequest, LeavingI
 use crate::erasing;
 use crate::error::NodeError;
 use crate::identities;
+use crate::keeping;
 use crate::nodes;
 use crate::partners;
 use crate::reading::parse_on;
@@ -278,6 +279,7 @@ fn look(shared: &Shared) -> Result<(), NodeError> {
     }
     for (id, leaving) in leaving {
         if id != shared.own.organisation && leaving.keep_until() <= now {
+            keeping::forget(shared, &id)?;
             erasing::erase(shared, &id)?;
         }
     }

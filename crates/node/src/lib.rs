@@ -35,6 +35,7 @@ mod importing;
 mod indexes;
 mod joining;
 mod judges;
+mod keeping;
 mod leaving;
 mod letters;
 mod maintenance;

@@ -22,7 +22,7 @@ use crate::short;
 use crate::working::Working;
 
 /// Table of our redactions: key is the entry.
-const REDACTIONS: &str = "redactions";
+pub(crate) const REDACTIONS: &str = "redactions";
 /// Longest reason in bytes.
 pub(crate) const REASON_BYTES_MAX: usize = 500;
 

@@ -157,6 +157,8 @@ pub(crate) struct Shared {
     pub letting_in: Mutex<()>,
     /// New partners that may not have let us in yet, so that it is too early to dial them.
     pub joining: Mutex<BTreeSet<OrgId>>,
+    /// Sealed copies, ours and those of others.
+    pub keeping: crate::keeping::Keeping,
 }
 
 impl Shared {

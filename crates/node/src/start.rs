@@ -27,6 +27,7 @@ use crate::handle::{NewOrganisation, NodeConfig};
 use crate::homecoming::{self, Homecoming};
 use crate::identities;
 use crate::indexes;
+use crate::keeping;
 use crate::leaving;
 use crate::nodes;
 use crate::partners;
@@ -47,7 +48,7 @@ pub(crate) const SHEET_FILE: &str = "recovery-sheet.txt";
 const NODE_KEY: &str = "node_key";
 pub(crate) const ROOT_KEY: &str = "root_key";
 const ORGANISATION: &str = "organisation";
-const EPOCH: &str = "epoch";
+pub(crate) const EPOCH: &str = "epoch";
 pub(crate) const PLACES: &str = "places";
 pub(crate) const RECOVERY_CHECKED: &str = "recovery_checked";
 /// zstd level of frames: small matters on the line of a town hall. Of the levels with a CPU time below a tenth of what
@@ -210,12 +211,26 @@ pub(crate) fn organisation_info(identity: &Identity) -> OrganisationInfo {
 
 /// Whose store this is, as far as it says.
 pub(crate) fn kept_organisation(store: &Store) -> Result<OrganisationInfo, NodeError> {
-    let id = store.meta(ORGANISATION)?.and_then(|bytes| OrgId::from_slice(&bytes));
-    let identity = match id {
-        Some(id) => identities::load(store, &id)?,
-        None => None,
-    };
-    Ok(identity.as_ref().map(organisation_info).unwrap_or_default())
+    Ok(kept_identity(store)?.as_ref().map(organisation_info).unwrap_or_default())
+}
+
+/// What the store knows of whose it is.
+pub(crate) fn kept_identity(store: &Store) -> Result<Option<Identity>, NodeError> {
+    match store.meta(ORGANISATION)?.and_then(|bytes| OrgId::from_slice(&bytes)) {
+        Some(id) => identities::load(store, &id),
+        None => Ok(None),
+    }
+}
+
+/// Removes the store of a data directory; nobody has it open.
+pub(crate) fn remove_store(data_dir: &Path) -> Result<(), NodeError> {
+    let store = data_dir.join(STORE_DIR);
+    match std::fs::remove_dir_all(&store) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(NodeError::Unavailable(format!("cannot remove {}: {error}", store.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a node is called in its certificate, which partners read: not the name of the machine, which is often that of its
@@ -319,6 +334,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         joins: Mutex::new(()),
         letting_in: Mutex::new(()),
         joining: Mutex::default(),
+        keeping: keeping::Keeping::default(),
     });
     tokio::spawn(Driver::new(shared.clone(), engine).run(inputs, events));
     let starting = shared.clone();
@@ -359,6 +375,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     tokio::spawn(crate::recovering::ask_again(shared.clone()));
     tokio::spawn(nodes::watch(shared.clone()));
     tokio::spawn(leaving::watch(shared.clone()));
+    tokio::spawn(keeping::keep_sending(shared.clone()));
     let coming = shared.clone();
     let _ = std::thread::Builder::new().name("homecoming".into()).spawn(move || homecoming::come_home(&coming));
     crate::carrying::arrived(&shared);

@@ -15,6 +15,7 @@ use crate::error::NodeError;
 use crate::homecoming;
 use crate::identities;
 use crate::joining::stated_addresses;
+use crate::keeping;
 use crate::nodes;
 use crate::partners::{self, look};
 use crate::reaching::Examined;
@@ -58,6 +59,7 @@ pub(crate) fn status(shared: &Shared) -> Result<Status, NodeError> {
         alarms: alarms::all(shared)?,
         tasks,
         task_counts,
+        keepers: keeping::list(shared)?.keepers,
         recovery_checked: shared.root().is_none() || shared.store.meta(RECOVERY_CHECKED)?.is_some(),
         search: if shared.search.is_current() { "current" } else { "rebuilding" }.into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -171,6 +173,9 @@ pub(crate) fn doctor(shared: &Shared, network: Examined) -> Result<Doctor, NodeE
         }
     }
     let (young, message) = backups::last(&shared.store)?;
+    for (result, message) in keeping::examine(shared)? {
+        line("sealed copy", result, message);
+    }
     line("backup", if young { "ok" } else { "warning" }, message);
     if shared.root().is_some() && shared.store.meta(RECOVERY_CHECKED)?.is_none() {
         line(

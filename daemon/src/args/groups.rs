@@ -610,6 +610,9 @@ pub(crate) struct Recover {
     /// Do not take back the certificates of the old machines
     #[arg(long)]
     pub(crate) keep_nodes: bool,
+    /// Do without a sealed copy, should partners keep one: drafts and what is internal do not come back then
+    #[arg(long)]
+    pub(crate) no_copy: bool,
 }
 
 /// A backup.
@@ -651,4 +654,7 @@ pub(crate) struct Restore {
     /// File with a secret key, one line AGE-SECRET-KEY-1...
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
+    /// The recovery sheet, for a sealed copy that a partner kept; the passphrase is that of the sheet
+    #[arg(long, value_name = "SHEET", conflicts_with = "identity")]
+    pub(crate) sheet: Option<PathBuf>,
 }

@@ -33,8 +33,11 @@ pub(crate) fn restore(context: &Context, args: Restore) -> Result<(), Failure> {
         )));
     }
     let request = match &args.identity {
-        Some(keys) => RestoreRequest { passphrase: None, keys: Some(read(keys)?) },
-        None => RestoreRequest { passphrase: Some(secret(args.passphrase)?), keys: None },
+        Some(keys) => RestoreRequest { keys: Some(read(keys)?), ..RestoreRequest::default() },
+        None => {
+            let sheet = args.sheet.as_deref().map(read).transpose()?;
+            RestoreRequest { passphrase: Some(secret(args.passphrase)?), sheet, ..RestoreRequest::default() }
+        }
     };
     let restored = ortsnetz_node::restore(&context.data_dir, &args.file, &request)?;
     context.output.show(json!(restored), |restored: Restored| {

@@ -168,6 +168,7 @@ pub(crate) fn recover(context: &Context, args: Recover) -> Result<(), Failure> {
         passphrase: secret(args.passphrase)?,
         from: args.from,
         keep_nodes: args.keep_nodes,
+        no_copy: args.no_copy,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let progress = |line: &str| {
@@ -183,6 +184,10 @@ fn report(context: &Context, recovered: &Recovered) -> String {
     out.push_str(&format!("answered by   {}\n", recovered.answered.join(", ")));
     for collection in &recovered.collections {
         out.push_str(&format!("back          {} entries in {}\n", collection.entries, collection.title));
+    }
+    if let Some(copy) = &recovered.sealed_copy {
+        let from = copy.from.join(", ");
+        out.push_str(&format!("sealed copy   of {}, {} bytes, kept by {from}\n", copy.at, copy.bytes));
     }
     for node in &recovered.revoked {
         out.push_str(&format!("taken back    the certificate of {node}\n"));

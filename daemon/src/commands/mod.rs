@@ -6,6 +6,7 @@ mod backup;
 mod collections;
 mod entries;
 mod identity;
+mod keepers;
 mod network;
 mod nodes;
 mod places;
@@ -67,6 +68,7 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Collections(args) => collections::collections(&context, args),
         Command::Compare { partner } => network::compare(&context, &partner),
         Command::Publisher(args) => status::publisher(&context, &args),
+        Command::Keepers(args) => keepers::keepers(&context, args),
         Command::Nodes(args) => nodes::nodes(&context, args),
         Command::Import(args) => transfer::import(&context, &args),
         Command::Export(args) => transfer::export(&context, args),

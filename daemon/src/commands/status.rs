@@ -43,6 +43,14 @@ fn lines(status: &Status) -> String {
             "the sheet was never read back; do it once with `ortsnetz identity sheet --check FILE`".into(),
         );
     }
+    for keeper in &status.keepers {
+        let copy = match (&keeper.copy, &keeper.confirmed_at) {
+            (Some(copy), Some(at)) => format!("{} has that of {} (confirmed {at})", keeper.name, copy.at),
+            _ => format!("{} has none yet", keeper.name),
+        };
+        let problem = keeper.problem.as_ref().map(|problem| format!("; the newest not: {problem}")).unwrap_or_default();
+        line("sealed copy", format!("{copy}{problem}"));
+    }
     for alarm in &status.alarms {
         line("ALARM", format!("{} (since {}, {} times)", alarm.message, alarm.at, alarm.count));
     }

@@ -12,4 +12,5 @@ mod readers;
 mod recovery;
 mod relay;
 mod reverted;
+mod sealed;
 mod succession;

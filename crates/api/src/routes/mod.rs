@@ -7,6 +7,7 @@ mod entries;
 mod entry;
 mod events;
 mod feedback;
+mod keepers;
 mod nodes;
 mod partners;
 mod places;
@@ -42,6 +43,11 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(status::store_export))
         .routes(routes!(status::backup))
         .routes(routes!(status::store_compact))
+        .routes(routes!(keepers::list, keepers::add))
+        .routes(routes!(keepers::remove))
+        .routes(routes!(keepers::send))
+        .routes(routes!(keepers::fetch))
+        .routes(routes!(keepers::allow, keepers::deny))
         .routes(routes!(search::search))
         .routes(routes!(places::find))
         .routes(routes!(places::table))

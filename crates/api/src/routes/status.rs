@@ -86,7 +86,7 @@ pub(crate) async fn store_check(State(app): State<App>) -> Result<Json<StoreChec
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ServerFile {
     /// Its absolute path.
-    file: String,
+    pub(crate) file: String,
 }
 
 /// Writes the whole store to a file on the machine of the node, beside the running node.

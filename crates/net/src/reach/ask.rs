@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures::future::poll_fn;
 use futures::io::AsyncWriteExt as _;
-use libp2p::swarm::Stream;
+use libp2p::swarm::{Stream, StreamProtocol};
 use ortsnetz_model::NodeId;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Ask, CircuitStream, Reply};
+use super::{Ask, CircuitStream, REACH, Reply};
 use crate::config::REACH_FRAME_BYTES_MAX;
 use crate::frame::{FrameError, FrameReader, FrameWriter};
 use crate::link::Link;
@@ -23,8 +23,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long dialling back may take: a dial on the other side lasts so long until it has failed.
 const DIAL_BACK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A stream somebody wants on a connection, and where it goes.
-pub(crate) type Order = oneshot::Sender<Result<Stream, String>>;
+/// A stream somebody wants on a connection.
+pub(crate) struct Order {
+    /// For what.
+    pub(crate) protocol: StreamProtocol,
+    /// Where it goes.
+    pub(crate) reply: OrderReply,
+}
+
+/// Where a stream goes that was ordered.
+pub(crate) type OrderReply = oneshot::Sender<Result<Stream, String>>;
 
 /// What became of one address when another node dialled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,11 +112,11 @@ pub(super) async fn ask(link: &Arc<Link>, ask: &Ask, limit: Duration) -> Result<
     let by = link.node;
     let no_answer = |reason: String| ReachError::NoAnswer { by, reason };
     let talk = async {
-        let (order, ordered) = oneshot::channel();
-        link.order(order).map_err(|()| "too many streams are waiting".to_owned())?;
+        let (reply, ordered) = oneshot::channel();
+        link.order(Order { protocol: REACH, reply }).map_err(|()| "too many streams are waiting".to_owned())?;
         let mut stream = ordered.await.map_err(|_| "the connection ended".to_owned())??;
         send(&mut stream, &ask.to_bytes()).await.map_err(|error| error.to_string())?;
-        let answer = receive(&mut stream).await.map_err(|error| error.to_string())?;
+        let answer = receive(&mut stream, REACH_FRAME_BYTES_MAX).await.map_err(|error| error.to_string())?;
         let reply = Reply::from_bytes(&answer).ok_or("it answers in an unknown way")?;
         Ok((stream, reply))
     };
@@ -119,16 +127,16 @@ pub(super) async fn ask(link: &Arc<Link>, ask: &Ask, limit: Duration) -> Result<
 }
 
 /// Sends one frame and flushes it.
-pub(super) async fn send(stream: &mut Stream, frame: &[u8]) -> io::Result<()> {
+pub(crate) async fn send(stream: &mut Stream, frame: &[u8]) -> io::Result<()> {
     let mut writer = FrameWriter::default();
     writer.push(frame);
     poll_fn(|cx| writer.poll_write_out(stream, cx)).await?;
     stream.flush().await
 }
 
-/// Receives one frame, and not a byte of what follows.
-pub(super) async fn receive(stream: &mut Stream) -> io::Result<Vec<u8>> {
-    let mut reader = FrameReader::new(REACH_FRAME_BYTES_MAX);
+/// Receives one frame of at most `max` bytes, and not a byte of what follows.
+pub(crate) async fn receive(stream: &mut Stream, max: usize) -> io::Result<Vec<u8>> {
+    let mut reader = FrameReader::new(max);
     match poll_fn(|cx| reader.poll_frame(stream, cx)).await {
         Ok(Some(frame)) => Ok(frame),
         Ok(None) => Err(io::Error::other("it does not answer such questions; an older version?")),

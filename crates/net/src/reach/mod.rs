@@ -21,7 +21,7 @@ use libp2p::swarm::StreamProtocol;
 use ortsnetz_model::NodeId;
 
 pub use ask::{DialledBack, ReachError};
-pub(crate) use ask::{Order, dial_back};
+pub(crate) use ask::{Order, OrderReply, dial_back, receive, send};
 pub(crate) use circuit::{ARRIVALS_MAX, Arrival, CircuitStream, Circuits, listen_address};
 pub(crate) use quota::Quotas;
 pub use quota::{RelayLimits, Relaying};
@@ -139,6 +139,25 @@ impl Reply {
     }
 }
 
+/// Reads a frame as a question and as an answer; what is understood means the same when it is written and read again. For
+/// the fuzz target and the test over its corpus. Returns whether it was understood.
+///
+/// # Panics
+/// If it does not mean the same: a fault of ours.
+pub fn read_reach_frame(bytes: &[u8]) -> bool {
+    let (ask, reply) = (Ask::from_bytes(bytes), Reply::from_bytes(bytes));
+    if let Some(ask) = &ask {
+        // A text may be longer than one that is written.
+        let again = Ask::from_bytes(&ask.to_bytes());
+        assert!(again.is_some_and(|again| again.to_bytes() == ask.to_bytes()), "{ask:?}");
+    }
+    if let Some(reply) = &reply {
+        let again = Reply::from_bytes(&reply.to_bytes());
+        assert!(again.is_some_and(|again| again.to_bytes() == reply.to_bytes()), "{reply:?}");
+    }
+    ask.is_some() || reply.is_some()
+}
+
 /// A text with its length (u16, big endian) before it; too long a one is cut.
 fn put_text(bytes: &mut Vec<u8>, text: &str) {
     let end = (0..=text.len().min(1024)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
@@ -234,8 +253,16 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (Ask::from_bytes(&bytes), Reply::from_bytes(&bytes));
+            read_reach_frame(&bytes);
         }
+    }
+
+    #[test]
+    fn the_corpus_is_read_and_means_the_same_when_written_again() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/reach");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let understood: Vec<bool> = files.map(|bytes| read_reach_frame(&bytes)).collect();
+        assert!(understood.contains(&true) && understood.contains(&false));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::ask::{receive, send};
 use super::{Arrival, Ask, CircuitStream, DialledBack, Reply, is_circuit, relay};
-use crate::config::{DIAL_BACK_ADDRESSES_MAX, parse_address};
+use crate::config::{DIAL_BACK_ADDRESSES_MAX, REACH_FRAME_BYTES_MAX, parse_address};
 use crate::driver::Command;
 use crate::link::Link;
 use crate::registry::Registry;
@@ -46,7 +46,7 @@ impl DialBacks {
 
 /// Answers what the peer of `link` asks on a stream it opened.
 pub(crate) async fn serve(registry: Arc<Registry>, link: Arc<Link>, mut stream: Stream) {
-    let asked = match timeout(ASK_TIMEOUT, receive(&mut stream)).await {
+    let asked = match timeout(ASK_TIMEOUT, receive(&mut stream, REACH_FRAME_BYTES_MAX)).await {
         Ok(Ok(bytes)) => Ask::from_bytes(&bytes),
         _ => return,
     };

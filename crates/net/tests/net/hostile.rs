@@ -7,7 +7,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, Transport, identity, tcp, tls, yamux};
 use ortsnetz_model::NodeId;
-use ortsnetz_net::{Config, FRAME_BYTES_MAX, NetEvent, Peer, Priority, Reason};
+use ortsnetz_net::{Config, FRAME_BYTES_MAX, NetEvent, Peer, Priority, QUESTION_BYTES_MAX, ReachError, Reason};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -148,6 +148,22 @@ async fn a_second_stream_on_the_connection_gets_nothing() {
     first.write_all(b"\0\0\0\x05first").await.unwrap();
     first.flush().await.unwrap();
     assert_eq!(victim.frame(raw.id).await, b"first");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_version_has_no_answer_and_an_overlong_question_is_dropped() {
+    const KEEP: StreamProtocol = StreamProtocol::new("/ortsnetz/keep/1");
+    let (mut victim, mut raw) = victim().await;
+    let _line = raw.greet(&mut victim).await;
+    let asked = victim.net.ask(raw.id, b"do you keep anything?").await;
+    assert!(matches!(asked, Err(ReachError::NoAnswer { .. })), "{asked:?}");
+    let mut stream = raw.control.open_stream(peer(&victim), KEEP).await.unwrap();
+    let over = u32::try_from(QUESTION_BYTES_MAX + 1).unwrap().to_be_bytes();
+    assert!(say(&mut stream, &over).await.is_empty());
+    while let Some(event) = victim.events.try_recv() {
+        assert!(!matches!(event, NetEvent::Question { .. }), "{event:?}");
+    }
+    assert!(victim.net.peer_status(raw.id).unwrap().connected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

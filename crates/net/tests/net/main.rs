@@ -6,5 +6,6 @@ mod hostile;
 mod join;
 mod limits;
 mod lying_relay;
+mod questions;
 mod together;
 mod world;

@@ -126,6 +126,7 @@ fn back_up_if_due(shared: &Shared, schedule: &BackupSchedule) -> Result<(), Node
     }
     let file = schedule.directory.join(file_name(&prefix, now));
     backup(&shared.store, &shared.data_dir, &schedule.request(&file)?)?;
+    shared.keeping.wake();
     for at in superfluous(made.into_iter().chain([now]), schedule.keep) {
         let old = schedule.directory.join(file_name(&prefix, at));
         fs::remove_file(&old)

@@ -8,8 +8,11 @@ use std::str::FromStr;
 
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient, scrypt, x25519};
+use ortsnetz_trust::RootKey;
+use ortsnetz_trust::sealed::sealing_secret;
 use ortsnetz_trust::sheet::WORK_FACTOR_MAX;
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::error::NodeError;
 
@@ -17,6 +20,8 @@ use crate::error::NodeError;
 pub(crate) const PASSPHRASE_CHARS_MIN: usize = 12;
 /// Recipients of one backup.
 pub(crate) const RECIPIENTS_MAX: usize = 16;
+/// What a secret key of age begins with as text.
+const KEY_PREFIX: &str = "age-secret-key-";
 /// Bytes read at once.
 const PIECE: usize = 1 << 16;
 
@@ -45,6 +50,11 @@ pub(crate) struct Content {
 }
 
 impl Lock {
+    /// Whoever has the recovery sheet.
+    pub(crate) fn of_sheet(root: &RootKey) -> Result<Self, NodeError> {
+        Ok(Self::Recipients(vec![of_sheet(root)?.to_public()]))
+    }
+
     /// From what a person gave: a passphrase, or recipients like `age1...`, never both, because age cannot.
     pub(crate) fn parse(passphrase: Option<&str>, recipients: &[String]) -> Result<Self, NodeError> {
         match (passphrase, recipients) {
@@ -77,6 +87,16 @@ impl Lock {
     }
 }
 
+/// The secret key that follows from a root key, in the form of age.
+fn of_sheet(root: &RootKey) -> Result<x25519::Identity, NodeError> {
+    let broken = |error: String| NodeError::Unavailable(format!("no key can be made from the root key: {error}"));
+    let prefix = bech32::Hrp::parse(KEY_PREFIX).map_err(|error| broken(error.to_string()))?;
+    let text = bech32::encode_upper::<bech32::Bech32>(prefix, &sealing_secret(root)[..])
+        .map(Zeroizing::new)
+        .map_err(|error| broken(error.to_string()))?;
+    x25519::Identity::from_str(&text).map_err(|error| broken(error.to_owned()))
+}
+
 impl Opener {
     /// From a passphrase, or the text of a file with secret keys as `age-keygen` writes it.
     pub(crate) fn parse(passphrase: Option<&str>, keys: Option<&str>) -> Result<Self, NodeError> {
@@ -98,6 +118,11 @@ impl Opener {
             }
             _ => Err(NodeError::Invalid("give either --passphrase or --identity FILE".into())),
         }
+    }
+
+    /// The key that everybody has who has the recovery sheet.
+    pub(crate) fn of_sheet(root: &RootKey) -> Result<Self, NodeError> {
+        Ok(Self::Keys(vec![of_sheet(root)?]))
     }
 
     fn identities(&self) -> Vec<Box<dyn Identity>> {
@@ -261,6 +286,20 @@ mod tests {
         let other = Opener::parse(None, Some(other.to_string().expose_secret())).unwrap();
         assert!(opened(&file, &other).unwrap_err().ends_with("not encrypted to this key"));
         assert!(opened(&file, &passphrase(PASS)).unwrap_err().contains("--identity FILE"));
+    }
+
+    #[test]
+    fn the_sheet_opens_what_was_sealed_for_it_and_another_does_not() {
+        let (one, other) = (RootKey::from_secret(&[1; 32]), RootKey::from_secret(&[2; 32]));
+        let (_dir, file) = sealed(&Lock::of_sheet(&one).unwrap(), b"Inhalt");
+        assert_eq!(opened(&file, &Opener::of_sheet(&one).unwrap()).unwrap(), b"Inhalt");
+        let wrong = opened(&file, &Opener::of_sheet(&other).unwrap()).unwrap_err();
+        assert!(wrong.ends_with("not encrypted to this key"), "{wrong}");
+        // So that any other program for age can be used.
+        let Opener::Keys(keys) = Opener::of_sheet(&one).unwrap() else { panic!("a key") };
+        let text = keys[0].to_string();
+        assert!(text.expose_secret().starts_with("AGE-SECRET-KEY-1"));
+        assert_eq!(opened(&file, &Opener::parse(None, Some(text.expose_secret())).unwrap()).unwrap(), b"Inhalt");
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct RestoreRequest {
     pub passphrase: Option<String>,
     /// Or the text of a file with secret keys, one a line.
     pub keys: Option<String>,
+    /// Or, for a sealed copy, the text of the recovery sheet; the passphrase is that of the sheet.
+    pub sheet: Option<String>,
 }
 
 /// A backup that was made and read back.

@@ -50,6 +50,8 @@ pub struct RecoverRequest {
     pub from: Vec<String>,
     /// Do not take back the certificates of the machines that could act for the organisation.
     pub keep_nodes: bool,
+    /// Do not fetch a sealed copy.
+    pub no_copy: bool,
 }
 
 impl std::fmt::Debug for RecoverRequest {
@@ -72,10 +74,24 @@ pub struct Recovered {
     pub silent: Vec<String>,
     /// What is back.
     pub collections: Vec<RecoveredCollection>,
+    /// The sealed copy that drafts and what is internal came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_copy: Option<RecoveredCopy>,
     /// Nodes whose certificates were taken back.
     pub revoked: Vec<String>,
     /// What nobody could give back, one line each.
     pub not_back: Vec<String>,
+}
+
+/// The sealed copy a recovery began with.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct RecoveredCopy {
+    /// Of when it is, RFC 3339.
+    pub at: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Who kept it, by name.
+    pub from: Vec<String>,
 }
 
 /// One collection that is back.

@@ -45,7 +45,7 @@ pub(super) struct Candidate {
 pub(super) struct Answer {
     /// Which node it was.
     pub(super) node: NodeId,
-    addresses: Vec<String>,
+    pub(super) addresses: Vec<String>,
     /// Our chain as it is known there.
     pub(super) ours: Vec<Signed>,
     /// The chain of whoever answered.

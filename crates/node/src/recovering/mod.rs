@@ -2,6 +2,7 @@
 //! empty data directory, without a daemon.
 
 mod asking;
+mod copy;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,6 +18,7 @@ use ortsnetz_trust::{NodeKey, RootKey, Signed, Signer as _};
 
 pub(crate) use asking::ask_again;
 use asking::{Answer, Candidate, ask_all, candidates, partner_row, put_unanswered};
+use copy::{FromCopy, from_copy};
 
 use crate::catalog;
 use crate::clock;
@@ -26,7 +28,7 @@ use crate::handle::NodeConfig;
 use crate::homecoming::{self, Homecoming};
 use crate::identities;
 use crate::partners::look;
-use crate::rows;
+use crate::rows::{self, PartnerRow};
 use crate::shared::{Shared, lock, read};
 use crate::sheets;
 use crate::start::{self, RECOVERY_CHECKED};
@@ -67,7 +69,11 @@ pub(crate) async fn recover(
             silent.join("; ")
         )));
     }
-    let known = known(&founded, &answers, &sheet.root)?;
+    let mut known = known(&founded, &answers, &sheet.root)?;
+    let (store, from_copy) = match request.no_copy {
+        true => (store, FromCopy::default()),
+        false => from_copy(data_dir, store, &answers, &key, &sheet.root, &mut known, progress).await?,
+    };
     let lost: Vec<NodeId> = if request.keep_nodes { Vec::new() } else { lost_nodes(&known, &answers, &key.id()) };
     let ahead = if failed.is_empty() { 1 } else { 1 + UNHEARD_TERMS };
     let identity = with_new_node(known, &sheet.root, certificate, &key, ahead)?;
@@ -102,11 +108,16 @@ pub(crate) async fn recover(
     let waited = wait(&shared, progress).await;
     let reporting = shared.clone();
     let report = match waited {
-        Ok(()) => blocking(move || report(&reporting)).await,
+        Ok(()) => {
+            let restored = from_copy.info.is_some();
+            blocking(move || report(&reporting, restored)).await
+        }
         Err(error) => Err(error),
     };
     crate::handle::stop(&shared).await;
     let (collections, mut not_back) = report?;
+    not_back
+        .extend(from_copy.problems.iter().map(|problem| format!("what a sealed copy would have brought: {problem}")));
     if !silent.is_empty() {
         not_back.push(format!(
             "whatever only these have, who did not answer; the daemon asks them again: {}",
@@ -119,6 +130,7 @@ pub(crate) async fn recover(
         answered: asked,
         silent,
         collections,
+        sealed_copy: from_copy.info,
         revoked: names,
         not_back,
     })
@@ -204,7 +216,16 @@ fn keep(store: &ortsnetz_store::Store, rebuilt: &Rebuilt<'_>) -> Result<(), Node
         if known.insert(id) {
             identities::put_chain(store, &mut batch, &answer.theirs, true)?;
             batch.origin(Origin::Own);
-            batch.put(Key::Partner(id), rows::encode(&partner_row(identity, answer)));
+            let row = partner_row(identity, answer);
+            let row = match store.get(&Key::Partner(id))? {
+                // A sealed copy knows more of it, but perhaps not where it is today.
+                Some(bytes) => {
+                    let known: PartnerRow = rows::decode("a partner", &bytes)?;
+                    PartnerRow { addresses: row.addresses, ended: false, calls_us: false, ..known }
+                }
+                None => row,
+            };
+            batch.put(Key::Partner(id), rows::encode(&row));
         }
     }
     homecoming::put(&mut batch, rebuilt.homecoming);
@@ -244,7 +265,7 @@ async fn wait(shared: &Arc<Shared>, progress: &(dyn Fn(&str) + Sync)) -> Result<
 }
 
 /// What is back by collection, and what nobody could give back.
-fn report(shared: &Shared) -> Result<(Vec<RecoveredCollection>, Vec<String>), NodeError> {
+fn report(shared: &Shared, restored: bool) -> Result<(Vec<RecoveredCollection>, Vec<String>), NodeError> {
     let feeds = look(shared, ortsnetz_sync::Engine::feeds)?;
     let identity = shared.identity();
     let own = shared.own.organisation;
@@ -270,14 +291,21 @@ fn report(shared: &Shared) -> Result<(Vec<RecoveredCollection>, Vec<String>), No
         }
     }
     collections.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut not_back = vec![
-        "drafts that were not published, and who wrote what in them".to_owned(),
-        "the passwords and tokens of this node: a new `admin.token` is made; open invitations are void".to_owned(),
-        "an imported table of places: import it again with `ortsnetz places import FILE`".to_owned(),
-        "what the last import read: the next one keeps values that differ from its file and lists them".to_owned(),
-        "which publish requests waited".to_owned(),
-    ];
-    if !by_own_node {
+    let mut not_back = if restored {
+        vec![
+            "what was written after the sealed copy and was neither published nor on another own node".to_owned(),
+            "the `admin.token` of this node: a new one is made; open invitations are void".to_owned(),
+        ]
+    } else {
+        vec![
+            "drafts that were not published, and who wrote what in them".to_owned(),
+            "the passwords and tokens of this node: a new `admin.token` is made; open invitations are void".to_owned(),
+            "an imported table of places: import it again with `ortsnetz places import FILE`".to_owned(),
+            "what the last import read: the next one keeps values that differ from its file and lists them".to_owned(),
+            "which publish requests waited".to_owned(),
+        ]
+    };
+    if !by_own_node && !restored {
         not_back.push("entries and notes in `internal`: nobody outside the house had them".to_owned());
     }
     unread.retain(|name| name != INTERNAL);
