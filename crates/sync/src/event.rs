@@ -64,6 +64,14 @@ pub enum Event {
         /// Which organisation.
         organisation: OrgId,
     },
+    /// A feed of another organisation is kept here from now on, as is usual, or not: then nothing is known of it any more, and
+    /// nothing of it asked for. The caller deletes the rows afterwards. Ignored for our own.
+    Follow {
+        /// Which feed.
+        feed: FeedId,
+        /// Whether it is kept.
+        follows: bool,
+    },
     /// While held nothing is published, draft feeds aside. For a node that was restored: what it lacks comes back first,
     /// because a checkpoint of today would not count what others hold beyond it. Not held at the start.
     Hold {

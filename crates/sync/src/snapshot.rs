@@ -1,6 +1,6 @@
 //! What the engine starts from: filled row by row while the store is read, without loading a document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ortsnetz_model::{EntryId, FeedId, NodeId, OrgId, Position};
@@ -16,6 +16,7 @@ pub struct Snapshot {
     pub(crate) feeds: BTreeMap<FeedId, Feed>,
     pub(crate) organisations: BTreeMap<OrgId, Arc<dyn Organisation>>,
     pub(crate) taken: BTreeMap<NodeId, OfferHash>,
+    pub(crate) unfollowed: BTreeSet<FeedId>,
 }
 
 impl Snapshot {
@@ -30,6 +31,7 @@ impl Snapshot {
         self.feeds.append(&mut other.feeds);
         self.organisations.append(&mut other.organisations);
         self.taken.append(&mut other.taken);
+        self.unfollowed.append(&mut other.unfollowed);
     }
 
     /// What was taken in of the records of one feed, in fewer bytes, for [`Snapshot::cached`].
@@ -54,6 +56,11 @@ impl Snapshot {
     /// Takes in that a feed is frozen from a position on.
     pub fn frozen(&mut self, feed: FeedId, from: Position) {
         self.feeds.entry(feed).or_default().frozen = Some(from);
+    }
+
+    /// Takes in that a feed is not kept here; nothing else of it may be taken in.
+    pub fn unfollowed(&mut self, feed: FeedId) {
+        self.unfollowed.insert(feed);
     }
 
     /// Takes in a record that is kept beside.

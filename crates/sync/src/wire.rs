@@ -260,6 +260,17 @@ pub enum Message {
         #[n(0)]
         code: ByeCode,
     },
+    /// Whether the sender wants to hear of a feed and get what is pushed in it; until the connection ends. It wants all that
+    /// are not named.
+    #[n(19)]
+    Follow {
+        /// Which feed the receiver offers.
+        #[n(0)]
+        feed: FeedId,
+        /// Whether it is wanted.
+        #[n(1)]
+        follows: bool,
+    },
 }
 
 /// How far the sender has a feed.

@@ -219,6 +219,7 @@ fn messages(town: &Town) -> Vec<(&'static str, Message)> {
         ("evidence", Message::Evidence { feed, items: vec![item(), item()] }),
         ("beat", Message::Beat { question: true }),
         ("bye", Message::Bye { code: ByeCode::Stopping }),
+        ("follow", Message::Follow { feed, follows: false }),
     ]
 }
 

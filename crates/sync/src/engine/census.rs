@@ -57,6 +57,14 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Counts what is held of an organisation again, after feeds were forgotten.
+    pub(super) fn take_census(&mut self, organisation: &OrgId) {
+        let count = count(&self.feeds, &self.organisations, organisation);
+        self.census.insert(*organisation, count);
+    }
+}
+
 /// Counts everything, once at the start.
 pub(super) fn take(feeds: &Feeds, organisations: &Organisations) -> BTreeMap<OrgId, u64> {
     let all: BTreeSet<OrgId> = feeds.keys().map(|id| id.organisation).collect();

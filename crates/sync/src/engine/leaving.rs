@@ -1,13 +1,13 @@
 //! Organisations that take part no more: from their day on they get what is still held of them and nobody else does, what they
 //! said is passed on for ever, and one day what was held is forgotten.
 
-use ortsnetz_model::{CollectionId, FeedId, OrgId};
+use std::collections::BTreeSet;
+
+use ortsnetz_model::{FeedId, OrgId};
 
 use super::timer::Timer;
 use super::{Engine, Op};
 use crate::event::Peer;
-
-const FIRST: CollectionId = CollectionId([0; 16]);
 
 impl Engine {
     /// Sets a timer for the day on which an organisation leaves, if it lies ahead.
@@ -38,10 +38,11 @@ impl Engine {
         self.has_left(organisation) && !self.has_parted(&peer.organisation) && !self.is_turned_away(peer)
     }
 
-    /// Whether nothing more of a feed is wanted, whoever has it: its owner left, or we did.
+    /// Whether nothing more of a feed is wanted, whoever has it: its owner left, or we did, or it is not kept here.
     pub(super) fn is_over(&self, feed: &FeedId) -> bool {
         let own = self.config.organisation;
-        feed.organisation != own && (self.has_left(&feed.organisation) || self.has_left(&own))
+        let left = self.has_left(&feed.organisation) || self.has_left(&own);
+        feed.organisation != own && (left || !self.is_followed(feed))
     }
 
     /// Whether a peer is asked for what we published before we left: it may still hold it, and gives it to nobody else.
@@ -92,10 +93,16 @@ impl Engine {
         if *organisation == self.config.organisation || !self.has_left(organisation) {
             return;
         }
-        let of_it = |feed: &FeedId| feed.organisation == *organisation;
-        let first = FeedId { organisation: *organisation, collection: FIRST };
-        let feeds: Vec<_> = self.feeds.range(first..).map(|(feed, _)| *feed).take_while(of_it).collect();
+        let of_it = |feed: &&FeedId| feed.organisation == *organisation;
+        let heard = self.sessions.values().flat_map(|session| session.has.keys());
+        let feeds = self.feeds.keys().chain(heard).filter(of_it).copied().collect();
+        self.forget_feeds(&feeds);
         self.census.remove(organisation);
+    }
+
+    /// Nothing of these feeds is known any more. The caller deletes the rows afterwards.
+    pub(super) fn forget_feeds(&mut self, feeds: &BTreeSet<FeedId>) {
+        let of_it = |feed: &FeedId| feeds.contains(feed);
         self.feeds.retain(|feed, _| !of_it(feed));
         self.pipes.retain(|feed, _| !of_it(feed));
         self.wishes.retain(|feed| !of_it(feed));
@@ -103,9 +110,12 @@ impl Engine {
         for trusted_less in self.mistrusted.values_mut() {
             trusted_less.retain(|feed, _| !of_it(feed));
         }
+        for organisation in feeds.iter().map(|feed| feed.organisation).collect::<BTreeSet<_>>() {
+            self.take_census(&organisation);
+        }
         let nodes: Vec<_> = self.sessions.keys().copied().collect();
         for node in nodes {
-            for feed in &feeds {
+            for feed in feeds {
                 self.refresh_offer(&node, feed);
             }
             let Some(session) = self.sessions.get_mut(&node) else { continue };

@@ -6,6 +6,7 @@ mod audit;
 mod census;
 mod chain;
 mod compare;
+mod following;
 mod leaving;
 mod offer;
 mod page;
@@ -65,6 +66,8 @@ pub struct Engine {
     feeds: BTreeMap<FeedId, Feed>,
     /// Entries held by organisation.
     census: BTreeMap<OrgId, u64>,
+    /// Feeds of others that are not kept here by choice.
+    unfollowed: BTreeSet<FeedId>,
     pipes: BTreeMap<FeedId, Pipe>,
     organisations: BTreeMap<OrgId, Arc<dyn Organisation>>,
     sessions: BTreeMap<NodeId, Session>,
@@ -134,6 +137,7 @@ impl Engine {
             instance,
             census: census::take(&snapshot.feeds, &snapshot.organisations),
             feeds: snapshot.feeds,
+            unfollowed: snapshot.unfollowed,
             pipes: BTreeMap::new(),
             organisations: snapshot.organisations,
             sessions: BTreeMap::new(),
@@ -194,6 +198,7 @@ impl Engine {
             Event::TakenIn { op, ok } => self.taken_in(op, ok),
             Event::Damaged { feed, entry } => self.damaged(feed, entry),
             Event::Compare { op, node } => self.compare(op, node),
+            Event::Follow { feed, follows } => self.follow(feed, follows),
             Event::Hold { held } => self.hold(held),
             Event::Conclude { feed } => self.conclude(feed),
             Event::Wake => {}

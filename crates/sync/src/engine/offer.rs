@@ -64,7 +64,7 @@ impl Engine {
     pub(super) fn refresh_offer(&mut self, node: &NodeId, feed: &FeedId) {
         let Some(peer) = self.sessions.get(node).map(|session| session.peer) else { return };
         let part = match self.feeds.get(feed) {
-            Some(held) if held.offer != 0 && self.may_serve(feed, &peer) => held.offer,
+            Some(held) if held.offer != 0 && self.may_serve(feed, &peer) && self.is_wanted_by(node, feed) => held.offer,
             _ => 0,
         };
         let Some(session) = self.sessions.get_mut(node) else { return };
@@ -217,6 +217,10 @@ impl Engine {
             self.compare_chain(&node, &chain);
         }
         for held in &feeds {
+            if !self.is_followed(&held.feed) {
+                self.tell_unfollowed(&node, &held.feed);
+                continue;
+            }
             self.heard(&node, &held.feed, held.cursor);
             self.audit_anew(&node, &held.feed, held.cursor);
         }

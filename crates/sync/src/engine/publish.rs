@@ -459,7 +459,7 @@ impl Engine {
         let open = self.sessions.values().filter(|s| s.open() && s.has_room());
         let nodes: Vec<_> = open.map(|s| (s.peer, s.live_bytes)).collect();
         for (peer, waiting) in nodes.into_iter().filter(|_| !large) {
-            if waiting < WINDOW_BYTES && self.may_serve(id, &peer) {
+            if self.is_wanted_by(&peer.node, id) && waiting < WINDOW_BYTES && self.may_serve(id, &peer) {
                 readers.push(peer.node);
             }
         }

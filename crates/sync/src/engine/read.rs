@@ -131,6 +131,9 @@ impl Engine {
 
     /// A page arrived.
     pub(super) fn page(&mut self, node: NodeId, feed: FeedId, page: Page, offer: Option<OfferHash>) {
+        if !self.is_followed(&feed) {
+            return self.tell_unfollowed(&node, &feed);
+        }
         if !self.may_read(&feed) {
             // Perhaps once the owner's statements are here.
             let waits = self.lacks_chain(&feed.organisation) || !self.organisations.contains_key(&feed.organisation);

@@ -78,6 +78,10 @@ pub(super) struct Session {
     pub(super) blocked: BTreeMap<FeedId, u64>,
     /// Minute, bytes and records of pushes in it.
     pub(super) pushed: (u64, u64, u64),
+    /// What it offers and we said we do not want.
+    pub(super) told_unfollowed: BTreeSet<FeedId>,
+    /// What we could offer and it said it does not want.
+    pub(super) unwanted: BTreeSet<FeedId>,
     /// Feeds whose set-aside records were sent to it.
     pub(super) returned: BTreeSet<FeedId>,
     /// When both were last seen to be in sync, as told outside.
@@ -141,6 +145,8 @@ impl Session {
             unkept: BTreeMap::new(),
             blocked: BTreeMap::new(),
             pushed: (0, 0, 0),
+            told_unfollowed: BTreeSet::new(),
+            unwanted: BTreeSet::new(),
             returned: BTreeSet::new(),
             last_sync_at: None,
             seen_in_sync_at: None,
@@ -313,6 +319,7 @@ impl Engine {
             Message::Yours { feed, items } => self.yours(node, feed, items),
             Message::Settled { feed, records } => self.settled(node, feed, records),
             Message::Evidence { feed, items } => self.evidence(node, feed, items),
+            Message::Follow { feed, follows } => self.peer_follows(&node, &feed, follows),
             Message::Beat { question } => {
                 if question && self.sessions.get(&node).is_some_and(Session::has_room) {
                     self.send(&node, &Message::Beat { question: false }, Lane::Control);

@@ -53,6 +53,7 @@ pub struct Disk {
     pub returned: BTreeMap<(FeedId, EntryId, Position), Item>,
     pub identities: BTreeMap<OrgId, Arc<Identity>>,
     pub taken: BTreeMap<NodeId, OfferHash>,
+    pub unfollowed: BTreeSet<FeedId>,
 }
 
 /// An accepted record with the changes that are new.
@@ -62,18 +63,24 @@ impl Disk {
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         self.identities.values().for_each(|identity| snapshot.organisation(identity.clone()));
+        self.unfollowed.iter().for_each(|feed| snapshot.unfollowed(*feed));
+        let kept = |signed: &&Arc<SignedRecord>| !self.unfollowed.contains(&signed.record().feed);
         let mut read = Snapshot::default();
-        self.records.values().for_each(|signed| read.record(signed.record()));
+        self.records.values().filter(kept).for_each(|signed| read.record(signed.record()));
         // Every other feed comes from what is kept of the records, as it does in a node.
-        for (at, feed) in self.records.keys().map(|(feed, _)| *feed).collect::<BTreeSet<_>>().into_iter().enumerate() {
+        let feeds: BTreeSet<_> = self.records.values().filter(kept).map(|signed| signed.record().feed).collect();
+        for (at, feed) in feeds.into_iter().enumerate() {
             if at % 2 == 0 {
                 let kept = read.to_cache(&feed);
                 assert!(read.cached(feed, &kept), "what was written can be read");
             }
         }
         snapshot.join(read);
-        self.markers.values().for_each(|signed| snapshot.record(signed.record()));
-        self.cursors.iter().for_each(|(feed, cursor)| snapshot.cursor(*feed, *cursor));
+        self.markers.values().filter(kept).for_each(|signed| snapshot.record(signed.record()));
+        self.cursors
+            .iter()
+            .filter(|(feed, _)| !self.unfollowed.contains(*feed))
+            .for_each(|(feed, cursor)| snapshot.cursor(*feed, *cursor));
         self.frozen.iter().for_each(|(feed, from)| snapshot.frozen(*feed, *from));
         self.aside.keys().for_each(|(feed, entry, position)| snapshot.aside(*feed, *entry, *position));
         self.taken.iter().for_each(|(node, taken)| snapshot.taken(*node, *taken));

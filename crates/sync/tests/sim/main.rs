@@ -4,6 +4,7 @@
 mod busy;
 mod check;
 mod disk;
+mod following;
 mod hostile;
 mod leaving;
 mod lie;
