@@ -304,7 +304,7 @@ def messages():
                 record = record[:cut] + sha(chunks[-1][8:]) + record[cut:]
             data, node, signature = decode(record)
             equal(case["what"], verifies(node, message("record", data), signature), True)
-    equal("kinds", kinds, set(range(19)))
+    equal("kinds", kinds, set(range(20)))
     equal("packed", all["packed_audit"][:2], "01")
 
 
