@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use agreements::Agreements;
-pub(crate) use collections::{Collections, Switch};
+pub(crate) use collections::{Collections, How, Switch};
 pub(crate) use groups::*;
 pub(crate) use keepers::Keepers;
 pub(crate) use proposals::Proposals;

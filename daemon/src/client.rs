@@ -92,6 +92,11 @@ impl Client {
         self.send_json(self.agent.patch(self.address(path)), "application/json", body)
     }
 
+    /// Puts something in place.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send_json(self.agent.put(self.address(path)), "application/json", body)
+    }
+
     /// Sends paths and values for a new entry.
     pub(crate) fn post_paths(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.send_json(self.agent.post(self.address(path)), MEDIA_TYPE_PATHS, body)

@@ -302,6 +302,7 @@ fn the_limits_are_those_of_the_code() {
                 "s" => "crates/sync/src/limits.rs",
                 "n" => "crates/net/src/config.rs",
                 "k" => "crates/node/src/keeping/limits.rs",
+                "l" => "crates/node/src/live/limits.rs",
                 other => panic!("{row:?}: no file has the letter {other}"),
             };
             for (name, value) in names.iter().zip(&values) {

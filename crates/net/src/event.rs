@@ -3,7 +3,7 @@
 use ortsnetz_model::NodeId;
 
 use crate::join::JoinStream;
-use crate::question::Answerer;
+use crate::question::{Answerer, Topic};
 
 /// Something that happened. For one peer the order is `Connected`, then any number of `Frame` and `Writable`, then
 /// `Disconnected`; never two `Connected` without a `Disconnected` between them.
@@ -89,6 +89,8 @@ pub enum NetEvent {
     Question {
         /// Which node.
         peer: NodeId,
+        /// What about.
+        topic: Topic,
         /// What it asks, at most [`QUESTION_BYTES_MAX`](crate::QUESTION_BYTES_MAX) bytes.
         bytes: Vec<u8>,
         /// To answer it.

@@ -17,7 +17,7 @@ use crate::driver::{Command, Driver};
 use crate::event::{NetEvent, Reason};
 use crate::join::{JoinError, JoinStream};
 use crate::protocol::{JOIN, RETURN};
-use crate::question;
+use crate::question::{self, Topic};
 use crate::reach::{self, DialledBack, ReachError, Relaying};
 use crate::registry::{PeerState, Registry};
 
@@ -239,8 +239,8 @@ impl Handle {
     /// Asks a connected peer something and waits for its answer, both at most
     /// [`QUESTION_BYTES_MAX`](crate::QUESTION_BYTES_MAX) bytes. It arrives there as
     /// [`NetEvent::Question`](crate::NetEvent::Question); an older version has no answer.
-    pub async fn ask(&self, peer: NodeId, question: &[u8]) -> Result<Vec<u8>, ReachError> {
-        question::ask(&self.registry, peer, question).await
+    pub async fn ask(&self, peer: NodeId, topic: Topic, question: &[u8]) -> Result<Vec<u8>, ReachError> {
+        question::ask(&self.registry, peer, topic, question).await
     }
 
     /// What this node relays for others; `None` if it does not.

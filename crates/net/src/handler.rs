@@ -19,7 +19,7 @@ use crate::join::{JoinError, JoinStream};
 use crate::link::Link;
 use crate::protocol::{JOIN, Offer, RETURN, SYNC};
 use crate::pump::Pump;
-use crate::question::{self, KEEP};
+use crate::question::{self, Topic};
 use crate::reach::{self, OrderReply, REACH};
 use crate::registry::Registry;
 
@@ -248,14 +248,16 @@ impl ConnectionHandler for Handler {
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offer, ()> {
         let offer = match self.role {
-            Role::Listener => Offer { sync: true, join: true, back: true, reach: !self.link.relayed, keep: true },
+            Role::Listener => Offer { sync: true, join: true, back: true, reach: !self.link.relayed, questions: true },
             Role::Host => {
                 let (join, back) = (self.registry.joins_open(), self.registry.returns_open());
-                Offer { sync: false, join, back, reach: false, keep: false }
+                Offer { sync: false, join, back, reach: false, questions: false }
             }
             // No circuit through a circuit.
-            Role::Dialler => Offer { sync: false, join: false, back: false, reach: !self.link.relayed, keep: true },
-            Role::Guest(..) => Offer { sync: false, join: false, back: false, reach: false, keep: false },
+            Role::Dialler => {
+                Offer { sync: false, join: false, back: false, reach: !self.link.relayed, questions: true }
+            }
+            Role::Guest(..) => Offer { sync: false, join: false, back: false, reach: false, questions: false },
         };
         SubstreamProtocol::new(offer, ())
     }
@@ -302,12 +304,15 @@ impl ConnectionHandler for Handler {
                     self.start_sync(stream);
                     return;
                 }
-                if name == REACH || name == KEEP {
+                let topic = Topic::of(&name);
+                if name == REACH || topic.is_some() {
                     let (registry, link) = (self.registry.clone(), self.link.clone());
-                    match matches!(self.phase, Phase::Open(_)) {
-                        true if name == KEEP => drop(tokio::spawn(question::serve(registry, link, stream))),
-                        true => drop(tokio::spawn(reach::serve(registry, link, stream))),
-                        false => {}
+                    match topic.filter(|_| matches!(self.phase, Phase::Open(_))) {
+                        Some(topic) => drop(tokio::spawn(question::serve(registry, link, topic, stream))),
+                        None if matches!(self.phase, Phase::Open(_)) => {
+                            drop(tokio::spawn(reach::serve(registry, link, stream)));
+                        }
+                        None => {}
                     }
                     return;
                 }

@@ -33,7 +33,7 @@ pub use config::{
 pub use event::{NetEvent, Reason};
 pub use handle::{Events, Handle, Network, PeerStatus, Priority, SendError};
 pub use join::{JoinError, JoinStream};
-pub use question::Answerer;
+pub use question::{Answerer, Topic};
 #[doc(hidden)]
 pub use reach::read_reach_frame;
 pub use reach::{DialledBack, ReachError, RelayLimits, Relaying, circuit_through, relay_of};

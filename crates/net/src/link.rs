@@ -13,6 +13,7 @@ use crate::config::Limits;
 use crate::frame::PREFIX_BYTES;
 use crate::handle::Priority;
 use crate::outbox::Outbox;
+use crate::question::TOPICS;
 use crate::reach::Order;
 
 /// Most streams wanted on one connection and not yet opened.
@@ -27,7 +28,7 @@ pub(crate) struct Counters {
     pub(crate) received_bytes: AtomicU64,
     pub(crate) connections: AtomicU64,
     /// Its questions that are read or answered now.
-    pub(crate) questions: AtomicUsize,
+    pub(crate) questions: [AtomicUsize; TOPICS],
 }
 
 impl Counters {

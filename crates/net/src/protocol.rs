@@ -8,7 +8,7 @@ use std::iter::Flatten;
 use libp2p::core::upgrade::{InboundUpgrade, UpgradeInfo};
 use libp2p::swarm::{Stream, StreamProtocol};
 
-use crate::question::KEEP;
+use crate::question::Topic;
 use crate::reach::REACH;
 
 /// The long-lived stream between two nodes that know each other.
@@ -47,16 +47,22 @@ pub(crate) struct Offer {
     pub(crate) join: bool,
     pub(crate) back: bool,
     pub(crate) reach: bool,
-    pub(crate) keep: bool,
+    pub(crate) questions: bool,
 }
 
 impl UpgradeInfo for Offer {
     type Info = StreamProtocol;
-    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 5>>;
+    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 6>>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        let offers =
-            [(self.sync, SYNC), (self.join, JOIN), (self.back, RETURN), (self.reach, REACH), (self.keep, KEEP)];
+        let offers = [
+            (self.sync, SYNC),
+            (self.join, JOIN),
+            (self.back, RETURN),
+            (self.reach, REACH),
+            (self.questions, Topic::Keep.protocol()),
+            (self.questions, Topic::Find.protocol()),
+        ];
         offers.map(|(offered, protocol)| offered.then_some(protocol)).into_iter().flatten()
     }
 }

@@ -1,4 +1,4 @@
-//! Questions between two allowed nodes, one on each stream of the protocol [`KEEP`]: a frame there, a frame back, and the
+//! Questions between two allowed nodes, one on each stream of the protocol of its [`Topic`]: a frame there, a frame back, and the
 //! stream ends. They run beside the sync stream on the connection both have anyway, also over a circuit. What they mean the
 //! owner knows.
 
@@ -18,8 +18,34 @@ use crate::link::Link;
 use crate::reach::{self, Order, ReachError};
 use crate::registry::Registry;
 
-/// The short streams of owners and keepers of sealed copies.
-pub(crate) const KEEP: StreamProtocol = StreamProtocol::new("/ortsnetz/keep/1");
+/// What a question is about. Each topic has a protocol and places of its own, so that one does not hold up the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Sealed copies.
+    Keep,
+    /// Entries of collections that are not replicated.
+    Find,
+}
+
+/// How many topics there are.
+pub(crate) const TOPICS: usize = 2;
+
+impl Topic {
+    const ALL: [Self; TOPICS] = [Self::Keep, Self::Find];
+
+    /// The protocol of its streams.
+    pub(crate) fn protocol(self) -> StreamProtocol {
+        match self {
+            Self::Keep => StreamProtocol::new("/ortsnetz/keep/1"),
+            Self::Find => StreamProtocol::new("/ortsnetz/find/1"),
+        }
+    }
+
+    /// The topic of a stream.
+    pub(crate) fn of(protocol: &StreamProtocol) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.protocol() == *protocol)
+    }
+}
 
 /// Answers one question; dropped, there is no answer.
 pub struct Answerer(oneshot::Sender<Vec<u8>>);
@@ -70,13 +96,14 @@ impl Drop for Place<'_> {
 }
 
 /// Hands a question to the owner and its answer back. What is too long, too slow or too much gets none.
-pub(crate) async fn serve(registry: Arc<Registry>, link: Arc<Link>, mut stream: Stream) {
-    let Some(_place) = Place::take(&registry.questions, &link.counters.questions) else { return };
+pub(crate) async fn serve(registry: Arc<Registry>, link: Arc<Link>, topic: Topic, mut stream: Stream) {
+    let (all, of_peer) = (&registry.questions[topic as usize], &link.counters.questions[topic as usize]);
+    let Some(_place) = Place::take(all, of_peer) else { return };
     let limit = registry.timing.question_timeout;
     let received = timeout(limit, reach::receive(&mut stream, QUESTION_BYTES_MAX)).await;
     let Ok(Ok(bytes)) = received else { return };
     let (answer, answered) = oneshot::channel();
-    registry.tell(NetEvent::Question { peer: link.node, bytes, answer: Answerer(answer) });
+    registry.tell(NetEvent::Question { peer: link.node, topic, bytes, answer: Answerer(answer) });
     if let Ok(Ok(answer)) = timeout(limit, answered).await {
         let _ = timeout(limit, async {
             reach::send(&mut stream, &answer).await?;
@@ -87,7 +114,12 @@ pub(crate) async fn serve(registry: Arc<Registry>, link: Arc<Link>, mut stream: 
 }
 
 /// Asks a connected peer.
-pub(crate) async fn ask(registry: &Arc<Registry>, peer: NodeId, question: &[u8]) -> Result<Vec<u8>, ReachError> {
+pub(crate) async fn ask(
+    registry: &Arc<Registry>,
+    peer: NodeId,
+    topic: Topic,
+    question: &[u8],
+) -> Result<Vec<u8>, ReachError> {
     let no_answer = |reason: String| ReachError::NoAnswer { by: peer, reason };
     if question.len() > QUESTION_BYTES_MAX {
         return Err(no_answer(format!("a question of {} bytes is too long", question.len())));
@@ -95,7 +127,8 @@ pub(crate) async fn ask(registry: &Arc<Registry>, peer: NodeId, question: &[u8])
     let link = registry.link(&peer).ok_or_else(|| no_answer("it is not connected".into()))?;
     let talk = async {
         let (reply, ordered) = oneshot::channel();
-        link.order(Order { protocol: KEEP, reply }).map_err(|()| "too many streams are waiting".to_owned())?;
+        link.order(Order { protocol: topic.protocol(), reply })
+            .map_err(|()| "too many streams are waiting".to_owned())?;
         let mut stream = ordered.await.map_err(|_| "the connection ended".to_owned())??;
         reach::send(&mut stream, question).await.map_err(|error| error.to_string())?;
         reach::receive(&mut stream, QUESTION_BYTES_MAX).await.map_err(|error| error.to_string())

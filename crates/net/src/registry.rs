@@ -16,6 +16,7 @@ use crate::driver::Command;
 use crate::event::{NetEvent, Reason};
 use crate::inbox::Inbox;
 use crate::link::{Counters, Link};
+use crate::question::TOPICS;
 use crate::reach::{Arrival, DialBacks, Quotas, RelayLimits};
 
 /// Most connections to one peer at a time: the one in use and one that may take its place.
@@ -65,7 +66,7 @@ pub(crate) struct Registry {
     /// Circuits others opened to us, on their way to the transport.
     pub(crate) arrivals: mpsc::Sender<Arrival>,
     /// Questions of all peers that are read or answered now.
-    pub(crate) questions: AtomicUsize,
+    pub(crate) questions: [AtomicUsize; TOPICS],
     /// The books of what we relay, if we do.
     quotas: Option<Mutex<Quotas>>,
     dial_backs: Mutex<DialBacks>,
@@ -191,7 +192,7 @@ impl Registry {
             done: watch::Sender::new(false),
             commands,
             arrivals,
-            questions: AtomicUsize::new(0),
+            questions: Default::default(),
             quotas: relay.map(|limits| Mutex::new(Quotas::new(limits))),
             dial_backs: Mutex::default(),
             state: Mutex::default(),

@@ -129,6 +129,29 @@ fn checkpoint(shared: &Shared, feed: &FeedId) -> Option<(Checkpoint, Position)> 
     }
 }
 
+/// Judges what a partner answered, as if it had been replicated; published entries only. What does not cover the record held is
+/// left out; an error says what was wrong.
+pub(crate) fn accept_answered(shared: &Shared, feed: &FeedId, items: Vec<Item>) -> Result<Vec<Outcome>, String> {
+    let (budget, now) = (Budget::default(), clock::now());
+    let mut outcomes = Vec::new();
+    for item in items {
+        if !budget.takes(operations(&item.chunks)) {
+            return Err(format!("changes with more than {PAGE_OPERATIONS_MAX} operations"));
+        }
+        match accept_one(shared, feed, item, now, None) {
+            (Verdict::Valid { covers }, Some(outcome)) => {
+                if covers && matches!(outcome.content, OutcomeContent::Published { .. }) {
+                    outcomes.push(outcome);
+                }
+            }
+            (Verdict::Invalid(reason), _) => return Err(reason),
+            (Verdict::Incomplete { .. }, _) => return Err("a record without all of its changes".into()),
+            (Verdict::Unknown | Verdict::Damaged | Verdict::Valid { .. }, _) => {}
+        }
+    }
+    Ok(outcomes)
+}
+
 fn accept_one(
     shared: &Shared,
     feed: &FeedId,

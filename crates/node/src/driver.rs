@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ortsnetz_model::{EntryId, FeedId, NodeId, OrgId};
-use ortsnetz_net::{Events, NetEvent, Priority, Reason, SendError};
+use ortsnetz_net::{Events, NetEvent, Priority, Reason, SendError, Topic};
 use ortsnetz_store::{Batch, Key, Origin};
 use ortsnetz_sync::{Alarm, CloseReason, CompareError, Comparison, Effect, Engine, Event, Lane, OpId, Peer};
 use tokio::sync::{mpsc, oneshot};
@@ -235,8 +235,11 @@ impl Driver {
                 let shared = self.shared.clone();
                 tokio::spawn(async move { crate::returning::answer(shared, stream).await });
             }
-            NetEvent::Question { peer, bytes, answer } => {
+            NetEvent::Question { peer, topic: Topic::Keep, bytes, answer } => {
                 crate::keeping::answer(&self.shared, peer, bytes, answer);
+            }
+            NetEvent::Question { peer, topic: Topic::Find, bytes, answer } => {
+                crate::live::answer(&self.shared, peer, bytes, answer);
             }
             NetEvent::Listening { address } => {
                 tracing::info!(address, "listening for peers");

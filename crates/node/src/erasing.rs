@@ -84,18 +84,48 @@ fn held(store: &Store, organisation: &OrgId) -> Result<Vec<FeedId>, NodeError> {
     Ok(feeds)
 }
 
+/// Deletes everything this node holds of one feed of another organisation, which the engine knows no more. It was no secret: what
+/// is left of it in old segments goes when the store is compacted.
+pub(crate) fn erase_feed(shared: &Shared, feed: &FeedId) -> Result<(), NodeError> {
+    if !held(&shared.store, &feed.organisation)?.contains(feed) {
+        return Ok(());
+    }
+    delete_from(shared, feed, false)?;
+    shared.boards.agreements.forget();
+    searching::forget(shared, |about| about == feed)
+}
+
+/// Deletes entries of a feed that lay here for a while.
+pub(crate) fn erase_entries(shared: &Shared, feed: &FeedId, entries: &[EntryId]) -> Result<(), NodeError> {
+    for some in entries.chunks(ENTRIES_AT_ONCE) {
+        let mut batch = Batch::new(Origin::Foreign);
+        for entry in some {
+            forget_entry(&shared.store, &mut batch, feed, *entry)?;
+        }
+        shared.store.commit(batch)?;
+    }
+    shared.boards.agreements.forget();
+    shared.search.changed(*feed, entries.to_vec());
+    Ok(())
+}
+
+fn delete_from(shared: &Shared, feed: &FeedId, traces: bool) -> Result<(), NodeError> {
+    let entries = entries_of(&shared.store, feed)?;
+    let deleted = delete_feed(&shared.store, feed, &entries, traces);
+    // Also if it broke off: what is gone is found no more.
+    shared.search.changed(*feed, entries);
+    deleted?;
+    write(&shared.feeds).remove(feed);
+    Ok(())
+}
+
 fn delete(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
     for feed in held(&shared.store, organisation)? {
-        let entries = entries_of(&shared.store, &feed)?;
-        let deleted = delete_feed(&shared.store, &feed, &entries);
-        // Also if it broke off: what is gone is found no more.
-        shared.search.changed(feed, entries);
-        deleted?;
-        write(&shared.feeds).remove(&feed);
+        delete_from(shared, &feed, true)?;
     }
     shared.boards.agreements.forget();
     shared.boards.letters.forget();
-    searching::forget(shared, organisation)?;
+    searching::forget(shared, |about| about.organisation == *organisation)?;
     districts::forget(shared, organisation)
 }
 
@@ -108,12 +138,14 @@ fn entries_of(store: &Store, feed: &FeedId) -> Result<Vec<EntryId>, NodeError> {
     Ok(entries)
 }
 
-/// Deletes all rows of a feed, and notes that their traces are to go. As long as it is not done the feed is still there, so
+/// Deletes all rows of a feed, and notes, if asked for, that their traces are to go. As long as it is not done the feed is still there, so
 /// that whoever looks goes on.
-fn delete_feed(store: &Store, feed: &FeedId, entries: &[EntryId]) -> Result<(), NodeError> {
+fn delete_feed(store: &Store, feed: &FeedId, entries: &[EntryId], traces: bool) -> Result<(), NodeError> {
     let feed = *feed;
     let mut batch = Batch::new(Origin::Own);
-    purging::note_due(&mut batch, &feed, WHOLE, 0);
+    if traces {
+        purging::note_due(&mut batch, &feed, WHOLE, 0);
+    }
     batch.origin(Origin::Foreign);
     for (position, _) in store.markers(&feed)? {
         batch.delete(Key::Marker { feed, position });
@@ -256,7 +288,7 @@ mod tests {
         assert!(rows_about(&store, &feed(1)) > ENTRIES_AT_ONCE && others > 3);
         let entries = entries_of(&store, &feed(1)).expect("entries");
         assert_eq!(entries.len(), ENTRIES_AT_ONCE + 1);
-        delete_feed(&store, &feed(1), &entries).expect("deleted");
+        delete_feed(&store, &feed(1), &entries, true).expect("deleted");
         assert_eq!((rows_about(&store, &feed(1)), rows_about(&store, &feed(2))), (0, others));
         assert!(held(&store, &feed(1).organisation).expect("feeds").is_empty());
         assert!(purging::finish(&store).expect("traces go"), "what is still in old segments goes with the next start");
@@ -277,7 +309,7 @@ mod tests {
         assert_eq!(held(&store, &feed(1).organisation).expect("feeds"), [feed(1)], "it is looked at again");
         let entries = entries_of(&store, &feed(1)).expect("entries");
         assert_eq!(entries.len(), 4);
-        delete_feed(&store, &feed(1), &entries).expect("deleted");
+        delete_feed(&store, &feed(1), &entries, true).expect("deleted");
         assert_eq!(rows_about(&store, &feed(1)), 0);
     }
 }

@@ -15,11 +15,12 @@ use crate::driver::Input;
 use crate::dto::*;
 use crate::error::NodeError;
 use crate::reaching;
+use crate::searching::Scope;
 use crate::shared::{Shared, stopping};
 use crate::{
-    agreements, answering, backups, collections, editing, exporting, importing, indexes, joining, keeping, leaving,
-    maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting, rotating,
-    searching, sheets, start, status, succeeding,
+    agreements, answering, backups, collections, editing, exporting, following, importing, indexes, joining, keeping,
+    leaving, live, maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting,
+    rotating, searching, sheets, start, status, succeeding,
 };
 
 mod desk;
@@ -212,6 +213,23 @@ impl Handle {
         self.blocking(move |shared| collections::seen_by(shared, &name_or_id)).await
     }
 
+    /// `collections readable [ORGANISATION]`: collections of others that we may read, and what is done with them.
+    pub async fn readable_collections(&self, organisation: Option<&str>) -> Result<Vec<ReadableCollection>, NodeError> {
+        let organisation = organisation.map(str::to_owned);
+        self.blocking(move |shared| following::list(shared, organisation.as_deref())).await
+    }
+
+    /// `collections follow ORGANISATION COLLECTION HOW`: whether a copy is kept here, its owner asked, or neither.
+    pub async fn follow_collection(
+        &self,
+        organisation: &str,
+        collection: &str,
+        how: &str,
+    ) -> Result<ReadableCollection, NodeError> {
+        let [organisation, collection, how] = [organisation, collection, how].map(str::to_owned);
+        self.blocking(move |shared| following::set(shared, &organisation, &collection, &how)).await
+    }
+
     /// `compare PARTNER`
     pub async fn compare(&self, partner: &str) -> Result<Comparison, NodeError> {
         let partner = partner.to_owned();
@@ -296,12 +314,18 @@ impl Handle {
 
     /// `search`
     pub async fn search(&self, request: SearchRequest) -> Result<SearchResult, NodeError> {
-        self.blocking(move |shared| searching::search(shared, &request, false)).await
+        let asked = match live::Wanted::of_search(&request) {
+            Some(wanted) => live::ask(&self.shared, wanted).await,
+            None => None,
+        };
+        let mut found = self.blocking(move |shared| searching::search(shared, &request, Scope::All)).await?;
+        live::add(&mut found.completeness, asked);
+        Ok(found)
     }
 
     /// `search` over what everybody may read.
     pub async fn search_public(&self, request: SearchRequest) -> Result<SearchResult, NodeError> {
-        self.blocking(move |shared| searching::search(shared, &request, true)).await
+        self.blocking(move |shared| searching::search(shared, &request, Scope::Public)).await
     }
 
     /// `agreements list`
@@ -340,7 +364,13 @@ impl Handle {
 
     /// `answers`: what an agent needs to say for a place.
     pub async fn answers(&self, request: AnswersRequest) -> Result<AnswersResult, NodeError> {
-        self.blocking(move |shared| answering::answers(shared, &request)).await
+        let asked = match live::Wanted::of_answers(&request) {
+            Some(wanted) => live::ask(&self.shared, wanted).await,
+            None => None,
+        };
+        let mut found = self.blocking(move |shared| answering::answers(shared, &request)).await?;
+        live::add(&mut found.completeness, asked);
+        Ok(found)
     }
 
     /// Notices in force that everybody may read: at a place (its ARS) of whoever speaks for it, else of this node's own

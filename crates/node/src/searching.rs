@@ -52,6 +52,8 @@ enum Job {
     Changed(FeedId, Vec<EntryId>),
     /// These entries changed, and nothing of what they were may stay on disk.
     Purge(Vec<(FeedId, EntryId)>, Sender<Result<(), NodeError>>),
+    /// These entries changed, and are to be found at once.
+    Settle(Vec<(FeedId, Vec<EntryId>)>, Sender<()>),
     /// Commit and end.
     Stop(Sender<()>),
 }
@@ -109,6 +111,14 @@ impl Search {
         let (done, wait) = channel();
         self.jobs.send(Job::Purge(entries, done)).map_err(|_| failed())?;
         wait.recv().map_err(|_| failed())?
+    }
+
+    /// Takes these entries as they are now in, and returns when they are found, or after `patience`. Blocks.
+    pub fn settle(&self, entries: Vec<(FeedId, Vec<EntryId>)>, patience: Duration) {
+        let (done, wait) = channel();
+        if self.jobs.send(Job::Settle(entries, done)).is_ok() {
+            let _ = wait.recv_timeout(patience);
+        }
     }
 
     /// The way to ask.
@@ -175,6 +185,14 @@ impl Feeder {
                     self.feed_dirty();
                     let purged = self.index.purge(self.safe);
                     let _ = done.send(purged.map_err(|error| NodeError::Unavailable(error.to_string())));
+                }
+                Ok(Job::Settle(entries, done)) => {
+                    for (feed, entries) in entries {
+                        self.dirty.entry(feed).or_default().extend(entries);
+                    }
+                    self.flush();
+                    (first, deadline) = (None, None);
+                    let _ = done.send(());
                 }
                 Ok(Job::Stop(done)) => {
                     self.flush();
@@ -409,19 +427,18 @@ pub(crate) fn places_of(shared: &Shared, organisation: &OrgId) -> Vec<Ars> {
 }
 
 /// What the index noted beside the entries of an organisation goes.
-pub(crate) fn forget(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
+pub(crate) fn forget(shared: &Shared, is_gone: impl Fn(&FeedId) -> bool) -> Result<(), NodeError> {
     let mut batch = Batch::new(ortsnetz_store::Origin::Foreign);
     for table in [DUE, POINTING] {
         for (key, value) in shared.store.scan(&Range::Custom(table.into()), None, usize::MAX)? {
             let about = rows::decode::<(FeedId, EntryId)>("what the index noted", &value);
-            if about.is_ok_and(|(feed, _)| feed.organisation == *organisation) {
+            if about.is_ok_and(|(feed, _)| is_gone(&feed)) {
                 batch.delete(key);
             }
         }
     }
     for (key, value) in shared.store.scan(&Range::Custom(matters::MATTERS.into()), None, usize::MAX)? {
-        if rows::decode::<FeedId>("what an entry is about", &value).is_ok_and(|feed| feed.organisation == *organisation)
-        {
+        if rows::decode::<FeedId>("what an entry is about", &value).is_ok_and(|feed| is_gone(&feed)) {
             batch.delete(key);
         }
     }
@@ -471,13 +488,34 @@ pub(crate) fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_micros() as f64 / 1000.0
 }
 
+/// What is searched.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope<'a> {
+    /// Everything that is here, notes for agents, too.
+    All,
+    /// What everybody may read.
+    Public,
+    /// These feeds, and no notes: whether they hold a word is for those who may read them.
+    Feeds(&'a BTreeSet<FeedId>),
+}
+
+impl Scope<'_> {
+    fn holds(&self, shared: &Shared, feed: &FeedId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Public => shared.is_public(feed),
+            Self::Feeds(feeds) => feeds.contains(feed),
+        }
+    }
+}
+
 /// `search`. Blocks.
-pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool) -> Result<SearchResult, NodeError> {
+pub(crate) fn search(shared: &Shared, request: &SearchRequest, scope: Scope<'_>) -> Result<SearchResult, NodeError> {
     let started = Instant::now();
     let mut query = Query::new(&request.q);
     query.on = Some(parse_on(request.on.as_deref())?.unwrap_or_else(|| dates::today(clock::now())));
     query.typing = request.typing;
-    query.notes = !public_only;
+    query.notes = matches!(scope, Scope::All);
     if let Some(limit) = request.limit {
         query.limit = limit;
     }
@@ -508,7 +546,7 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
     // Who was followed by another one answers no more.
     let succeeded = read(&shared.claims).succeeded.clone();
     let allowed = |feed: &FeedId| {
-        if public_only && !shared.is_public(feed) || succeeded.contains_key(&feed.organisation) {
+        if !scope.holds(shared, feed) || succeeded.contains_key(&feed.organisation) {
             return None;
         }
         Some(standing(shared, &feed.organisation, place.as_ref()))
@@ -520,7 +558,10 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest, public_only: bool
     result.facets = hits.facets.map(|facets| showing::facets(shared, facets));
     let ars = place.as_ref().map(|place| &place.ars);
     // What agents report is nobody else's business.
-    let reported = if public_only { BTreeMap::new() } else { feedback::reported(shared)? };
+    let reported = match scope {
+        Scope::All => feedback::reported(shared)?,
+        Scope::Public | Scope::Feeds(_) => BTreeMap::new(),
+    };
     for hit in hits.hits {
         let marked = if request.snippets { Some(showing::marked(shared, &query, &hit)?) } else { None };
         let reports = reported.get(&(hit.organisation, hit.id)).copied().unwrap_or_default();

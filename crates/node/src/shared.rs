@@ -153,6 +153,10 @@ pub(crate) struct Shared {
     pub homecoming: Mutex<Option<crate::homecoming::Homecoming>>,
     /// Invitations being answered.
     pub joins: Mutex<()>,
+    /// What partners answer while somebody searches.
+    pub live: crate::live::Live,
+    /// Which collections of others are kept.
+    pub following: crate::following::Following,
     /// Held while the network is told who is let in: whoever looked first must not speak last.
     pub letting_in: Mutex<()>,
     /// New partners that may not have let us in yet, so that it is too early to dial them.

@@ -23,6 +23,7 @@ use crate::districts;
 use crate::driver::{Driver, TAKEN};
 use crate::dto::{Initialised, NodeInfo, OrganisationInfo, Recovery};
 use crate::error::NodeError;
+use crate::following::{self, Following};
 use crate::handle::{NewOrganisation, NodeConfig};
 use crate::homecoming::{self, Homecoming};
 use crate::identities;
@@ -283,8 +284,20 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     let opened = tokio::task::spawn_blocking(move || open(&data_dir))
         .await
         .map_err(|error| NodeError::Unavailable(format!("the store could not be opened: {error}")))??;
-    let Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming, damaged } =
-        opened;
+    let Opened {
+        store,
+        own,
+        identities,
+        partners,
+        introduced,
+        snapshot,
+        feeds,
+        following,
+        places,
+        search,
+        homecoming,
+        damaged,
+    } = opened;
     let mut net_config = ortsnetz_net::Config::new(*own.key.secret(), config.listen.clone());
     net_config.advertise.clone_from(&config.advertise);
     net_config.relay.clone_from(&config.relay);
@@ -332,6 +345,8 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         purging: purging::Purging::default(),
         homecoming: Mutex::new(homecoming),
         joins: Mutex::new(()),
+        live: crate::live::Live::default(),
+        following,
         letting_in: Mutex::new(()),
         joining: Mutex::default(),
         keeping: keeping::Keeping::default(),
@@ -369,9 +384,13 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     });
     let scrubbing = shared.clone();
     let _ = std::thread::Builder::new().name("scrub".into()).spawn(move || scrubbing::begin(&scrubbing, &damaged));
+    tokio::spawn(crate::live::watch(Arc::downgrade(&shared)));
     tokio::spawn(indexes::watch(Arc::downgrade(&shared)));
     let purging = shared.clone();
-    let _ = std::thread::Builder::new().name("purge".into()).spawn(move || purging::purge_surely(&purging));
+    let _ = std::thread::Builder::new().name("purge".into()).spawn(move || {
+        following::tidy(&purging);
+        purging::purge_surely(&purging);
+    });
     tokio::spawn(crate::recovering::ask_again(shared.clone()));
     tokio::spawn(nodes::watch(shared.clone()));
     tokio::spawn(leaving::watch(shared.clone()));
@@ -396,6 +415,7 @@ struct Opened {
     introduced: BTreeMap<OrgId, rows::IntroducedRow>,
     snapshot: Snapshot,
     feeds: BTreeSet<FeedId>,
+    following: Following,
     places: Places,
     search: Search,
     homecoming: Option<Homecoming>,
@@ -441,8 +461,11 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
             introduced.insert(id, rows::decode("an introduction", &bytes)?);
         }
     }
-    let snapshot = snapshot(&store, &identities, &mut damaged)?;
-    let feeds = store.feeds()?.into_iter().collect();
+    let following = Following::load(&store)?;
+    let unfollowed = following.unfollowed();
+    let mut feeds: BTreeSet<FeedId> = store.feeds()?.into_iter().collect();
+    feeds.retain(|feed| !unfollowed.contains(feed));
+    let snapshot = snapshot(&store, &identities, &feeds, &following, &mut damaged)?;
     let places = match store.meta(PLACES)? {
         Some(bytes) => serde_json::from_slice(&bytes)
             .map_err(|error| NodeError::Unavailable(format!("the table of places is damaged: {error}")))?,
@@ -451,7 +474,20 @@ fn open(data_dir: &Path) -> Result<Opened, NodeError> {
     let places = districts::add_to(&store, places)?;
     let search = Search::open(&data_dir.join(SEARCH_DIR), &store)?;
     let homecoming = homecoming::pending(&store)?;
-    Ok(Opened { store, own, identities, partners, introduced, snapshot, feeds, places, search, homecoming, damaged })
+    Ok(Opened {
+        store,
+        own,
+        identities,
+        partners,
+        introduced,
+        snapshot,
+        feeds,
+        following,
+        places,
+        search,
+        homecoming,
+        damaged,
+    })
 }
 
 fn no_identity(data_dir: &Path) -> NodeError {
@@ -498,14 +534,17 @@ fn own(store: &Store, data_dir: &Path) -> Result<Own, NodeError> {
 fn snapshot(
     store: &Store,
     identities: &BTreeMap<OrgId, Arc<Identity>>,
+    feeds: &BTreeSet<FeedId>,
+    following: &Following,
     damaged: &mut Vec<String>,
 ) -> Result<Snapshot, NodeError> {
     let mut snapshot = Snapshot::default();
     for identity in identities.values() {
         snapshot.organisation(identity.clone());
     }
-    let feeds = store.feeds()?;
+    let feeds: Vec<FeedId> = feeds.iter().copied().collect();
     let mut snapshot = indexes::read(store, &feeds, snapshot, damaged)?;
+    following.unfollowed().into_iter().for_each(|feed| snapshot.unfollowed(feed));
     for feed in feeds {
         for (_, bytes) in store.markers(&feed)? {
             if let Ok(signed) = SignedRecord::from_bytes(&bytes) {

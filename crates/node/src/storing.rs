@@ -226,6 +226,33 @@ fn rows_of(
     Ok(batch)
 }
 
+/// Writes what a partner answered of a feed that is not replicated, whole or not at all. Returns the entries that were not here, or
+/// not in this state. Blocks.
+pub(crate) fn borrow(
+    shared: &Shared,
+    feed: &FeedId,
+    node: NodeId,
+    outcomes: Vec<Outcome>,
+) -> Result<Vec<EntryId>, crate::error::NodeError> {
+    let held = held(shared, feed, outcomes.iter())?;
+    let mut batch = Batch::new(Origin::Foreign);
+    let mut fresh = Vec::new();
+    for outcome in &outcomes {
+        let Some(entry) = outcome.record.record().entry else { continue };
+        if held.row(&entry).is_none_or(|row| row.bytes != outcome.record.to_bytes()) {
+            keep(shared, &mut batch, feed, Some(node), clock::now(), &held, outcome)?;
+            fresh.push(entry);
+        }
+    }
+    if !batch.is_empty() {
+        let brought = Brought::by(&batch);
+        shared.store.commit(batch)?;
+        shared.boards.take(brought);
+        crate::shared::write(&shared.feeds).insert(*feed);
+    }
+    Ok(fresh)
+}
+
 fn keep(
     shared: &Shared,
     batch: &mut Batch,

@@ -58,7 +58,7 @@ impl Snapshot {
         self.feeds.entry(feed).or_default().frozen = Some(from);
     }
 
-    /// Takes in that a feed is not kept here; nothing else of it may be taken in.
+    /// Takes in that a feed is not kept here; what else is taken in of it does not count.
     pub fn unfollowed(&mut self, feed: FeedId) {
         self.unfollowed.insert(feed);
     }

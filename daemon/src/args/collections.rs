@@ -12,6 +12,8 @@ Examples:
   ortsnetz collections narrow \"Planung Nord\" Bonn
   ortsnetz collections end \"Planung Nord\" --move-to public
   ortsnetz collections seen-by Bonn
+  ortsnetz collections readable Bonn
+  ortsnetz collections follow Bonn public live
 
 `public` is read by everybody, `partners` by all confirmed partners, `internal` by your own nodes. Entries go into a
 collection with `ortsnetz create KIND collection=NAME ...` or `ortsnetz move ID NAME`.")]
@@ -46,6 +48,21 @@ pub(crate) enum Collections {
     },
     /// Close it for ever; refused while anything is published in it
     End(End),
+    /// Collections of others that you may read, and whether this node keeps a copy
+    Readable {
+        /// Only of this one: name, or id or its beginning
+        organisation: Option<String>,
+    },
+    /// Keep a copy of somebody else's collection on this node, ask its owner while somebody searches, or neither
+    Follow {
+        /// Whose: name, or id or its beginning
+        organisation: String,
+        /// Name, or id or its beginning
+        collection: String,
+        /// What to do with it
+        #[arg(value_enum)]
+        how: How,
+    },
     /// Everything an organisation can see of yours, and who may pass it on to it
     SeenBy {
         /// Name, or id or its beginning; need not be a partner
@@ -87,6 +104,17 @@ pub(crate) struct End {
     /// Move everything in it to another collection first, drafts too
     #[arg(long, value_name = "COLLECTION")]
     pub(crate) move_to: Option<String>,
+}
+
+/// What to do with somebody else's collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum How {
+    /// Keep a copy here, as is usual
+    Replicate,
+    /// Ask its owner while somebody searches
+    Live,
+    /// Neither; a copy is deleted
+    Ignore,
 }
 
 /// On or off.

@@ -312,6 +312,9 @@ pub(crate) struct Search {
     /// At most so many hits
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    /// How long partners that are asked live may take, in milliseconds [default: 1500, at most 10000]
+    #[arg(long, value_name = "MS")]
+    pub(crate) deadline: Option<u64>,
     /// Language of title and summary
     #[arg(long, default_value = "de")]
     pub(crate) lang: String,
@@ -370,6 +373,9 @@ pub(crate) struct Ask {
     /// At most so many answers
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    /// How long partners that are asked live may take, in milliseconds [default: 1500, at most 10000]
+    #[arg(long, value_name = "MS")]
+    pub(crate) deadline: Option<u64>,
 }
 
 /// Reading one entry.

@@ -27,6 +27,7 @@ pub(crate) fn answer(context: &Context, args: Ask) -> Result<(), Failure> {
         ("at", args.at),
         ("lang", Some(args.lang)),
         ("limit", args.limit.map(|limit| limit.to_string())),
+        ("deadline_ms", args.deadline.map(|ms| ms.to_string())),
     ];
     let document = context.daemon()?.get("/answers", &query)?;
     context.output.show(document, |result: AnswersResult| lines(&result))

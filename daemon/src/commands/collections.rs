@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use ortsnetz_node::dto::{CollectionInfo, SeenBy};
+use ortsnetz_node::dto::{CollectionInfo, ReadableCollection, SeenBy};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::args::{Collections, Switch};
+use crate::args::{Collections, How, Switch};
 use crate::client::segment;
 use crate::failure::Failure;
 use crate::table::Table;
@@ -66,10 +66,52 @@ pub(crate) fn collections(context: &Context, args: Collections) -> Result<(), Fa
                 format!("{} has ended; readers are told{drafts}\n", ended.name)
             })
         }
+        Collections::Readable { organisation } => {
+            let document = daemon.get("/readable", &[("organisation", organisation)])?;
+            context.output.show(document, |all: Vec<ReadableCollection>| readable_lines(&all))
+        }
+        Collections::Follow { organisation, collection, how } => {
+            let how = match how {
+                How::Replicate => "replicate",
+                How::Live => "live",
+                How::Ignore => "ignore",
+            };
+            let path = format!("/readable/{}/{}", segment(&organisation), segment(&collection));
+            let document = daemon.put(&path, &json!({ "how": how }))?;
+            context.output.show(document, |chosen: ReadableCollection| chosen_line(&chosen))
+        }
         Collections::SeenBy { organisation } => {
             let document = daemon.get(&format!("/seen-by/{}", segment(&organisation)), &[])?;
             context.output.show(document, |seen: SeenBy| seen_lines(&seen))
         }
+    }
+}
+
+fn readable_lines(all: &[ReadableCollection]) -> String {
+    if all.is_empty() {
+        return "nobody lets you read anything yet; invite a partner with `ortsnetz invite`\n".into();
+    }
+    let mut table = Table::new(&["organisation", "collection", "here", ">entries", "state"]);
+    for collection in all {
+        table.row([
+            collection.organisation.name.clone(),
+            short(&collection.name),
+            collection.how.clone(),
+            collection.entries.to_string(),
+            if collection.ended { "ended" } else { "open" }.into(),
+        ]);
+    }
+    table.render()
+}
+
+fn chosen_line(chosen: &ReadableCollection) -> String {
+    let (name, owner) = (&chosen.name, &chosen.organisation.name);
+    match chosen.how.as_str() {
+        "live" => {
+            format!("{owner} is asked about {name} while somebody searches; what was kept here of it is deleted\n")
+        }
+        "ignore" => format!("nothing of {name} of {owner} is kept or asked for; what was kept here of it is deleted\n"),
+        _ => format!("{name} of {owner} is kept on this node; it comes when a partner that has it is connected\n"),
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn search(context: &Context, args: Search) -> Result<(), Failure> {
         ("kind", args.kind),
         ("on", args.on),
         ("limit", args.limit.map(|limit| limit.to_string())),
+        ("deadline_ms", args.deadline.map(|ms| ms.to_string())),
         ("lang", Some(args.lang)),
         ("organisation", args.organisation),
         ("life_event", args.life_event),

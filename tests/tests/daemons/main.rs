@@ -5,6 +5,7 @@ mod finding;
 mod hostile;
 mod keys;
 mod leaving;
+mod live;
 mod munich;
 mod own_nodes;
 mod places;

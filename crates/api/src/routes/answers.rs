@@ -29,6 +29,7 @@ use crate::problem::Problem;
         ("at" = Option<String>, Query, description = "The time of day in Europe/Berlin, `10:30`; now if absent"),
         ("lang" = Option<String>, Query, description = "Language asked for, `de-x-leicht` for Leichte Sprache; `de` if absent"),
         ("limit" = Option<usize>, Query, description = "At most so many answers, 1 to 10; 3 if absent"),
+        ("deadline_ms" = Option<u64>, Query, description = "How long partners that are asked live may take, in milliseconds, 1 to 10000; 1500 if absent"),
     ),
     responses((status = 200, body = AnswersResult), (status = 400, body = Problem), (status = 404, body = Problem)),
 )]

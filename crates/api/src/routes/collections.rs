@@ -3,12 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use ortsnetz_node::dto::{CollectionChange, CollectionEnd, CollectionInfo, NewCollection, SeenBy};
+use ortsnetz_node::dto::{
+    CollectionChange, CollectionEnd, CollectionInfo, Follow, NewCollection, ReadableCollection, SeenBy,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::extract::{Json as Body, Path};
+use crate::extract::{Json as Body, Params, Path};
 use crate::problem::Problem;
 
 /// All own collections, with their readers.
@@ -140,4 +142,48 @@ pub(crate) async fn end(
 )]
 pub(crate) async fn seen_by(State(app): State<App>, Path(organisation): Path<String>) -> Result<Json<SeenBy>, Problem> {
     Ok(Json(app.handle.seen_by(&organisation).await?))
+}
+
+/// Whose collections to list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Whose {
+    organisation: Option<String>,
+}
+
+/// Collections of others that this organisation may read, and whether a copy is kept on this node.
+#[utoipa::path(
+    get,
+    path = "/readable",
+    params(("organisation" = Option<String>, Query, description = "Only of this one: name, or id or its beginning")),
+    responses((status = 200, body = Vec<ReadableCollection>), (status = 404, body = Problem)),
+)]
+pub(crate) async fn readable(
+    State(app): State<App>,
+    Params(whose): Params<Whose>,
+) -> Result<Json<Vec<ReadableCollection>>, Problem> {
+    Ok(Json(app.handle.readable_collections(whose.organisation.as_deref()).await?))
+}
+
+/// Keeps a copy of somebody else's collection on this node, asks its owner while somebody searches, or neither. A copy that is not
+/// kept any more is deleted; one that is kept again comes from the partners.
+#[utoipa::path(
+    put,
+    path = "/readable/{organisation}/{collection}",
+    params(
+        ("organisation" = String, Path, description = "Name, or id or its beginning"),
+        ("collection" = String, Path, description = "Name, or id or its beginning"),
+    ),
+    request_body = Follow,
+    responses(
+        (status = 200, body = ReadableCollection),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "The collection of a partnership is always kept"),
+    ),
+)]
+pub(crate) async fn follow(
+    State(app): State<App>,
+    Path((organisation, collection)): Path<(String, String)>,
+    body: Body<Follow>,
+) -> Result<Json<ReadableCollection>, Problem> {
+    Ok(Json(app.handle.follow_collection(&organisation, &collection, &body.value.how).await?))
 }

@@ -95,6 +95,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(collections::narrow))
         .routes(routes!(collections::end))
         .routes(routes!(collections::seen_by))
+        .routes(routes!(collections::readable))
+        .routes(routes!(collections::follow))
         .routes(routes!(transfer::import))
         .routes(routes!(transfer::export))
         .routes(routes!(places::import))

@@ -21,6 +21,7 @@ use crate::problem::Problem;
         ("kind" = Option<String>, Query, description = "Only entries of this kind"),
         ("on" = Option<String>, Query, description = "The date the answer is for, ISO 8601"),
         ("limit" = Option<usize>, Query, description = "At most so many hits, 1 to 200; 20 if absent"),
+        ("deadline_ms" = Option<u64>, Query, description = "How long partners that are asked live may take, in milliseconds, 1 to 10000; 1500 if absent"),
         ("lang" = Option<String>, Query, description = "Language of title and summary; `de` if absent"),
         ("typing" = Option<bool>, Query, description = "The last word may be unfinished"),
         ("organisation" = Option<String>, Query, description = "Only entries of this organisation: name, or id or its beginning"),

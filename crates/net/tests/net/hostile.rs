@@ -7,7 +7,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, Transport, identity, tcp, tls, yamux};
 use ortsnetz_model::NodeId;
-use ortsnetz_net::{Config, FRAME_BYTES_MAX, NetEvent, Peer, Priority, QUESTION_BYTES_MAX, ReachError, Reason};
+use ortsnetz_net::{Config, FRAME_BYTES_MAX, NetEvent, Peer, Priority, QUESTION_BYTES_MAX, ReachError, Reason, Topic};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -155,7 +155,7 @@ async fn an_older_version_has_no_answer_and_an_overlong_question_is_dropped() {
     const KEEP: StreamProtocol = StreamProtocol::new("/ortsnetz/keep/1");
     let (mut victim, mut raw) = victim().await;
     let _line = raw.greet(&mut victim).await;
-    let asked = victim.net.ask(raw.id, b"do you keep anything?").await;
+    let asked = victim.net.ask(raw.id, Topic::Keep, b"do you keep anything?").await;
     assert!(matches!(asked, Err(ReachError::NoAnswer { .. })), "{asked:?}");
     let mut stream = raw.control.open_stream(peer(&victim), KEEP).await.unwrap();
     let over = u32::try_from(QUESTION_BYTES_MAX + 1).unwrap().to_be_bytes();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ortsnetz_net::{Answerer, NetEvent, QUESTION_BYTES_MAX, QUESTIONS_PER_PEER_MAX, ReachError};
+use ortsnetz_net::{Answerer, NetEvent, QUESTION_BYTES_MAX, QUESTIONS_PER_PEER_MAX, ReachError, Topic};
 use tokio::time::sleep;
 
 use crate::world::{Node, config, connect, pair, start};
@@ -10,7 +10,7 @@ use crate::world::{Node, config, connect, pair, start};
 /// The next question of a peer.
 async fn question(node: &mut Node, peer: &Node) -> (Vec<u8>, Answerer) {
     node.until("question", |event| match event {
-        NetEvent::Question { peer: who, bytes, answer } if who == peer.id => Some((bytes, answer)),
+        NetEvent::Question { peer: who, bytes, answer, .. } if who == peer.id => Some((bytes, answer)),
         _ => None,
     })
     .await
@@ -30,7 +30,7 @@ async fn either_side_asks_and_frames_go_on() {
     let longest: Vec<u8> = (0..QUESTION_BYTES_MAX).map(|n| n as u8).collect();
     let (asking, other) = (a.net.clone(), b.id);
     let sent = longest.clone();
-    let answered = tokio::spawn(async move { asking.ask(other, &sent).await });
+    let answered = tokio::spawn(async move { asking.ask(other, Topic::Keep, &sent).await });
     let (bytes, answer) = question(&mut b, &a).await;
     assert!(bytes == longest);
     b.send(&a, b"meanwhile");
@@ -38,7 +38,7 @@ async fn either_side_asks_and_frames_go_on() {
     answer.send(bytes);
     assert!(answered.await.unwrap().unwrap() == longest);
     let (asking, other) = (b.net.clone(), a.id);
-    let answered = tokio::spawn(async move { asking.ask(other, b"and you?").await });
+    let answered = tokio::spawn(async move { asking.ask(other, Topic::Keep, b"and you?").await });
     question(&mut a, &b).await.1.send(b"me too".to_vec());
     assert_eq!(answered.await.unwrap().unwrap(), b"me too");
 }
@@ -47,13 +47,13 @@ async fn either_side_asks_and_frames_go_on() {
 async fn a_question_or_an_answer_that_is_too_long_is_none() {
     let (mut a, mut b) = pair().await;
     connect(&mut a, &mut b).await;
-    assert!(reason(a.net.ask(b.id, &vec![0; QUESTION_BYTES_MAX + 1]).await).contains("is too long"));
+    assert!(reason(a.net.ask(b.id, Topic::Keep, &vec![0; QUESTION_BYTES_MAX + 1]).await).contains("is too long"));
     let (asking, other) = (a.net.clone(), b.id);
-    let answered = tokio::spawn(async move { asking.ask(other, b"tell").await });
+    let answered = tokio::spawn(async move { asking.ask(other, Topic::Keep, b"tell").await });
     question(&mut b, &a).await.1.send(vec![0; QUESTION_BYTES_MAX + 1]);
     reason(answered.await.unwrap());
     // Nobody there at all.
-    assert!(reason(a.net.ask(ortsnetz_model::NodeId([9; 32]), b"tell").await).contains("not connected"));
+    assert!(reason(a.net.ask(ortsnetz_model::NodeId([9; 32]), Topic::Keep, b"tell").await).contains("not connected"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,7 +70,7 @@ async fn who_asks_too_much_at_once_gets_no_answer_and_others_do() {
     let id = victim.id;
     let ask = |node: &Node, text: &'static [u8]| {
         let asking = node.net.clone();
-        tokio::spawn(async move { asking.ask(id, text).await })
+        tokio::spawn(async move { asking.ask(id, Topic::Keep, text).await })
     };
     let (mut flood, mut held) = (Vec::new(), Vec::new());
     for _ in 0..QUESTIONS_PER_PEER_MAX {
@@ -102,11 +102,11 @@ async fn a_question_ends_with_its_time_and_with_its_connection() {
     let (mut a, mut b) = (start("siegburg", hasty).await, start("bonn", config(2)).await);
     connect(&mut a, &mut b).await;
     let (asking, other) = (a.net.clone(), b.id);
-    let answered = tokio::spawn(async move { asking.ask(other, b"quick").await });
+    let answered = tokio::spawn(async move { asking.ask(other, Topic::Keep, b"quick").await });
     let _held = question(&mut b, &a).await;
     assert!(reason(answered.await.unwrap()).contains("nothing within"));
     let (asking, other) = (b.net.clone(), a.id);
-    let answered = tokio::spawn(async move { asking.ask(other, b"stay").await });
+    let answered = tokio::spawn(async move { asking.ask(other, Topic::Keep, b"stay").await });
     let _held = question(&mut a, &b).await;
     a.net.close(b.id, "enough");
     reason(answered.await.unwrap());

@@ -24,6 +24,7 @@ use crate::dto::{
 use crate::error::NodeError;
 use crate::feedback;
 use crate::leaving;
+use crate::live;
 use crate::noticing;
 use crate::reading::texts;
 use crate::searching::standing;
@@ -354,7 +355,10 @@ fn source_info(
 ) -> Result<(SourceInfo, Freshness), NodeError> {
     let record = source.held.record.record();
     let own = source.organisation == shared.own.organisation;
-    let checkpoint = if own { None } else { newest_checkpoint(shared, source)? };
+    let received_at = source.held.home.as_ref().map_or(0, |row| row.at);
+    // Who was asked just now needs no checkpoint to be heard of.
+    let asked = live::asked_at(shared, &source.held.feed, received_at);
+    let checkpoint = if own || asked.is_some() { asked } else { newest_checkpoint(shared, source)? };
     let planned = source.entry.next_review().and_then(parse_date);
     let reviewed = source.entry.at_path("review.reviewed_at").and_then(Value::as_str).and_then(parse_date);
     let due = planned.map(|planned| next_review(planned, reviewed, dates::today(record.at)));

@@ -16,7 +16,7 @@ use crate::error::NodeError;
 use crate::noticing;
 use crate::places;
 use crate::reading::parse_on;
-use crate::searching::{self, claim, standing};
+use crate::searching::{self, Scope, claim, standing};
 use crate::shared::{Shared, read};
 use crate::short;
 
@@ -109,7 +109,7 @@ pub(crate) fn answers(shared: &Shared, request: &AnswersRequest) -> Result<Answe
     if let Some(id) = request.id.as_deref().filter(|id| !id.is_empty()) {
         ids.push((short::entry_id(shared, id)?, None));
     } else {
-        let found = searching::search(shared, &search_for(request, there, &question), false)?;
+        let found = searching::search(shared, &search_for(request, there, &question), Scope::All)?;
         (result.hits, result.total, result.completeness) = (found.hits, found.total, found.completeness);
         for hit in &result.hits {
             // Nothing is composed of what nobody keeps up to date any more.
@@ -187,6 +187,13 @@ fn conditions(text: &str) -> Result<Vec<usize>, NodeError> {
 /// Entries that stand in the answers already: what they are made of, the records that name an office, and the offices.
 fn shown(result: &AnswersResult, told: &[(OrgId, EntryId)]) -> BTreeSet<String> {
     let mut shown: BTreeSet<String> = told.iter().map(|(_, id)| id.to_string()).collect();
+    shown.extend(told_by(result));
+    shown
+}
+
+/// Entries that an answer names beside those it is made of: the records that name an office, the offices, online services, notices.
+pub(crate) fn told_by(result: &AnswersResult) -> BTreeSet<String> {
+    let mut shown = BTreeSet::new();
     for record in result.answers.iter().flat_map(|answer| &answer.responsible) {
         shown.insert(record.entry.clone());
         shown.extend(record.office.as_ref().map(|office| office.id.clone()));
@@ -280,14 +287,23 @@ fn town(shared: &Shared, place: &Place, question: &Question<'_>) -> Result<Optio
 
 /// The profile of an organisation, as it stands on the day of the question.
 fn profile(shared: &Shared, organisation: &OrgId, question: &Question<'_>) -> Result<Option<Entry>, NodeError> {
+    Ok(find_profile(shared, organisation)?.map(|(_, entry)| as_of(&entry, question.at.date())))
+}
+
+fn find_profile(shared: &Shared, organisation: &OrgId) -> Result<Option<(EntryId, Entry)>, NodeError> {
     for id in matters::of(shared, matters::Sought::Profile, organisation)? {
         if let Some(held) = crate::catalog::find_of(shared, organisation, &id)?
             && let Some(entry) = held.entry(&id, false)?.filter(|entry| entry.kind() == Kind::Profile)
         {
-            return Ok(Some(as_of(&entry, question.at.date())));
+            return Ok(Some((id, entry)));
         }
     }
     Ok(None)
+}
+
+/// The entry of the profile of an organisation.
+pub(crate) fn profile_of(shared: &Shared, organisation: &OrgId) -> Result<Option<EntryId>, NodeError> {
+    Ok(find_profile(shared, organisation)?.map(|(id, _)| id))
 }
 
 /// The telephone numbers a profile names.

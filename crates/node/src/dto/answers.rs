@@ -31,6 +31,8 @@ pub struct AnswersRequest {
     pub lang: Option<String>,
     /// At most so many answers.
     pub limit: Option<usize>,
+    /// How long partners that are asked live may take, in milliseconds; 1500 if absent, at most 10000.
+    pub deadline_ms: Option<u64>,
 }
 
 /// `answers`.

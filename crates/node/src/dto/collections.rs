@@ -130,6 +130,32 @@ pub struct SeenCollection {
     pub relays: Vec<String>,
 }
 
+/// A collection of another organisation that we may read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReadableCollection {
+    /// Whose it is.
+    pub organisation: OrganisationInfo,
+    /// 32 hex digits.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// `replicate`: a copy is kept here. `live`: its owner is asked when somebody searches. `ignore`: neither.
+    pub how: String,
+    /// Published entries of it that are kept here.
+    pub entries: u64,
+    /// Nothing new is published in it.
+    pub ended: bool,
+}
+
+/// What to do with a collection of another organisation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Follow {
+    /// `replicate`, `live` or `ignore`.
+    #[schema(example = "live")]
+    pub how: String,
+}
+
 /// A collection an organisation could read once.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FormerCollection {

@@ -20,6 +20,8 @@ pub struct SearchRequest {
     pub on: Option<String>,
     /// At most so many hits.
     pub limit: Option<usize>,
+    /// How long partners that are asked live may take, in milliseconds; 1500 if absent, at most 10000.
+    pub deadline_ms: Option<u64>,
     /// Language of title and summary, default `de`.
     pub lang: Option<String>,
     /// The last word may be unfinished.

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ortsnetz_model::{NodeId, OrgId};
-use ortsnetz_net::Handle;
+use ortsnetz_net::{Handle, Topic};
 use ortsnetz_store::Range;
 use ortsnetz_trust::Signer as _;
 use ortsnetz_trust::limits::SEALED_PIECE_BYTES;
@@ -383,7 +383,7 @@ async fn prove(net: &Handle, confirmed: &Confirmed) -> Proof {
 
 /// Asks a connected node.
 pub(super) async fn ask(net: &Handle, node: NodeId, ask: &KeepAsk) -> Result<KeepAnswer, String> {
-    let bytes = net.ask(node, &ask.to_bytes()).await.map_err(|error| error.to_string())?;
+    let bytes = net.ask(node, Topic::Keep, &ask.to_bytes()).await.map_err(|error| error.to_string())?;
     let answer = KeepAnswer::from_bytes(&bytes).map_err(|error| format!("it answers in an unknown way: {error}"))?;
     Ok(match answer {
         // Shown to people, on a line.

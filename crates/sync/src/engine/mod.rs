@@ -123,7 +123,8 @@ enum Op {
 impl Engine {
     /// An engine that goes on from `snapshot`. `seed` must be random and different for each process start: the instance id
     /// in records and greetings comes from it.
-    pub fn new(config: Config, seed: u64, snapshot: Snapshot) -> Self {
+    pub fn new(config: Config, seed: u64, mut snapshot: Snapshot) -> Self {
+        snapshot.feeds.retain(|feed, _| !snapshot.unfollowed.contains(feed));
         let digest = Sha256::new()
             .chain_update(b"ortsnetz/instance/v1")
             .chain_update(seed.to_be_bytes())
