@@ -2,9 +2,11 @@
 
 mod agreements;
 mod collections;
+mod contacts;
 mod groups;
 mod keepers;
 mod proposals;
+mod reports;
 mod tasks;
 
 use std::path::PathBuf;
@@ -13,9 +15,11 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use agreements::Agreements;
 pub(crate) use collections::{Collections, How, Switch};
+pub(crate) use contacts::Contacts;
 pub(crate) use groups::*;
 pub(crate) use keepers::Keepers;
 pub(crate) use proposals::Proposals;
+pub(crate) use reports::{ExportForm, MonthlyReports, OneMonth, Settle};
 pub(crate) use tasks::{Feedback, Reports, Tasks};
 
 const EXAMPLES: &str = "\
@@ -91,6 +95,12 @@ pub(crate) enum Command {
     /// What is to be done: reviews, reports, conflicts, agreements
     #[command(subcommand)]
     Tasks(Tasks),
+    /// Contacts with citizens, what is to be done after them, and calls
+    #[command(subcommand)]
+    Contacts(Contacts),
+    /// Figures of a month, what is missing, and what a month with a partner costs
+    #[command(subcommand)]
+    Reports(MonthlyReports),
     /// Compare with a partner entry by entry; exit code 1 if anything differs
     Compare {
         /// Name, or id or its beginning
@@ -290,6 +300,25 @@ mod tests {
             "ortsnetz agreements decline 3f9a --reason zu-teuer",
             "ortsnetz agreements end 3f9a --on 2027-12-31",
             "ortsnetz agreements end 3f9a --undo",
+            "ortsnetz contacts add forwarded --seconds 190 --topic 99102013060000 --place Siegburg --channel email",
+            "ortsnetz contacts undo",
+            "ortsnetz contacts reverse 3f9a01c2 --reason doppelt",
+            "ortsnetz contacts list --month 2026-11 --partner Bonn --limit 5",
+            "ortsnetz contacts import anrufe.csv --mapping anlage.toml",
+            "ortsnetz contacts follow-ups --all",
+            "ortsnetz contacts done 3F9A-01C2",
+            "ortsnetz reports month",
+            "ortsnetz reports month 2026-11 --partner Bonn",
+            "ortsnetz reports gaps",
+            "ortsnetz reports mayor 2026-11 --out november.html",
+            "ortsnetz reports settle list --partner Bonn",
+            "ortsnetz reports settle show 2026-11 Bonn --they-answer",
+            "ortsnetz reports settle propose 2026-11 Bonn",
+            "ortsnetz reports settle object 2026-11 Bonn 3f9a01c2 0b1c2d3e --reason doppelt",
+            "ortsnetz reports settle accept 2026-11 Bonn",
+            "ortsnetz reports settle keep 2026-11 Bonn 3f9a01c2 --reason richtig",
+            "ortsnetz reports settle sign 2026-11 Bonn",
+            "ortsnetz reports settle export 2026-11 Bonn --format pdf --out november.pdf",
             "ortsnetz compare Bonn",
             "ortsnetz publisher take",
             "ortsnetz nodes list",

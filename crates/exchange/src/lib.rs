@@ -20,7 +20,7 @@ pub mod limits;
 mod mention;
 mod source;
 
-pub use csv::{CSV_COLUMNS, CsvWriter, Mapping, MappingError};
+pub use csv::{CSV_COLUMNS, CallEnd, CallMapping, CallRow, CallRows, CsvWriter, Mapping, MappingError, calls};
 pub use export::{JsonLinesWriter, sort_key};
 pub use format::Format;
 pub use html::{Converted, to_commonmark};

@@ -266,7 +266,7 @@ mod tests {
         ] {
             assert_eq!(unknown(path), None, "{path}");
         }
-        assert_eq!(Entry::unknown_field(&Kind::Journal, "anything"), None);
+        assert_eq!(Entry::unknown_field(&Kind::from("kiosk"), "anything"), None);
     }
 
     #[test]

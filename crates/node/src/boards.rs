@@ -4,6 +4,7 @@ use ortsnetz_model::{CollectionId, EntryId};
 use ortsnetz_store::{Batch, Store};
 
 use crate::agreements::{AGREEMENTS, Ledger};
+use crate::contacts::{Missed, Writing};
 use crate::error::NodeError;
 use crate::letters::{self, Letters};
 use crate::noticing::{Board, Notices};
@@ -19,6 +20,10 @@ pub(crate) struct Boards {
     pub letters: Letters,
     /// What own entries ask for.
     pub chores: Chores,
+    /// Journals as they are written.
+    pub journals: Writing,
+    /// Words without a hit.
+    pub missed: Missed,
 }
 
 /// What a batch brings to the boards.
@@ -49,6 +54,8 @@ impl Boards {
             agreements: Ledger::default(),
             letters: Letters::default(),
             chores: Chores::default(),
+            journals: Writing::default(),
+            missed: Missed::default(),
         })
     }
 

@@ -10,6 +10,7 @@ use ortsnetz_trust::identity::Slot;
 use crate::agreements;
 use crate::alarms;
 use crate::clock;
+use crate::contacts;
 use crate::districts;
 use crate::driver::Input;
 use crate::error::NodeError;
@@ -180,6 +181,7 @@ fn forget_entry(store: &Store, batch: &mut Batch, feed: &FeedId, entry: EntryId)
     noticing::forget(batch, feed, &entry);
     agreements::forget(batch, feed, &entry);
     letters::forget(batch, feed, &entry);
+    contacts::forget(batch, feed, &entry);
     past::forget(store, batch, feed, &entry)
 }
 
@@ -246,7 +248,8 @@ mod tests {
             batch.put(Key::Tombstone { collection, entry }, 1_u32.to_be_bytes());
             let key = [collection.0, entry.0].concat();
             batch.put(Key::Custom { table: agreements::AGREEMENTS.into(), key: key.clone() }, SECRET);
-            batch.put(Key::Custom { table: letters::LETTERS.into(), key }, SECRET);
+            batch.put(Key::Custom { table: letters::LETTERS.into(), key: key.clone() }, SECRET);
+            batch.put(Key::Custom { table: contacts::JOURNALS.into(), key }, SECRET);
             store.commit(batch).expect("written");
         }
         let position = Position { term: 1, epoch: 1, sequence: 9_999 };

@@ -18,7 +18,7 @@ use crate::reaching;
 use crate::searching::Scope;
 use crate::shared::{Shared, stopping};
 use crate::{
-    agreements, answering, backups, collections, editing, exporting, following, importing, indexes, joining, keeping,
+    agreements, answering, backups, collections, contacts, editing, exporting, following, importing, indexes, joining, keeping,
     leaving, live, maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting,
     rotating, searching, sheets, start, status, succeeding,
 };
@@ -108,7 +108,11 @@ impl Handle {
         metrics::collect(&self.shared)
     }
 
-    async fn blocking<T: Send + 'static>(
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Arc<Shared>) -> Result<T, NodeError> + Send + 'static,
     ) -> Result<T, NodeError> {
@@ -318,7 +322,9 @@ impl Handle {
             Some(wanted) => live::ask(&self.shared, wanted).await,
             None => None,
         };
-        let mut found = self.blocking(move |shared| searching::search(shared, &request, Scope::All)).await?;
+        let mut found = self.blocking(move |shared| {
+ searching::search(shared, &request, Scope::All).inspect(|found| contacts::sought(shared, &request, found))
+}).await?;
         live::add(&mut found.completeness, asked);
         Ok(found)
     }
@@ -368,7 +374,9 @@ impl Handle {
             Some(wanted) => live::ask(&self.shared, wanted).await,
             None => None,
         };
-        let mut found = self.blocking(move |shared| answering::answers(shared, &request)).await?;
+        let mut found = self.blocking(move |shared| {
+ answering::answers(shared, &request).inspect(|found| contacts::asked(shared, &request, found))
+}).await?;
         live::add(&mut found.completeness, asked);
         Ok(found)
     }

@@ -17,6 +17,7 @@ mod catalog;
 mod clock;
 mod collections;
 mod committing;
+mod contacts;
 mod districts;
 mod documents;
 mod drafts;

@@ -7,6 +7,7 @@ use ortsnetz_trust::Identity;
 use ortsnetz_trust::record::Body;
 
 use crate::agreements;
+use crate::contacts;
 use crate::documents;
 use crate::error::NodeError;
 use crate::letters;
@@ -96,6 +97,7 @@ pub(crate) fn plan(
         noticing::put(&mut plan.batch, &feed, &working.entry, &json);
         agreements::put(&mut plan.batch, &feed, &working.entry, &json);
         letters::put(&mut plan.batch, &feed, &working.entry, &json);
+        contacts::put(&mut plan.batch, &feed, &working.entry, &json);
         let chunks = if was_live {
             new
         } else {
@@ -172,6 +174,7 @@ fn withdraw_document(
     noticing::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
     agreements::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
     letters::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
+    contacts::forget(&mut plan.batch, &FeedId { organisation, collection }, &working.entry);
     plan.items.push(PlannedItem {
         feed: FeedId { organisation, collection },
         entry: working.entry,

@@ -13,6 +13,7 @@ use ortsnetz_trust::record::{Body, Record, SignedRecord};
 use crate::agreements;
 use crate::alarms;
 use crate::carrying;
+use crate::contacts;
 use crate::error::NodeError;
 use crate::given_back;
 use crate::letters;
@@ -94,6 +95,7 @@ pub(crate) fn erase(
     noticing::forget(batch, feed, &entry);
     agreements::forget(batch, feed, &entry);
     letters::forget(batch, feed, &entry);
+    contacts::forget(batch, feed, &entry);
     for (key, bytes) in store.scan(&Range::SetAside(*feed), None, usize::MAX)? {
         let voided = SignedRecord::from_bytes(&bytes)
             .is_ok_and(|signed| signed.record().entry == Some(entry) && signed.record().generation < generation);

@@ -395,6 +395,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     tokio::spawn(nodes::watch(shared.clone()));
     tokio::spawn(leaving::watch(shared.clone()));
     tokio::spawn(keeping::keep_sending(shared.clone()));
+    tokio::spawn(crate::contacts::watch(shared.clone()));
     let coming = shared.clone();
     let _ = std::thread::Builder::new().name("homecoming".into()).spawn(move || homecoming::come_home(&coming));
     crate::carrying::arrived(&shared);

@@ -13,6 +13,7 @@ use crate::agreements;
 use crate::aside;
 use crate::boards::Brought;
 use crate::clock;
+use crate::contacts;
 use crate::documents;
 use crate::drafts;
 use crate::driver::Input;
@@ -299,6 +300,7 @@ fn keep(
             noticing::put(batch, feed, &entry, json);
             agreements::put(batch, feed, &entry, json);
             letters::put(batch, feed, &entry, json);
+            contacts::put(batch, feed, &entry, json);
             batch.put_record(*feed, entry, record.position, record.generation, true, &bytes);
         }
         OutcomeContent::Bare => {
@@ -308,6 +310,7 @@ fn keep(
                 noticing::forget(batch, feed, &entry);
                 agreements::forget(batch, feed, &entry);
                 letters::forget(batch, feed, &entry);
+                contacts::forget(batch, feed, &entry);
             }
             batch.put_record(*feed, entry, record.position, record.generation, false, &bytes);
         }

@@ -7,14 +7,17 @@
 pub mod agreement;
 pub mod difference;
 pub mod feedback;
+pub mod figures;
 mod freshness;
 mod holidays;
 mod hours;
+pub mod journal;
 mod layers;
 mod notices;
 mod personal;
 mod places;
 mod responsibility;
+pub mod settlement;
 pub mod tasks;
 mod words;
 

@@ -4,6 +4,7 @@ mod agreements;
 mod answer;
 mod backup;
 mod collections;
+mod contacts;
 mod entries;
 mod identity;
 mod keepers;
@@ -12,6 +13,7 @@ mod nodes;
 mod places;
 mod proposals;
 mod receipt;
+mod reports;
 mod search;
 mod show;
 mod status;
@@ -78,6 +80,8 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Feedback(args) => tasks::feedback(&context, args),
         Command::Proposals(args) => proposals::proposals(&context, args),
         Command::Tasks(args) => tasks::tasks(&context, args),
+        Command::Contacts(args) => contacts::contacts(&context, args),
+        Command::Reports(args) => reports::reports(&context, args),
         Command::Create { kind, values } => entries::create(&context, &kind, &values),
         Command::Edit { id, undo: true, .. } => entries::undo(&context, &id, None),
         Command::Edit { id, to: Some(to), .. } => entries::undo(&context, &id, Some(&to)),

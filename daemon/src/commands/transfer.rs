@@ -219,8 +219,17 @@ pub(crate) fn export(context: &Context, args: Export) -> Result<(), Failure> {
         ("drafts", args.drafts.then(|| "true".to_owned())),
     ];
     let mut reader = context.daemon()?.download("/exports", &query)?;
-    let Some(path) = args.out else {
-        let copied = copy(&mut reader, &mut io::stdout().lock());
+    deliver(context, &mut reader, args.out)
+}
+
+/// Writes what comes to a file, or to standard output.
+pub(crate) fn deliver(
+    context: &Context,
+    reader: &mut impl Read,
+    out: Option<std::path::PathBuf>,
+) -> Result<(), Failure> {
+    let Some(path) = out else {
+        let copied = copy(reader, &mut io::stdout().lock());
         return match copied {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(|error| Failure::Failed(format!("the export broke off: {error}"))),
@@ -230,7 +239,7 @@ pub(crate) fn export(context: &Context, args: Export) -> Result<(), Failure> {
     let mut partial = path.clone().into_os_string();
     partial.push(".partial");
     let partial = Path::new(&partial);
-    let written = write_whole(&mut reader, partial).and_then(|()| std::fs::rename(partial, &path));
+    let written = write_whole(reader, partial).and_then(|()| std::fs::rename(partial, &path));
     if let Err(error) = written {
         // What broke off is of no use to anybody, and may fill a disk.
         let _ = std::fs::remove_file(partial);

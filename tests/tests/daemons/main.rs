@@ -1,6 +1,7 @@
 //! Real daemons, each a process of its own, driven by commands and over HTTP.
 
 mod backup;
+mod contacts;
 mod finding;
 mod hostile;
 mod keys;

@@ -10,11 +10,14 @@ mod hours;
 mod jsonld;
 mod lang;
 mod layout;
+mod mayor;
 mod network;
 mod notices;
 mod results;
 mod standing;
 mod start;
+
+pub(crate) use mayor::page as mayor;
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,7 @@
 mod agreements;
 mod answers;
 mod collections;
+mod contacts;
 mod entries;
 mod entry;
 mod events;
@@ -12,7 +13,9 @@ mod nodes;
 mod partners;
 mod places;
 mod proposals;
+mod reports;
 mod search;
+mod settlements;
 mod status;
 mod transfer;
 
@@ -69,6 +72,23 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(proposals::withdraw))
         .routes(routes!(feedback::tasks))
         .routes(routes!(feedback::confirm))
+        .routes(routes!(contacts::list, contacts::add))
+        .routes(routes!(contacts::undo))
+        .routes(routes!(contacts::reverse))
+        .routes(routes!(contacts::follow_ups))
+        .routes(routes!(contacts::done))
+        .routes(routes!(contacts::call))
+        .routes(routes!(contacts::import))
+        .routes(routes!(reports::month))
+        .routes(routes!(reports::gaps))
+        .routes(routes!(reports::mayor))
+        .routes(routes!(settlements::list))
+        .routes(routes!(settlements::show))
+        .routes(routes!(settlements::propose))
+        .routes(routes!(settlements::object))
+        .routes(routes!(settlements::answer))
+        .routes(routes!(settlements::sign))
+        .routes(routes!(settlements::export))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::publish_many))
         .routes(routes!(entries::conflicts))

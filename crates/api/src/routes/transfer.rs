@@ -57,7 +57,7 @@ pub(crate) async fn import(
 }
 
 /// The TOML text in the header.
-fn mapping_of(header: &[u8]) -> Result<String, Problem> {
+pub(super) fn mapping_of(header: &[u8]) -> Result<String, Problem> {
     if header.len() > MAPPING_BYTES_MAX {
         return Err(Problem::too_large(format!("{HEADER_MAPPING}: larger than {MAPPING_BYTES_MAX} bytes")));
     }

@@ -1,5 +1,6 @@
 //! Tables: CSV with a mapping in, a fixed set of columns out.
 
+mod calls;
 mod cell;
 mod decode;
 mod mapping;
@@ -10,6 +11,7 @@ use std::io::Read;
 use ortsnetz_model::Identifier;
 use serde_json::{Map, Value};
 
+pub use calls::{CallEnd, CallMapping, CallRow, CallRows, calls};
 pub use mapping::{Mapping, MappingError};
 pub use write::{CSV_COLUMNS, CsvWriter};
 

@@ -226,6 +226,17 @@ const PROPOSAL: &[Field] = &[
     one("at", Moment),
 ];
 
+/// Signed batches of records: contacts, calls, settlements; see `ortsnetz_service::journal`.
+const JOURNAL: &[Field] = &[
+    string("partner"),
+    one("day", Date),
+    one("stream", Choice(&["contacts", "calls", "settlement"])),
+    string("chain"),
+    one("part", Integer),
+    list("months", Scalar::String),
+    field("batches", Type::Free),
+];
+
 const PROFILE: &[Field] = &[
     list("names", Scalar::String),
     one("ars", Ars),
@@ -255,8 +266,9 @@ pub(super) fn of_kind(kind: &Kind) -> &'static [Field] {
         Kind::Agreement => AGREEMENT,
         Kind::Proposal => PROPOSAL,
         Kind::Feedback => FEEDBACK,
+        Kind::Journal => JOURNAL,
         // These keep their fields in `extensions` until they get a table of their own.
-        Kind::Journal | Kind::Unknown(_) => &[],
+        Kind::Unknown(_) => &[],
     }
 }
 

@@ -16,10 +16,12 @@ use crate::partners;
 use crate::shared::Shared;
 use crate::working::BILATERAL;
 
+mod counting;
 mod ledger;
 mod permission;
 mod required;
 
+pub(crate) use counting::{signed, terms, under};
 pub(crate) use ledger::{AGREEMENTS, Ledger, forget, put};
 use ledger::{Agreement, Known};
 pub(crate) use permission::{allowed, without};
@@ -199,7 +201,7 @@ fn keep(
     }
 }
 
-fn require_admin(shared: &Shared) -> Result<(), NodeError> {
+pub(crate) fn require_admin(shared: &Shared) -> Result<(), NodeError> {
     let roles = shared.identity().certificate(&shared.own.node).map(|certificate| certificate.roles);
     if roles.is_some_and(|roles| roles.admin) {
         return Ok(());

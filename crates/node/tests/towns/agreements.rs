@@ -9,7 +9,7 @@ use crate::{add, eventually, join, town, values};
 const CAR: &str = "99036012011000";
 const DOG: &str = "99102013060000";
 
-fn offer(partner: &str, terms: Value) -> ProposeRequest {
+pub(crate) fn offer(partner: &str, terms: Value) -> ProposeRequest {
     ProposeRequest { partner: partner.into(), we_answer: true, terms, ..ProposeRequest::default() }
 }
 
@@ -23,7 +23,7 @@ async fn state(node: &Handle, id: &str) -> String {
 }
 
 /// Offers, and lets the other side sign; both know it then.
-async fn agree(centre: &Handle, other: &Handle, request: ProposeRequest, state_then: &str) -> AgreementInfo {
+pub(crate) async fn agree(centre: &Handle, other: &Handle, request: ProposeRequest, state_then: &str) -> AgreementInfo {
     let offered = centre.propose_agreement(request).await.expect("propose");
     eventually(other, "the offer arrives", || async {
         other.agreement(&offered.id).await.is_ok_and(|known| known.versions.len() == offered.versions.len())

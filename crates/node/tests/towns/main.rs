@@ -2,6 +2,7 @@
 
 mod agreements;
 mod answers;
+mod contacts;
 mod counts;
 mod dial;
 mod feedback;
@@ -14,6 +15,7 @@ mod proof;
 mod proposals;
 mod readers;
 mod responsible;
+mod settlement;
 mod two;
 
 use std::path::Path;
