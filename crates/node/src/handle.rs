@@ -18,9 +18,9 @@ use crate::reaching;
 use crate::searching::Scope;
 use crate::shared::{Shared, stopping};
 use crate::{
-    agreements, answering, backups, collections, contacts, editing, exporting, following, importing, indexes, joining, keeping,
-    leaving, live, maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting,
-    rotating, searching, sheets, start, status, succeeding,
+    agreements, answering, backups, collections, contacts, editing, exporting, following, importing, indexes, joining,
+    keeping, leaving, live, maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering,
+    redacting, rotating, searching, sheets, start, status, succeeding,
 };
 
 mod desk;
@@ -322,9 +322,12 @@ impl Handle {
             Some(wanted) => live::ask(&self.shared, wanted).await,
             None => None,
         };
-        let mut found = self.blocking(move |shared| {
- searching::search(shared, &request, Scope::All).inspect(|found| contacts::sought(shared, &request, found))
-}).await?;
+        let mut found = self
+            .blocking(move |shared| {
+                searching::search(shared, &request, Scope::All)
+                    .inspect(|found| contacts::sought(shared, &request, found))
+            })
+            .await?;
         live::add(&mut found.completeness, asked);
         Ok(found)
     }
@@ -374,9 +377,11 @@ impl Handle {
             Some(wanted) => live::ask(&self.shared, wanted).await,
             None => None,
         };
-        let mut found = self.blocking(move |shared| {
- answering::answers(shared, &request).inspect(|found| contacts::asked(shared, &request, found))
-}).await?;
+        let mut found = self
+            .blocking(move |shared| {
+                answering::answers(shared, &request).inspect(|found| contacts::asked(shared, &request, found))
+            })
+            .await?;
         live::add(&mut found.completeness, asked);
         Ok(found)
     }

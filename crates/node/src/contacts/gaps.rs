@@ -16,7 +16,10 @@ use crate::agreements;
 use crate::answering::matters::{self, Sought};
 use crate::catalog;
 use crate::clock;
-use crate::dto::{Counted, Duplicate, EntryName, Figure, Gaps, Incomplete, MissingRequired, Overdue};
+use crate::dto::{
+    AnswersRequest, AnswersResult, Counted, Duplicate, EntryName, Figure, Gaps, Incomplete, MissingRequired, Overdue,
+    SearchRequest, SearchResult,
+};
 use crate::error::NodeError;
 use crate::rows::{self, ProjectionRow};
 use crate::shared::{Shared, lock};
@@ -37,8 +40,26 @@ const ROWS: usize = 256;
 #[derive(Default)]
 pub(crate) struct Missed(Mutex<HashMap<(Month, String), u64>>);
 
-/// Counts the words of a question that an agent here asked and nothing was found for. The question itself is kept nowhere.
-pub(crate) fn missed(shared: &Shared, question: &str) {
+/// Looks at what came of a search of an agent here: words without a hit are counted, unless they are still being typed.
+pub(crate) fn sought(shared: &Shared, request: &SearchRequest, found: &SearchResult) {
+    if found.total == 0 && !request.typing {
+        missed(shared, &request.q);
+    }
+}
+
+/// The same for a question.
+pub(crate) fn asked(shared: &Shared, request: &AnswersRequest, found: &AnswersResult) {
+    if found.total == 0 && found.places.is_empty() && found.answers.is_empty() {
+        missed(shared, &request.q);
+    }
+}
+
+/// Counts the words of a question for which nothing was found. The question itself is kept nowhere.
+fn missed(shared: &Shared, question: &str) {
+    if !shared.search.is_current() {
+        // The index is being made anew: nothing is found because nobody knows yet.
+        return;
+    }
     let month = Month::of(local(clock::now()).date());
     let mut often = Vec::new();
     {

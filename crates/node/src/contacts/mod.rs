@@ -13,7 +13,7 @@ mod reporting;
 mod settling;
 mod writing;
 
-pub(crate) use gaps::{Missed, missed};
+pub(crate) use gaps::{Missed, asked, sought};
 #[cfg(test)]
 pub(crate) use journals::JOURNALS;
 pub(crate) use journals::{forget, put};
