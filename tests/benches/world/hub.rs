@@ -125,10 +125,15 @@ pub fn edits(hub: &Town, partners: usize, count: u32) -> Duration {
     (cpu(hub) - before) / count
 }
 
-/// Median and 99 % of searches over HTTP in milliseconds: two words and a place, and while a word is typed.
+/// Between two edits that arrive while answers are asked for.
+const EDIT_EVERY: Duration = Duration::from_millis(250);
+
+/// Median and 99 % over HTTP in milliseconds: searches for two words at a place, and while a word is typed; answers at a place while
+/// edits arrive.
 pub struct Search {
     pub words: (f64, f64),
     pub typing: (f64, f64),
+    pub answers: (f64, f64),
 }
 
 pub fn search(hub: &Town, towns: u32, count: u32) -> Search {
@@ -140,17 +145,17 @@ pub fn search(hub: &Town, towns: u32, count: u32) -> Search {
         let word = word(number / 4 * 11);
         (word.chars().take(3 + number as usize % 4 * 2).collect(), "&typing=true")
     };
-    let times = |query: &dyn Fn(u32) -> (String, &'static str)| {
+    let times = |resource: &str, found: &str, query: &dyn Fn(u32) -> (String, &'static str)| {
         let mut all: Vec<f64> = (0..count)
             .map(|number| {
                 let (words, more) = query(number);
-                let path = format!("/api/v1/search?q={}&place={}{more}", encoded(&words), ars(number % towns));
+                let path = format!("/api/v1/{resource}?q={}&place={}{more}", encoded(&words), ars(number % towns));
                 let begun = Instant::now();
                 let answer = hub.http("GET", &path, None);
                 let took = begun.elapsed().as_secs_f64() * 1000.0;
                 assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-                let hits = answer.json["hits"].as_array().map_or(0, Vec::len);
-                assert!(hits > 0, "{path}: no hits");
+                let hits = answer.json[found].as_array().map_or(0, Vec::len);
+                assert!(hits > 0, "{path}: nothing found");
                 took
             })
             .collect();
@@ -159,8 +164,30 @@ pub fn search(hub: &Town, towns: u32, count: u32) -> Search {
         (at(50), at(99))
     };
     // The first ones read the index from disk.
-    times(&two_words);
-    Search { words: times(&two_words), typing: times(&typed) }
+    times("search", "hits", &two_words);
+    let words = times("search", "hits", &two_words);
+    let typing = times("search", "hits", &typed);
+    let edited = hub.publish("service", &["title.de=Sprechzeiten"]);
+    let asked = std::sync::atomic::AtomicBool::new(false);
+    let answers = std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let path = format!("/api/v1/entries/{edited}");
+            for number in 0.. {
+                if asked.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                let title = json!({ "title": { "de": format!("Sprechzeiten, Fassung {number}") } });
+                hub.http("PATCH", &path, Some(&title));
+                hub.http("POST", &format!("{path}/publish"), None);
+                std::thread::sleep(EDIT_EVERY);
+            }
+        });
+        times("answers", "answers", &two_words);
+        let answers = times("answers", "answers", &two_words);
+        asked.store(true, std::sync::atomic::Ordering::Relaxed);
+        answers
+    });
+    Search { words, typing, answers }
 }
 
 fn encoded(text: &str) -> String {

@@ -36,6 +36,8 @@ const BAR_START: Duration = Duration::from_secs(5);
 /// Bars of search, at so many entries, in milliseconds: half of them, 99 % of them, 99 % while typing.
 const BAR_SEARCH_ENTRIES: usize = 120_000;
 const BAR_SEARCH: [f64; 3] = [2.0, 15.0, 10.0];
+/// Bars of answers there while edits arrive: half of them, 99 % of them.
+const BAR_ANSWERS: [f64; 2] = [10.0, 40.0];
 /// Invitations open at a time, and towns that fill at the same time.
 const INVITED: usize = 20;
 const FILLING: usize = 4;
@@ -284,6 +286,13 @@ impl Row {
             format!("{half:.2}, {most:.2} ms"),
             bar(at, most <= BAR_SEARCH[2], "-, 10 ms".into()),
         );
+        let (half, most) = self.search.answers;
+        let met = half <= BAR_ANSWERS[0] && most <= BAR_ANSWERS[1];
+        line(
+            "answers, while edits arrive: p50, p99",
+            format!("{half:.2}, {most:.2} ms"),
+            bar(at, met, "10, 40 ms".into()),
+        );
     }
 
     fn to_json(&self) -> Value {
@@ -292,6 +301,7 @@ impl Row {
             "in_sync_s": self.in_sync.as_secs_f64(), "in_sync_cpu_s": self.in_sync_cpu.as_secs_f64(),
             "core_percent": self.core_percent, "resident_mib": self.resident, "own_mib": self.own, "disk_mib": self.disk,
             "edit_cpu_ms": self.edit.as_secs_f64() * 1000.0, "search_ms": self.search.words, "typing_ms": self.search.typing,
+            "answers_ms": self.search.answers,
         })
     }
 }
