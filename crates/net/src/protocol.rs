@@ -52,7 +52,7 @@ pub(crate) struct Offer {
 
 impl UpgradeInfo for Offer {
     type Info = StreamProtocol;
-    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 6>>;
+    type InfoIter = Flatten<array::IntoIter<Option<StreamProtocol>, 7>>;
 
     fn protocol_info(&self) -> Self::InfoIter {
         let offers = [
@@ -62,6 +62,7 @@ impl UpgradeInfo for Offer {
             (self.reach, REACH),
             (self.questions, Topic::Keep.protocol()),
             (self.questions, Topic::Find.protocol()),
+            (self.questions, Topic::Places.protocol()),
         ];
         offers.map(|(offered, protocol)| offered.then_some(protocol)).into_iter().flatten()
     }

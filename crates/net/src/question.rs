@@ -25,19 +25,22 @@ pub enum Topic {
     Keep,
     /// Entries of collections that are not replicated.
     Find,
+    /// The table of places.
+    Places,
 }
 
 /// How many topics there are.
-pub(crate) const TOPICS: usize = 2;
+pub(crate) const TOPICS: usize = 3;
 
 impl Topic {
-    const ALL: [Self; TOPICS] = [Self::Keep, Self::Find];
+    const ALL: [Self; TOPICS] = [Self::Keep, Self::Find, Self::Places];
 
     /// The protocol of its streams.
     pub(crate) fn protocol(self) -> StreamProtocol {
         match self {
             Self::Keep => StreamProtocol::new("/ortsnetz/keep/1"),
             Self::Find => StreamProtocol::new("/ortsnetz/find/1"),
+            Self::Places => StreamProtocol::new("/ortsnetz/places/1"),
         }
     }
 

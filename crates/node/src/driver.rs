@@ -238,6 +238,9 @@ impl Driver {
             NetEvent::Question { peer, topic: Topic::Keep, bytes, answer } => {
                 crate::keeping::answer(&self.shared, peer, bytes, answer);
             }
+            NetEvent::Question { peer, topic: Topic::Places, bytes, answer } => {
+                crate::passing::answer(&self.shared, peer, bytes, answer);
+            }
             NetEvent::Question { peer, topic: Topic::Find, bytes, answer } => {
                 crate::live::answer(&self.shared, peer, bytes, answer);
             }

@@ -18,12 +18,13 @@ use crate::reaching;
 use crate::searching::Scope;
 use crate::shared::{Shared, stopping};
 use crate::{
-    agreements, answering, backups, collections, contacts, editing, exporting, following, importing, indexes, joining,
-    keeping, leaving, live, maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering,
-    redacting, rotating, searching, sheets, start, status, succeeding,
+    agreements, answering, backups, collections, contacts, editing, exporting, importing, indexes, joining, keeping,
+    leaving, live, maintenance, metrics, nodes, noticing, partners, places, reading, receipts, recovering, redacting,
+    rotating, searching, sheets, start, status, succeeding,
 };
 
 mod desk;
+mod others;
 
 /// How a node is started.
 #[derive(Debug, Clone)]
@@ -215,23 +216,6 @@ impl Handle {
     pub async fn seen_by(&self, name_or_id: &str) -> Result<SeenBy, NodeError> {
         let name_or_id = name_or_id.to_owned();
         self.blocking(move |shared| collections::seen_by(shared, &name_or_id)).await
-    }
-
-    /// `collections readable [ORGANISATION]`: collections of others that we may read, and what is done with them.
-    pub async fn readable_collections(&self, organisation: Option<&str>) -> Result<Vec<ReadableCollection>, NodeError> {
-        let organisation = organisation.map(str::to_owned);
-        self.blocking(move |shared| following::list(shared, organisation.as_deref())).await
-    }
-
-    /// `collections follow ORGANISATION COLLECTION HOW`: whether a copy is kept here, its owner asked, or neither.
-    pub async fn follow_collection(
-        &self,
-        organisation: &str,
-        collection: &str,
-        how: &str,
-    ) -> Result<ReadableCollection, NodeError> {
-        let [organisation, collection, how] = [organisation, collection, how].map(str::to_owned);
-        self.blocking(move |shared| following::set(shared, &organisation, &collection, &how)).await
     }
 
     /// `compare PARTNER`

@@ -47,6 +47,7 @@ mod metrics;
 mod nodes;
 mod noticing;
 mod partners;
+mod passing;
 mod past;
 mod places;
 mod plan;

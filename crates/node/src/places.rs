@@ -210,6 +210,14 @@ pub(crate) fn import(shared: &Shared, file: &str, bytes: &mut dyn Read) -> Resul
     take_over(shared, file, imported)
 }
 
+/// Takes the table of a partner over. Blocks.
+pub(crate) fn adopt(shared: &Shared, whose: &str, table: &Places) -> Result<PlacesReport, NodeError> {
+    let before = Arc::clone(&read(&shared.places));
+    let imported =
+        before.adopt(table).map_err(|error| NodeError::Unreadable(format!("the table of {whose}: {error}")))?;
+    take_over(shared, whose, imported)
+}
+
 /// Keeps a table and puts it to use.
 fn take_over(shared: &Shared, file: &str, imported: Imported) -> Result<PlacesReport, NodeError> {
     let known = imported.places.municipalities() as u64;

@@ -474,6 +474,11 @@ ones. A list of former keys has former_ars, successor_ars, and if known since an
         /// The file; `-` is standard input
         file: PathBuf,
     },
+    /// Take the list of a connected partner over, with the names and keys it knows
+    Fetch {
+        /// Name, or id or its beginning
+        partner: String,
+    },
     /// Places that a name, postal code, AGS or ARS, or the beginning of one, may mean
     Find {
         /// Name, postal code, AGS or ARS

@@ -13,7 +13,7 @@ use crate::table::Table;
 /// Municipalities that a new list lacks, shown in the table; `--json` has all.
 const REMOVED_SHOWN_MAX: usize = 20;
 
-/// `places import|find|show|list`
+/// `places import|fetch|find|show|list`
 pub(crate) fn places(context: &Context, args: Places) -> Result<(), Failure> {
     let daemon = context.daemon()?;
     match args {
@@ -46,12 +46,19 @@ pub(crate) fn places(context: &Context, args: Places) -> Result<(), Failure> {
             let query = [("file", Some(source.name.clone()))];
             let document = daemon.upload("/places/import", &query, None, &mut source);
             source.finish();
-            let document = document?;
-            let usable = document.get("ok").and_then(serde_json::Value::as_bool).unwrap_or(false);
-            context.output.verdict(document, usable, |report: PlacesReport| report_lines(&report))?;
-            if usable { Ok(()) } else { Err(Failure::Told) }
+            taken(context, document?)
+        }
+        Places::Fetch { partner } => {
+            taken(context, daemon.post("/places/fetch", &serde_json::json!({ "from": partner }))?)
         }
     }
+}
+
+/// Shows what was taken in; nothing usable is a failure.
+fn taken(context: &Context, document: serde_json::Value) -> Result<(), Failure> {
+    let usable = document.get("ok").and_then(serde_json::Value::as_bool).unwrap_or(false);
+    context.output.verdict(document, usable, |report: PlacesReport| report_lines(&report))?;
+    if usable { Ok(()) } else { Err(Failure::Told) }
 }
 
 fn report_lines(report: &PlacesReport) -> String {

@@ -28,6 +28,13 @@ fn the_official_list_is_taken_in_kept_and_asked() {
     let first = town.ok(&["places", "import", &list]);
     assert_eq!((&first["municipalities"], &first["known"]), (&json!(11_002), &json!(11_002)));
     assert_eq!((&first["created"], &first["unchanged"]), (&json!(10_996), &json!(6)), "{first}");
+    // A partner takes it over, and knows as much.
+    let fetched = koeln.ok(&["places", "fetch", "Siegburg"]);
+    assert_eq!((&fetched["known"], &fetched["created"]), (&json!(11_002), &json!(10_996)), "{fetched}");
+    let once_more = koeln.ok(&["places", "fetch", "Siegburg"]);
+    assert_eq!((&once_more["created"], &once_more["unchanged"]), (&json!(0), &json!(11_002)), "{once_more}");
+    assert_eq!(koeln.ok(&["places", "find", "54636"]).as_array().map(Vec::len), Some(39));
+    assert_eq!(koeln.cli(&["places", "fetch", "Nirgendwo"]).code, 1);
     let again = town.ok(&["places", "import", &list]);
     assert_eq!((&again["created"], &again["updated"], &again["unchanged"]), (&json!(0), &json!(0), &json!(11_002)));
     let broken = dir.path().join("kaputt.csv");

@@ -120,5 +120,6 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(transfer::import))
         .routes(routes!(transfer::export))
         .routes(routes!(places::import))
+        .routes(routes!(places::fetch))
         .routes(routes!(events::events))
 }

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use ortsnetz_node::dto::{PlaceDetails, PlaceInfo, PlacesPage, PlacesReport, PlacesRequest};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::transfer::blocking;
 use crate::app::App;
@@ -112,4 +113,31 @@ pub(crate) async fn import(
 ) -> Result<Json<PlacesReport>, Problem> {
     let file = if query.file.is_empty() { "body".to_owned() } else { query.file };
     Ok(Json(blocking(&app, body, move |app, body| app.handle.import_places(&file, body)).await?))
+}
+
+/// Whose table to take.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FetchPlaces {
+    /// A connected partner: name, or id or its beginning.
+    #[schema(example = "Stadt Köln")]
+    from: String,
+}
+
+/// Takes the table of places of a partner over, as if its file had been imported.
+#[utoipa::path(
+    post,
+    path = "/places/fetch",
+    request_body = FetchPlaces,
+    responses(
+        (status = 200, body = PlacesReport),
+        (status = 404, body = Problem),
+        (status = 503, body = Problem, description = "It is not connected, or has no table to give"),
+    ),
+)]
+pub(crate) async fn fetch(
+    State(app): State<App>,
+    body: crate::extract::Json<FetchPlaces>,
+) -> Result<Json<PlacesReport>, Problem> {
+    Ok(Json(app.handle.fetch_places(&body.value.from).await?))
 }

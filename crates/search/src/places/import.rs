@@ -28,7 +28,21 @@ impl Places {
     ///
     /// Lines that say nothing usable are rejected one by one. The same file again changes nothing.
     pub fn import(&self, reader: impl Read) -> Result<Imported, PlaceError> {
-        let mut file = read(reader)?;
+        self.take_in(read(reader)?)
+    }
+
+    /// Takes in a table that somebody else has, as if it were the official list.
+    pub fn adopt(&self, other: &Self) -> Result<Imported, PlaceError> {
+        self.take_in(File {
+            municipalities: other.rows.iter().filter_map(Row::to_municipality).collect(),
+            counties: other.counties(),
+            former: other.former.iter().map(|key| (0, key.clone())).collect(),
+            is_list: true,
+            ..File::default()
+        })
+    }
+
+    fn take_in(&self, mut file: File) -> Result<Imported, PlaceError> {
         let mut former = self.former.clone();
         let mut counts = Counts::default();
         let mut reasons = Vec::new();

@@ -26,7 +26,7 @@ pub(super) struct File {
     /// Lines that say nothing usable.
     pub rejected: Vec<PlaceReject>,
     pub rejected_total: usize,
-    seen: HashSet<Ars>,
+    pub(super) seen: HashSet<Ars>,
 }
 
 /// Reads a file, a list of municipalities or of former keys.
