@@ -20,7 +20,7 @@ pub(crate) use groups::*;
 pub(crate) use keepers::Keepers;
 pub(crate) use proposals::Proposals;
 pub(crate) use reports::{ExportForm, MonthlyReports, OneMonth, Settle};
-pub(crate) use tasks::{Feedback, Reports, Tasks};
+pub(crate) use tasks::{Feedback, Mail, Reports, Tasks};
 
 const EXAMPLES: &str = "\
 Examples, two towns from nothing to the same data:
@@ -101,6 +101,9 @@ pub(crate) enum Command {
     /// Figures of a month, what is missing, and what a month with a partner costs
     #[command(subcommand)]
     Reports(MonthlyReports),
+    /// Try the mail server, and see what waits to be sent
+    #[command(subcommand)]
+    Mail(Mail),
     /// Compare with a partner entry by entry; exit code 1 if anything differs
     Compare {
         /// Name, or id or its beginning
@@ -238,7 +241,7 @@ mod tests {
             ("ortsnetz init --name Siegburg", "not provided: --ars <ARS>"),
             ("ortsnetz invite --expires soon", "\"soon\" is no duration like 7d"),
             ("ortsnetz publish 00ff --all", "cannot be used with"),
-            ("ortsnetz statsu", "a similar subcommand exists: 'status'"),
+            ("ortsnetz doctr", "a similar subcommand exists: 'doctor'"),
         ] {
             let wrong = Args::try_parse_from(line.split(' ')).expect_err(line);
             let said = one_line(&wrong);
@@ -292,6 +295,8 @@ mod tests {
             "ortsnetz proposals accept 3f9a fees.0.amount title.de --publish",
             "ortsnetz proposals decline 3f9a --reason nein",
             "ortsnetz proposals withdraw 3f9a",
+            "ortsnetz mail test --role editors",
+            "ortsnetz mail list",
             "ortsnetz tasks list --kind review --role editors --limit 10",
             "ortsnetz confirm 00ff",
             "ortsnetz agreements propose Bonn text.json --we-answer",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ortsnetz_node::{BackupSchedule, Keep, RelayLimits};
+use ortsnetz_node::{BackupSchedule, Keep, MailConfig, MailTls, RelayLimits};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) relay: Relay,
     /// Backups by a schedule.
     pub(crate) backup: Backup,
+    /// Mails to the people who have something to do.
+    pub(crate) mail: Mail,
     /// The log on standard error.
     pub(crate) log: Log,
 }
@@ -96,6 +98,102 @@ pub(crate) struct Backup {
     pub(crate) monthly: usize,
 }
 
+/// Mails to the people who have something to do.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Mail {
+    /// Name or address of the mail server; empty: no mails go out.
+    pub(crate) server: String,
+    /// Its port.
+    pub(crate) port: u16,
+    /// How the line is protected.
+    pub(crate) tls: Tls,
+    /// Who signs in; empty: nobody.
+    pub(crate) user: String,
+    /// A file whose first line is the password.
+    pub(crate) password_file: PathBuf,
+    /// The sender.
+    pub(crate) from: String,
+    /// When the mail of the day goes out.
+    pub(crate) digest_at: String,
+    /// Who gets them.
+    pub(crate) to: Mailboxes,
+}
+
+/// How the line to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Tls {
+    /// It begins in clear and must turn to TLS.
+    #[serde(rename = "starttls")]
+    Start,
+    /// TLS from the first byte.
+    Implicit,
+    /// None: only to this machine.
+    None,
+}
+
+/// Mail addresses by role; empty: that role gets none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Mailboxes {
+    /// Texts: error reports at once, and the tasks of the day.
+    pub(crate) editors: String,
+    /// Agreements.
+    pub(crate) agreements: String,
+    /// The node.
+    pub(crate) administration: String,
+    /// Reports nobody answered in time.
+    pub(crate) escalation: String,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self {
+            server: String::new(),
+            port: 587,
+            tls: Tls::Start,
+            user: String::new(),
+            password_file: PathBuf::new(),
+            from: String::new(),
+            digest_at: "07:00".into(),
+            to: Mailboxes::default(),
+        }
+    }
+}
+
+impl Mail {
+    /// How mails go out, if they are to and can.
+    pub(crate) fn config(&self) -> Result<Option<MailConfig>, Failure> {
+        if self.server.is_empty() {
+            return Ok(None);
+        }
+        let to = &self.to;
+        let mailboxes = [
+            ("editors", &to.editors),
+            ("agreements", &to.agreements),
+            ("administration", &to.administration),
+            ("escalation", &to.escalation),
+        ];
+        let config = MailConfig {
+            server: self.server.clone(),
+            port: self.port,
+            tls: match self.tls {
+                Tls::Start => MailTls::StartTls,
+                Tls::Implicit => MailTls::Implicit,
+                Tls::None => MailTls::None,
+            },
+            user: self.user.clone(),
+            password_file: Some(self.password_file.clone()).filter(|file| !file.as_os_str().is_empty()),
+            from: self.from.clone(),
+            digest_at: self.digest_at.clone(),
+            to: mailboxes.into_iter().map(|(role, address)| (role.to_owned(), address.clone())).collect(),
+        };
+        config.check()?;
+        Ok(Some(config))
+    }
+}
+
 /// What is logged and how.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -125,6 +223,7 @@ impl Default for Config {
             advertise: Vec::new(),
             relay: Relay::default(),
             backup: Backup::default(),
+            mail: Mail::default(),
             log: Log::default(),
         }
     }
@@ -229,6 +328,17 @@ mod tests {
             "daily =",
             "weekly =",
             "monthly =",
+            "server =",
+            "port =",
+            "tls =",
+            "user =",
+            "password_file =",
+            "from =",
+            "digest_at =",
+            "editors =",
+            "agreements =",
+            "administration =",
+            "escalation =",
             "filter =",
             "format =",
         ] {

@@ -54,6 +54,7 @@ async fn serve(data_dir: &Path, config: Config, address: SocketAddr, while_stdin
         }
     };
     let backups = config.backup.schedule()?;
+    let mail = config.mail.config()?;
     let listener = listen(address).await?;
     let http = listener.local_addr()?.to_string();
     let handle = Handle::start(NodeConfig {
@@ -66,6 +67,9 @@ async fn serve(data_dir: &Path, config: Config, address: SocketAddr, while_stdin
     .await?;
     if let Some(schedule) = backups {
         handle.schedule_backups(schedule);
+    }
+    if let Some(mail) = mail {
+        handle.start_mail(&mail)?;
     }
     let served = answer(data_dir, &handle, listener, config.hosts, &http, stop).await;
     handle.shutdown().await;

@@ -75,6 +75,8 @@ mod tests {
             ("/proposals/{id}/decide", "post"),
             ("/proposals/{id}/withdraw", "post"),
             ("/tasks", "get"),
+            ("/mail", "get"),
+            ("/mail/test", "post"),
             ("/entries/{id}/confirm", "post"),
             ("/contacts", "get"),
             ("/contacts", "post"),

@@ -10,6 +10,7 @@ mod feedback;
 mod finding;
 mod keeping;
 mod leaving;
+mod mail;
 mod nodes;
 mod proof;
 mod proposals;
@@ -30,6 +31,7 @@ use utoipa::ToSchema;
 
 pub use keeping::{AllowRequest, FetchedCopy, KeeperInfo, Keepers, KeptInfo, SealedCopyInfo};
 pub use leaving::{DeletedBy, DeletionInfo, FarewellReport, LeaveRequest, LeavingInfo};
+pub use mail::{MailReport, MailTest, MailTried, QueuedMail};
 pub use nodes::{CertifiedNode, NamedEntry, PublishedByNode, PublisherInfo, Renewed, RevokedNode};
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,

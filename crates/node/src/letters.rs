@@ -44,6 +44,8 @@ pub(crate) struct Letter {
     pub by: OrgId,
     /// To whom; the same for letters within our own organisation.
     pub to: OrgId,
+    /// When it came, or was written here, milliseconds since 1970.
+    pub at: u64,
     /// It is not published yet: only own nodes know it.
     pub draft: bool,
     /// What it says.
@@ -78,6 +80,8 @@ struct Kept {
     dirty: BTreeSet<Place>,
     /// The whole table was read.
     filled: bool,
+    /// How often anything was written.
+    changes: u64,
     view: Option<Arc<Vec<Arc<Letter>>>>,
 }
 
@@ -87,14 +91,21 @@ impl Letters {
         if !places.is_empty() {
             let mut kept = lock(&self.kept);
             kept.dirty.extend(places);
+            kept.changes += 1;
             kept.view = None;
         }
     }
 
     /// Rows were deleted beside the boards.
     pub fn forget(&self) {
-        *lock(&self.kept) = Kept::default();
+        let mut kept = lock(&self.kept);
+        *kept = Kept { changes: kept.changes + 1, ..Kept::default() };
     }
+}
+
+/// A number that grows with each letter that is written.
+pub(crate) fn changes(shared: &Shared) -> u64 {
+    lock(&shared.boards.letters.kept).changes
 }
 
 /// The letters that a batch writes or deletes.
@@ -210,7 +221,15 @@ fn read(shared: &Shared, (collection, id): &Place) -> Result<Option<Letter>, Nod
         }
         _ => None,
     };
-    Ok(content.map(|content| Letter { entry: *id, collection: *collection, by: feed.organisation, to, draft, content }))
+    Ok(content.map(|content| Letter {
+        entry: *id,
+        collection: *collection,
+        by: feed.organisation,
+        to,
+        at: row.at,
+        draft,
+        content,
+    }))
 }
 
 /// The projection of a letter as it stands, and whether it is a draft; `None` if it is withdrawn or too long.

@@ -14,6 +14,7 @@ mod boards;
 mod calling;
 mod carrying;
 mod catalog;
+mod clerk;
 mod clock;
 mod collections;
 mod committing;
@@ -41,6 +42,7 @@ mod keeping;
 mod leaving;
 mod letters;
 mod live;
+mod mail;
 mod maintenance;
 mod marks;
 mod metrics;
@@ -85,5 +87,6 @@ pub use handle::{
     Handle, NewOrganisation, NodeConfig, backup, init, init_join, recover, restore, store_check, store_compact,
     store_export, store_import, verify_receipt,
 };
+pub use mail::{MailConfig, MailTls};
 pub use ortsnetz_net::RelayLimits;
 pub use working::kinds;

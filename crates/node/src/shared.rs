@@ -159,6 +159,8 @@ pub(crate) struct Shared {
     pub following: crate::following::Following,
     /// Held while the network is told who is let in: whoever looked first must not speak last.
     pub letting_in: Mutex<()>,
+    /// How mails go out, if they do.
+    pub mailer: RwLock<Option<Arc<crate::mail::Mailer>>>,
     /// New partners that may not have let us in yet, so that it is too early to dial them.
     pub joining: Mutex<BTreeSet<OrgId>>,
     /// Sealed copies, ours and those of others.

@@ -348,6 +348,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
         live: crate::live::Live::default(),
         following,
         letting_in: Mutex::new(()),
+        mailer: RwLock::default(),
         joining: Mutex::default(),
         keeping: keeping::Keeping::default(),
     });
@@ -396,6 +397,7 @@ pub(crate) async fn start(config: NodeConfig) -> Result<Arc<Shared>, NodeError> 
     tokio::spawn(leaving::watch(shared.clone()));
     tokio::spawn(keeping::keep_sending(shared.clone()));
     tokio::spawn(crate::contacts::watch(shared.clone()));
+    tokio::spawn(crate::clerk::work(shared.clone()));
     let coming = shared.clone();
     let _ = std::thread::Builder::new().name("homecoming".into()).spawn(move || homecoming::come_home(&coming));
     crate::carrying::arrived(&shared);

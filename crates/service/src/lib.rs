@@ -13,6 +13,7 @@ mod holidays;
 mod hours;
 pub mod journal;
 mod layers;
+pub mod mail;
 mod notices;
 mod personal;
 mod places;

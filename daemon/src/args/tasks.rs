@@ -110,3 +110,16 @@ pub(crate) enum Tasks {
         limit: Option<usize>,
     },
 }
+
+/// Mails to the people who have something to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mail {
+    /// Send one mail to each mailbox at once; exit code 1 if the server does not take one
+    Test {
+        /// Only to the mailbox of this role: editors, agreements, administration, escalation
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// Where mails go, and what waits
+    List,
+}

@@ -8,6 +8,7 @@ mod contacts;
 mod entries;
 mod identity;
 mod keepers;
+mod mail;
 mod network;
 mod nodes;
 mod places;
@@ -78,6 +79,7 @@ pub(crate) fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Answer(args) => answer::answer(&context, args),
         Command::Agreements(args) => agreements::agreements(&context, args),
         Command::Feedback(args) => tasks::feedback(&context, args),
+        Command::Mail(args) => mail::mail(&context, args),
         Command::Proposals(args) => proposals::proposals(&context, args),
         Command::Tasks(args) => tasks::tasks(&context, args),
         Command::Contacts(args) => contacts::contacts(&context, args),

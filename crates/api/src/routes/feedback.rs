@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use ortsnetz_node::dto::{
-    FeedbackAnswer, FeedbackInfo, FeedbackRequest, NewFeedback, Published, TaskList, TasksRequest,
+    FeedbackAnswer, FeedbackInfo, FeedbackRequest, MailReport, MailTest, MailTried, NewFeedback, Published, TaskList,
+    TasksRequest,
 };
 
 use crate::app::App;
@@ -112,4 +113,21 @@ pub(crate) async fn tasks(
 )]
 pub(crate) async fn confirm(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Published>, Problem> {
     Ok(Json(app.handle.confirm_entry(&id).await?))
+}
+
+/// Where mails go, and what waits to be sent.
+#[utoipa::path(get, path = "/mail", responses((status = 200, body = MailReport), (status = 409, body = Problem)))]
+pub(crate) async fn mail(State(app): State<App>) -> Result<Json<MailReport>, Problem> {
+    Ok(Json(app.handle.mail().await?))
+}
+
+/// Sends one mail to each mailbox at once, or to that of one role, and says whether the server took it.
+#[utoipa::path(
+    post,
+    path = "/mail/test",
+    request_body = MailTest,
+    responses((status = 200, body = Vec<MailTried>), (status = 400, body = Problem), (status = 409, body = Problem)),
+)]
+pub(crate) async fn test_mail(State(app): State<App>, body: Body<MailTest>) -> Result<Json<Vec<MailTried>>, Problem> {
+    Ok(Json(app.handle.test_mail(body.value.role).await?))
 }

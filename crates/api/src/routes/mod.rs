@@ -89,6 +89,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(settlements::answer))
         .routes(routes!(settlements::sign))
         .routes(routes!(settlements::export))
+        .routes(routes!(feedback::mail))
+        .routes(routes!(feedback::test_mail))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::publish_many))
         .routes(routes!(entries::conflicts))

@@ -44,6 +44,11 @@ impl Ledger {
     }
 }
 
+/// A number that grows whenever anything about agreements changed.
+pub(crate) fn changes(shared: &Shared) -> u64 {
+    lock(&shared.boards.agreements.0).0
+}
+
 /// An agreement with its versions, the oldest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Agreement {

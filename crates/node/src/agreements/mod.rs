@@ -22,9 +22,9 @@ mod permission;
 mod required;
 
 pub(crate) use counting::{signed, terms, under};
-pub(crate) use ledger::{AGREEMENTS, Ledger, forget, put};
+pub(crate) use ledger::{AGREEMENTS, Ledger, changes, forget, put};
 use ledger::{Agreement, Known};
-pub(crate) use permission::{allowed, without};
+pub(crate) use permission::{accepting, allowed, answer_hours, without};
 
 /// Digits of the beginning of an id that may stand for it.
 const ID_DIGITS_MIN: usize = 4;

@@ -1,10 +1,12 @@
 //! What an agent here may do for another town.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use ortsnetz_model::OrgId;
-use ortsnetz_service::agreement::{About, Action, State, states};
+use ortsnetz_model::dates::{self, parse_date};
+use ortsnetz_service::agreement::{About, Action, ServiceHours, State, Terms, states};
 
 use super::ledger;
+use crate::clock;
 use crate::dto::AllowedInfo;
 use crate::error::NodeError;
 use crate::shared::Shared;
@@ -55,6 +57,43 @@ pub(crate) fn allowed(
         }
     }
     Ok(best.map_or_else(without, |(_, info)| info))
+}
+
+/// The versions in force with a partner today, with the id of their agreement.
+fn in_force(shared: &Shared, partner: &OrgId, today: Date) -> Result<Vec<(String, Terms)>, NodeError> {
+    let all = ledger::all(shared)?;
+    let mut found = Vec::new();
+    for agreement in all.iter().filter(|agreement| agreement.partner == *partner) {
+        let states = states(&agreement.states(), today);
+        let now = agreement.versions.iter().zip(states).filter(|(_, state)| *state == State::InForce);
+        found.extend(now.map(|(known, _)| (agreement.id.clone(), known.terms.clone())));
+    }
+    Ok(found)
+}
+
+/// Within how many hours reports of a partner are to be answered, and which hours count; the shortest time of all agreements in
+/// force, `None` if none says it.
+pub(crate) fn answer_hours(
+    shared: &Shared,
+    partner: &OrgId,
+    now: u64,
+) -> Result<Option<(u16, Vec<ServiceHours>)>, NodeError> {
+    let agreed = in_force(shared, partner, dates::today(now))?;
+    let hours = agreed.into_iter().filter_map(|(_, terms)| Some((terms.targets?.answer_hours, terms.service_hours)));
+    Ok(hours.min_by_key(|(hours, _)| *hours))
+}
+
+/// The agreement by which what a partner suggests about a matter of ours is taken without a person.
+pub(crate) fn accepting(shared: &Shared, partner: &OrgId, matter: &About<'_>) -> Result<Option<String>, NodeError> {
+    let today = dates::today(clock::now());
+    let agreed = in_force(shared, partner, today)?;
+    let takes = |terms: &Terms| {
+        terms.provider == partner.to_string()
+            && terms.accept_proposals.as_ref().is_some_and(|accept| {
+                accept.topics.contain(matter) && parse_date(&accept.until).is_some_and(|until| today <= until)
+            })
+    };
+    Ok(agreed.into_iter().find(|(_, terms)| takes(terms)).map(|(id, _)| id))
 }
 
 /// What is allowed where nothing was agreed.

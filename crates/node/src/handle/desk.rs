@@ -3,6 +3,7 @@
 use super::Handle;
 use crate::dto::*;
 use crate::error::NodeError;
+use crate::mail::{self, MailConfig};
 use crate::{editing, feedback, proposals, tasks};
 
 impl Handle {
@@ -71,5 +72,23 @@ impl Handle {
     pub async fn withdraw_proposal(&self, id: &str) -> Result<(), NodeError> {
         let id = id.to_owned();
         self.blocking(move |shared| proposals::withdraw(shared, &id)).await
+    }
+
+    /// From now on mails go out as configured.
+    ///
+    /// # Errors
+    /// A field that cannot work, in one line.
+    pub fn start_mail(&self, config: &MailConfig) -> Result<(), NodeError> {
+        mail::start(&self.shared, config)
+    }
+
+    /// `mail test`: one mail to each mailbox, or to that of one role, at once.
+    pub async fn test_mail(&self, role: Option<String>) -> Result<Vec<MailTried>, NodeError> {
+        self.blocking(move |shared| mail::test(shared, role.as_deref())).await
+    }
+
+    /// `mail list`: what waits.
+    pub async fn mail(&self) -> Result<MailReport, NodeError> {
+        self.blocking(move |shared| mail::list(shared)).await
     }
 }

@@ -106,7 +106,6 @@ fn take(
 }
 
 /// Takes what fits, without a person, as an agreement says; if the entry has a draft nothing. Returns how many fields.
-#[allow(dead_code)]
 pub(crate) fn take_what_fits(shared: &Shared, known: &Known, agreement: &str) -> Result<usize, NodeError> {
     let draft = rows::own_entry(&shared.store, &known.suggestion.about)?.is_none_or(|row| row.draft);
     if draft {

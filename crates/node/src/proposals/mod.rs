@@ -25,7 +25,7 @@ mod deciding;
 mod showing;
 
 pub(crate) use content::{Decision, Suggestion};
-pub(crate) use deciding::decide;
+pub(crate) use deciding::{decide, take_what_fits};
 use showing::info;
 
 /// Digits of the beginning of an id that may stand for it.

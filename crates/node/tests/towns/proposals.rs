@@ -1,6 +1,8 @@
 //! What partners suggest, and what becomes of it.
 
-use ortsnetz_node::dto::{DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, ShowOptions, TasksRequest};
+use ortsnetz_node::dto::{
+    DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, ProposeRequest, ShowOptions, TasksRequest,
+};
 use ortsnetz_node::{Handle, NodeError};
 use serde_json::{Value, json};
 
@@ -134,6 +136,64 @@ async fn of_a_proposal_on_an_entry_that_moved_on_two_fields_are_taken_and_one_is
     bonn.shutdown().await;
     let bonn = Handle::start(config(&dir.path().join("bonn"))).await.expect("start");
     assert_eq!(bonn.proposal(&made.id).await.expect("known").state, "partly");
+    bonn.shutdown().await;
+    centre.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_agreement_accepts_is_taken_without_a_person_as_far_as_it_fits() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let centre = town(&dir.path().join("centre"), "Stadt Köln", "053150000000").await;
+    let bonn = town(&dir.path().join("bonn"), "Stadt Bonn", BONN).await;
+    join(&centre, BONN, &bonn).await;
+    let list = |title: &'static str, leika: &'static str| {
+        [("title.de", title), ("leika.+", leika), ("texts.notes.de", "Alt."), ("texts.summary.de", "Alt.")]
+    };
+    let car = add(&bonn, "service", &list("Auto anmelden", "99036012011000")).await;
+    let dog = add(&bonn, "service", &list("Hund anmelden", "99102013060000")).await;
+    for id in [&car, &dog] {
+        eventually(&centre, "its entries arrive", || async { centre.show(id, ShowOptions::default()).await.is_ok() })
+            .await;
+    }
+    let agree = async |topics: Value, until: &str, we_answer: bool| {
+        let accept = json!({"topics": topics, "until": until});
+        let terms = json!({"title": "Telefon", "stage": 3, "valid_from": "2020-01-01", "accept_proposals": accept});
+        let request = ProposeRequest { partner: "Bonn".into(), we_answer, terms, ..ProposeRequest::default() };
+        let id = centre.propose_agreement(request).await.expect("offer").id;
+        eventually(&bonn, "the offer arrives", || async { bonn.agreement(&id).await.is_ok() }).await;
+        bonn.sign_agreement(&id).await.expect("sign");
+        id
+    };
+    // One is over, one is about what Bonn suggests to Köln: neither takes anything.
+    agree(json!({"leika": ["99102"]}), "2020-12-31", true).await;
+    agree(json!({"tags": ["Hund anmelden"]}), "2099-12-31", false).await;
+    let agreement = agree(json!({"leika": ["99036"]}), "2099-12-31", true).await;
+
+    let other = centre.propose(suggest(&dog, &[("texts.notes.de", "Neu.")])).await.expect("propose");
+    let made = centre.propose(suggest(&car, &[("texts.notes.de", "Neu.")])).await.expect("propose");
+    eventually(&centre, "it is taken and published", || async {
+        centre.proposal(&made.id).await.is_ok_and(|known| known.state == "accepted")
+            && entry(&centre, &car, false).await["texts"]["notes"]["de"] == "Neu."
+    })
+    .await;
+    assert_eq!(centre.proposal(&made.id).await.expect("known").automatic, Some(agreement));
+    assert_eq!(bonn.proposal(&other.id).await.expect("known").state, "open");
+    assert_eq!(entry(&bonn, &dog, false).await["texts"]["notes"]["de"], "Alt.");
+
+    // What does not fit any more is left to a person, and so is all of it where there is a draft.
+    bonn.edit(&car, &values(&[("texts.summary.de", "Anders.")])).await.expect("edit");
+    bonn.publish(Some(vec![car.clone()])).await.expect("publish");
+    let before = bonn.show(&car, ShowOptions::default()).await.expect("show").meta.heads;
+    bonn.edit(&car, &values(&[("title.de", "Entwurf")])).await.expect("edit");
+    eventually(&centre, "it arrives", || async {
+        entry(&centre, &car, false).await["texts"]["summary"]["de"] == "Anders."
+    })
+    .await;
+    let third = centre.propose(suggest(&car, &[("texts.notes.de", "Noch neuer.")])).await.expect("propose");
+    eventually(&bonn, "it arrives", || async { bonn.proposal(&third.id).await.is_ok() }).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(bonn.proposal(&third.id).await.expect("known").state, "open");
+    assert_eq!(bonn.show(&car, ShowOptions::default()).await.expect("show").meta.heads, before);
     bonn.shutdown().await;
     centre.shutdown().await;
 }
