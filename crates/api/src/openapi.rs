@@ -78,6 +78,8 @@ mod tests {
             ("/mail", "get"),
             ("/mail/test", "post"),
             ("/entries/{id}/confirm", "post"),
+            ("/entries/{id}/source", "get"),
+            ("/entries/{id}/source", "post"),
             ("/contacts", "get"),
             ("/contacts", "post"),
             ("/contacts/undo", "post"),

@@ -36,7 +36,9 @@ pub use nodes::{CertifiedNode, NamedEntry, PublishedByNode, PublisherInfo, Renew
 pub use proof::{
     ConflictInfo, ConflictValueInfo, HistoryStep, ReceiptInfo, ReceiptSigner, RedactRequest, RedactionReport, ToldInfo,
 };
-pub use proposals::{DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, ProposedField};
+pub use proposals::{
+    DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, ProposedField, SourceChanges, SourceRequest,
+};
 pub use recovery::{RecoverRequest, Recovered, RecoveredCollection, RecoveredCopy, Rotated, SheetText, SuccessionInfo};
 
 /// An organisation as shown everywhere.

@@ -4,6 +4,7 @@
 //! blocks (documents, signatures, the store) runs beside the runtime.
 
 mod accepting;
+mod adopting;
 mod agreements;
 mod ahead;
 mod alarms;

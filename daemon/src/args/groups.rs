@@ -397,13 +397,19 @@ pub(crate) struct Show {
 /// Taking over a partner's entry.
 #[derive(Debug, Group)]
 pub(crate) struct Adopt {
-    /// Id of the partner's entry
+    /// Id of the partner's entry; with --changes, --take and --dismiss of the own one
     pub(crate) id: String,
+    /// With --take: which fields; all that fit if none is named
+    #[arg(value_name = "PATH", conflicts_with_all = ["copy", "layer", "changes", "dismiss"])]
+    pub(crate) paths: Vec<String>,
     #[command(flatten)]
     pub(crate) how: AdoptHow,
+    /// With --take: publish the entry at once
+    #[arg(long, requires = "take")]
+    pub(crate) publish: bool,
 }
 
-/// One of the two must be said.
+/// One of them must be said.
 #[derive(Debug, Group)]
 #[group(required = true, multiple = false)]
 pub(crate) struct AdoptHow {
@@ -413,6 +419,15 @@ pub(crate) struct AdoptHow {
     /// Keep the partner's text as the layer below and write only additions
     #[arg(long)]
     pub(crate) layer: bool,
+    /// Show what the source of an own entry says else than when it was adopted
+    #[arg(long)]
+    pub(crate) changes: bool,
+    /// Take that over into the draft
+    #[arg(long)]
+    pub(crate) take: bool,
+    /// Leave the own entry as it is
+    #[arg(long)]
+    pub(crate) dismiss: bool,
 }
 
 /// Taking back for ever.

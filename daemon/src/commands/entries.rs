@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ortsnetz_node::dto::{ConflictInfo, Published, RedactionReport, Written};
+use ortsnetz_node::dto::{ConflictInfo, Published, RedactionReport, SourceChanges, Written};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -178,9 +178,28 @@ pub(crate) fn resolve(context: &Context, id: &str, path: &str, n: u64) -> Result
 
 /// `adopt`
 pub(crate) fn adopt(context: &Context, args: &Adopt) -> Result<(), Failure> {
-    let body = json!({"layer": args.how.layer});
+    let how = &args.how;
+    if how.changes || how.take || how.dismiss {
+        return source(context, args);
+    }
+    let body = json!({"layer": how.layer});
     let document = context.daemon()?.post(&format!("/entries/{}/adopt", segment(&args.id)), &body)?;
     written(context, document)
+}
+
+/// `adopt --changes`, `--take` and `--dismiss`
+fn source(context: &Context, args: &Adopt) -> Result<(), Failure> {
+    let (daemon, at) = (context.daemon()?, format!("/entries/{}/source", segment(&args.id)));
+    let document = if args.how.changes {
+        daemon.get(&at, &[])?
+    } else {
+        let body = json!({"take": args.how.take, "paths": args.paths, "publish": args.publish});
+        daemon.post(&at, &body)?
+    };
+    context.output.show(document, |changes: SourceChanges| {
+        let fields: String = changes.fields.iter().map(super::proposals::field_lines).collect();
+        format!("{} · {} of {} · {}\n{fields}", changes.title, changes.mode, changes.organisation.name, changes.state)
+    })
 }
 
 #[cfg(test)]

@@ -92,7 +92,8 @@ fn lines(proposal: &ProposalInfo) -> String {
     out
 }
 
-fn field_lines(field: &ProposedField) -> String {
+/// What a field said, should say, and says.
+pub(super) fn field_lines(field: &ProposedField) -> String {
     let said = match field.accepted {
         Some(true) => " · accepted",
         Some(false) => " · declined",

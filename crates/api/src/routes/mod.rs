@@ -70,6 +70,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(proposals::show))
         .routes(routes!(proposals::decide))
         .routes(routes!(proposals::withdraw))
+        .routes(routes!(proposals::source, proposals::take_source))
         .routes(routes!(feedback::tasks))
         .routes(routes!(feedback::confirm))
         .routes(routes!(contacts::list, contacts::add))

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use ortsnetz_node::dto::{DecideRequest, NewProposal, ProposalInfo, ProposalsRequest};
+use ortsnetz_node::dto::{DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, SourceChanges, SourceRequest};
 
 use crate::app::App;
 use crate::extract::{Json as Body, Params, Path};
@@ -80,4 +80,33 @@ pub(crate) async fn withdraw(
 ) -> Result<Json<serde_json::Value>, Problem> {
     app.handle.withdraw_proposal(&id).await?;
     Ok(Json(serde_json::json!({"ok": true})))
+}
+
+/// What the source of an adopted entry says else than it did.
+#[utoipa::path(
+    get,
+    path = "/entries/{id}/source",
+    params(("id" = String, Path, description = "Id or its beginning")),
+    responses((status = 200, body = SourceChanges), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)),
+)]
+pub(crate) async fn source(State(app): State<App>, Path(id): Path<String>) -> Result<Json<SourceChanges>, Problem> {
+    Ok(Json(app.handle.source_changes(&id).await?))
+}
+
+/// Takes over what changed at the source of an adopted entry, or leaves it.
+#[utoipa::path(
+    post,
+    path = "/entries/{id}/source",
+    params(("id" = String, Path, description = "Id or its beginning")),
+    request_body = SourceRequest,
+    responses((status = 200, body = SourceChanges), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem)),
+)]
+pub(crate) async fn take_source(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Body<SourceRequest>,
+) -> Result<Json<SourceChanges>, Problem> {
+    Ok(Json(app.handle.take_source(&id, body.value).await?))
 }

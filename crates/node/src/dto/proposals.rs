@@ -113,3 +113,37 @@ pub struct ProposedField {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
+
+/// What to do about a source that changed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SourceRequest {
+    /// Take fields over; else all of them are left as they are here.
+    pub take: bool,
+    /// Which fields, by path; empty: all that fit.
+    #[schema(example = json!(["texts.notes.de"]))]
+    pub paths: Vec<String>,
+    /// Publish the entry at once.
+    pub publish: bool,
+}
+
+/// What was adopted, and what its source says now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SourceChanges {
+    /// The own entry.
+    pub entry: String,
+    /// Its title in German.
+    pub title: String,
+    /// The entry it was adopted from.
+    pub source: String,
+    /// Whose that is.
+    pub organisation: OrganisationInfo,
+    /// `copy` or `layer`.
+    pub mode: String,
+    /// `unchanged`, `changed`, `withdrawn`, or `gone` (not here any more).
+    pub state: String,
+    /// The version it was adopted from is known; else every difference counts as `changed`.
+    pub base_known: bool,
+    /// What the source says else: as it was there, is there, and is here.
+    pub fields: Vec<ProposedField>,
+}

@@ -4,7 +4,7 @@ use super::Handle;
 use crate::dto::*;
 use crate::error::NodeError;
 use crate::mail::{self, MailConfig};
-use crate::{editing, feedback, proposals, tasks};
+use crate::{adopting, editing, feedback, proposals, tasks};
 
 impl Handle {
     /// `feedback add`: an agent reports that an entry is wrong.
@@ -72,6 +72,18 @@ impl Handle {
     pub async fn withdraw_proposal(&self, id: &str) -> Result<(), NodeError> {
         let id = id.to_owned();
         self.blocking(move |shared| proposals::withdraw(shared, &id)).await
+    }
+
+    /// `adopt ID --changes`: what the source of an adopted entry says else than it did.
+    pub async fn source_changes(&self, id: &str) -> Result<SourceChanges, NodeError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| adopting::show(shared, &id)).await
+    }
+
+    /// `adopt ID --take` and `adopt ID --dismiss`
+    pub async fn take_source(&self, id: &str, request: SourceRequest) -> Result<SourceChanges, NodeError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| adopting::take(shared, &id, &request)).await
     }
 
     /// From now on mails go out as configured.

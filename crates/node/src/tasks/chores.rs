@@ -118,7 +118,6 @@ pub(crate) fn reviews(shared: &Shared, today: Date) -> Result<Vec<(EntryId, Date
 }
 
 /// Own entries that were adopted from others.
-#[allow(dead_code)]
 pub(crate) fn adopted(shared: &Shared) -> Result<Vec<(EntryId, Adopted)>, NodeError> {
     look(shared, |id, chore| Some((*id, chore.adopted.clone()?)))
 }

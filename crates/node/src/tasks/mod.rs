@@ -5,6 +5,7 @@ use ortsnetz_model::dates;
 use ortsnetz_service::tasks::{Role, Task, TaskKind, counts, sort};
 use ortsnetz_store::Side;
 
+use crate::adopting;
 use crate::agreements;
 use crate::aside;
 use crate::catalog;
@@ -60,6 +61,7 @@ pub(crate) fn all(shared: &Shared) -> Result<Vec<Task>, NodeError> {
     tasks.extend(suggestions(shared)?);
     tasks.extend(of_entries(shared)?);
     tasks.extend(reviews(shared)?);
+    tasks.extend(sources(shared)?);
     tasks.extend(agreements::tasks(shared)?);
     tasks.extend(of_the_node(shared)?);
     sort(&mut tasks);
@@ -169,6 +171,21 @@ fn reviews(shared: &Shared) -> Result<Vec<Task>, NodeError> {
         tasks.push(Task { due: Some(due), overdue, ..task(TaskKind::Review, &id, title, message) });
     }
     Ok(tasks)
+}
+
+/// Adopted entries whose source says something else.
+fn sources(shared: &Shared) -> Result<Vec<Task>, NodeError> {
+    let changed = adopting::changed(shared)?;
+    let task = |(id, adopted, withdrawn): (EntryId, chores::Adopted, bool)| {
+        let (title, owner) = (title(shared, &id)?, shared.organisation_name(&adopted.organisation));
+        let what = if withdrawn { "was withdrawn" } else { "says something else" };
+        let message = format!(
+            "the source of {title:?} at {owner} {what}; look with `ortsnetz adopt {id} --changes`, then `--take` or `--dismiss`"
+        );
+        let subject = Some(adopted.entry.to_string());
+        Ok(Task { partner: Some(owner), subject, ..task(TaskKind::SourceChanged, &id, title, message) })
+    };
+    changed.into_iter().map(task).collect()
 }
 
 /// What concerns the node, its keys and its partners.

@@ -1,7 +1,8 @@
 //! What partners suggest, and what becomes of it.
 
 use ortsnetz_node::dto::{
-    DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, ProposeRequest, ShowOptions, TasksRequest,
+    DecideRequest, NewProposal, ProposalInfo, ProposalsRequest, ProposeRequest, ShowOptions, SourceRequest,
+    TasksRequest,
 };
 use ortsnetz_node::{Handle, NodeError};
 use serde_json::{Value, json};
@@ -194,6 +195,57 @@ async fn what_an_agreement_accepts_is_taken_without_a_person_as_far_as_it_fits()
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(bonn.proposal(&third.id).await.expect("known").state, "open");
     assert_eq!(bonn.show(&car, ShowOptions::default()).await.expect("show").meta.heads, before);
+    bonn.shutdown().await;
+    centre.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_adopted_says_when_its_source_changed_and_takes_it_over_or_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let centre = town(&dir.path().join("centre"), "Stadt Köln", "053150000000").await;
+    let bonn = town(&dir.path().join("bonn"), "Stadt Bonn", BONN).await;
+    join(&centre, BONN, &bonn).await;
+    let list =
+        [("title.de", "Hund"), ("texts.notes.de", "Alt."), ("texts.summary.de", "Alt."), ("leika.+", "99102013060000")];
+    let source = add(&bonn, "service", &list).await;
+    eventually(&centre, "the entry arrives", || async { centre.show(&source, ShowOptions::default()).await.is_ok() })
+        .await;
+    let own = centre.adopt(&source, false).await.expect("adopt").id;
+    let tasks = async || {
+        let request = TasksRequest { kind: Some("source_changed".into()), ..TasksRequest::default() };
+        centre.tasks(request).await.expect("tasks").tasks
+    };
+    assert_eq!(tasks().await, []);
+    assert_eq!(centre.source_changes(&own).await.expect("source").state, "unchanged");
+    centre.edit(&own, &values(&[("texts.summary.de", "Eigenes.")])).await.expect("edit");
+    bonn.edit(&source, &values(&[("texts.notes.de", "Neu."), ("texts.summary.de", "Neu.")])).await.expect("edit");
+    bonn.publish(Some(vec![source.clone()])).await.expect("publish");
+    eventually(&centre, "it is a task", || async { tasks().await.len() == 1 }).await;
+    let task = tasks().await.remove(0);
+    assert_eq!((task.entry.as_deref(), task.partner.as_deref()), (Some(own.as_str()), Some("Stadt Bonn")));
+
+    let seen = centre.source_changes(&own).await.expect("source");
+    let fits: Vec<(&str, &str)> = seen.fields.iter().map(|field| (field.path.as_str(), field.fit.as_str())).collect();
+    assert_eq!(fits, [("texts.notes.de", "clean"), ("texts.summary.de", "changed")]);
+    let taking = SourceRequest { take: true, publish: true, ..SourceRequest::default() };
+    assert_eq!(centre.take_source(&own, taking).await.expect("take").state, "changed");
+    let now = entry(&centre, &own, false).await;
+    assert_eq!((&now["texts"]["notes"]["de"], &now["texts"]["summary"]["de"]), (&json!("Neu."), &json!("Eigenes.")));
+    assert_eq!(tasks().await.len(), 1, "one field is still open");
+    assert!(
+        refused(centre.take_source(&own, SourceRequest { take: true, ..SourceRequest::default() }).await)
+            .contains("nothing of the source fits")
+    );
+    assert_eq!(centre.take_source(&own, SourceRequest::default()).await.expect("dismiss").state, "unchanged");
+    assert_eq!(tasks().await, []);
+
+    bonn.withdraw(&source).await.expect("withdraw");
+    eventually(&centre, "it is a task again", || async { tasks().await.len() == 1 }).await;
+    assert_eq!(centre.source_changes(&own).await.expect("source").state, "withdrawn");
+    centre.take_source(&own, SourceRequest::default()).await.expect("dismiss");
+    assert_eq!(tasks().await, []);
+    let other = add(&centre, "service", &[("title.de", "Eigenes")]).await;
+    assert!(refused(centre.source_changes(&other).await).contains("was not adopted"));
     bonn.shutdown().await;
     centre.shutdown().await;
 }
