@@ -241,7 +241,7 @@ mod tests {
             ("ortsnetz init --name Siegburg", "not provided: --ars <ARS>"),
             ("ortsnetz invite --expires soon", "\"soon\" is no duration like 7d"),
             ("ortsnetz publish 00ff --all", "cannot be used with"),
-            ("ortsnetz doctr", "a similar subcommand exists: 'doctor'"),
+            ("ortsnetz histroy", "a similar subcommand exists: 'history'"),
         ] {
             let wrong = Args::try_parse_from(line.split(' ')).expect_err(line);
             let said = one_line(&wrong);
