@@ -64,8 +64,11 @@ pub const READING_PER_PEER_MAX: usize = 8;
 /// Catch-ups in a row that brought nothing although the peer said to have more; then it is not asked for a while.
 pub const UNKEPT_MAX: u32 = 3;
 
-/// Streams of pages one peer may have open with us.
+/// Streams of pages one peer may have open with us. With one more the oldest ends: a reader that waited too long asks for others.
 pub const STREAMS_PER_PEER_MAX: usize = 8;
+
+/// How often in a minute that may happen; more is no honest reader.
+pub const GIVEN_UP_PER_MINUTE_MAX: u32 = 240;
 
 /// Loads for pages under way at one time; live edits and wants do not count.
 pub const BULK_LOADS_MAX: usize = 4;

@@ -9,8 +9,8 @@ use super::{Engine, Op};
 use crate::effect::{Effect, Item, Lane, OfferHash, Query};
 use crate::feed::START;
 use crate::limits::{
-    BULK_LOADS_MAX, FRAME_BYTES_MAX, PAGE_BYTES, PAGE_RAW_BYTES_MAX, PAGE_RECORDS_MAX, STREAMS_PER_PEER_MAX,
-    WINDOW_BYTES,
+    BULK_LOADS_MAX, FRAME_BYTES_MAX, GIVEN_UP_PER_MINUTE_MAX, PAGE_BYTES, PAGE_RAW_BYTES_MAX, PAGE_RECORDS_MAX,
+    STREAMS_PER_PEER_MAX, WINDOW_BYTES,
 };
 use crate::wire::{Message, PageKind, WireItem};
 
@@ -64,7 +64,17 @@ impl Engine {
         let number = self.next_op;
         let Some(session) = self.sessions.get_mut(&node) else { return };
         if session.streams.len() >= STREAMS_PER_PEER_MAX && !session.streams.contains_key(&feed) {
-            return self.misbehaved(&node, "more catch-ups at a time than allowed".into());
+            // It gave one up that took too long, and asks for another: an honest reader may, but not all the time.
+            let minute = self.now / 60_000;
+            if session.given_up.0 != minute {
+                session.given_up = (minute, 0);
+            }
+            session.given_up.1 += 1;
+            if session.given_up.1 > GIVEN_UP_PER_MINUTE_MAX {
+                return self.misbehaved(&node, "more catch-ups at a time than allowed".into());
+            }
+            let oldest = session.streams.iter().min_by_key(|(_, stream)| stream.number).map(|(feed, _)| *feed);
+            oldest.map(|feed| session.streams.remove(&feed));
         }
         let stream = Stream {
             after,

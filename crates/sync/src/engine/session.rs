@@ -82,6 +82,8 @@ pub(super) struct Session {
     pub(super) told_unfollowed: BTreeSet<FeedId>,
     /// What we could offer and it said it does not want.
     pub(super) unwanted: BTreeSet<FeedId>,
+    /// Minute, and catch-ups in it that were asked for beside too many others.
+    pub(super) given_up: (u64, u32),
     /// Feeds whose set-aside records were sent to it.
     pub(super) returned: BTreeSet<FeedId>,
     /// When both were last seen to be in sync, as told outside.
@@ -147,6 +149,7 @@ impl Session {
             pushed: (0, 0, 0),
             told_unfollowed: BTreeSet::new(),
             unwanted: BTreeSet::new(),
+            given_up: (0, 0),
             returned: BTreeSet::new(),
             last_sync_at: None,
             seen_in_sync_at: None,

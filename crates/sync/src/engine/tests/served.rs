@@ -133,7 +133,15 @@ fn catch_ups_of_a_peer_are_limited() {
     (0..STREAMS_PER_PEER_MAX).for_each(|number| lab.hear(&get(&lab, number)));
     assert!(lab.is_open());
     assert_eq!(lab.loads().len(), BULK_LOADS_MAX, "and a few pages are read from disk at a time");
-    lab.hear(&get(&lab, STREAMS_PER_PEER_MAX));
+    // A reader that waited too long asks for another: the oldest makes room, so many times in a minute.
+    for more in 0..GIVEN_UP_PER_MINUTE_MAX as usize {
+        lab.hear(&get(&lab, (STREAMS_PER_PEER_MAX + more) % many));
+        assert!(lab.is_open());
+        assert_eq!(lab.session().streams.len(), STREAMS_PER_PEER_MAX);
+        let oldest = lab.us.feed(&format!("c{}", more % many));
+        assert!(!lab.session().streams.contains_key(&oldest), "the oldest has ended");
+    }
+    lab.hear(&get(&lab, (STREAMS_PER_PEER_MAX + GIVEN_UP_PER_MINUTE_MAX as usize) % many));
     lab.must_be_closed();
 }
 
