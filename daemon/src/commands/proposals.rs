@@ -83,7 +83,7 @@ fn lines(proposal: &ProposalInfo) -> String {
     if let Some(agreement) = &proposal.automatic {
         let _ = writeln!(out, "taken without a person, by agreement {agreement}");
     }
-    if let Some(heard) = proposal.heard {
+    if let Some(heard) = &proposal.heard {
         let _ = writeln!(out, "{heard} contacts heard the old text");
     }
     if !proposal.published {

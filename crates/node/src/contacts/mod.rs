@@ -17,4 +17,5 @@ pub(crate) use gaps::{Missed, asked, sought};
 #[cfg(test)]
 pub(crate) use journals::JOURNALS;
 pub(crate) use journals::{forget, put};
+pub(crate) use reporting::heard;
 pub(crate) use writing::{Writing, watch};

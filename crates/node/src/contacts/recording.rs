@@ -324,7 +324,7 @@ pub(super) fn found(shared: &Shared, id: &str) -> Result<Found, NodeError> {
 }
 
 /// This month and those before it.
-fn months_back() -> Vec<Month> {
+pub(super) fn months_back() -> Vec<Month> {
     let mut month = Month::of(local(clock::now()).date());
     let mut months = vec![month];
     while months.len() < MONTHS_BACK {

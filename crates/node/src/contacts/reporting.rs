@@ -68,6 +68,34 @@ fn row(shared: &Shared, book: &Book, month: Month) -> Result<Option<ReportRow>, 
     Ok(Some(row))
 }
 
+/// How many contacts of the last 13 months heard one of these versions of an entry; `None` if none was about it at all.
+pub(crate) fn heard(shared: &Shared, entry: &EntryId, heads: &[String]) -> Result<Option<Figure>, NodeError> {
+    let months: BTreeSet<Month> = recording::months_back().into_iter().collect();
+    let (mut about, mut heard, mut reversed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for book in recording::books(shared, None)? {
+        for record in records(shared, &book, Stream::Contacts, &months)? {
+            match record {
+                Record::Reversal(reversal) => drop(reversed.insert(reversal.contact)),
+                Record::Contact(contact) => {
+                    for topic in contact.topics.iter().filter_map(|text| Topic::read(text)) {
+                        let Topic::Entry(id, shown) = topic else { continue };
+                        if id != *entry {
+                            continue;
+                        }
+                        about.insert(contact.id.clone());
+                        if shown.is_some_and(|shown| heads.iter().any(|head| head.starts_with(&shown))) {
+                            heard.insert(contact.id.clone());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let count = heard.difference(&reversed).count() as u64;
+    Ok((!about.is_empty()).then(|| figure(count)))
+}
+
 /// The version of an agreement that counts on the last day of a month, or today.
 fn in_force(shared: &Shared, book: &Book, month: Month) -> Result<Option<Terms>, NodeError> {
     let day = month.last().min(local(clock::now()).date()).max(month.first());

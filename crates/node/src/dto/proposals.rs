@@ -84,7 +84,7 @@ pub struct ProposalInfo {
     pub automatic: Option<String>,
     /// So many contacts heard what these fields said before; absent if that was not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heard: Option<u64>,
+    pub heard: Option<super::Figure>,
     /// The other side can read it; else the publisher has not published it yet.
     pub published: bool,
 }

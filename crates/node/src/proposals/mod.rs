@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::catalog;
 use crate::clock;
+use crate::contacts;
 use crate::dto::{NewProposal, ProposalInfo, ProposalsRequest};
 use crate::editing;
 use crate::error::NodeError;
@@ -192,7 +193,10 @@ pub(crate) fn list(shared: &Shared, request: &ProposalsRequest) -> Result<Vec<Pr
 
 /// `proposals show`
 pub(crate) fn show(shared: &Shared, id: &str) -> Result<ProposalInfo, NodeError> {
-    info(shared, &find(shared, id)?)
+    let known = find(shared, id)?;
+    let mut shown = info(shared, &known)?;
+    shown.heard = contacts::heard(shared, &known.suggestion.about, &known.suggestion.heads)?;
+    Ok(shown)
 }
 
 /// `proposals withdraw`: we suggested it, and think better of it.

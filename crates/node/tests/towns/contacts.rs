@@ -1,6 +1,6 @@
 //! What citizens asked: recorded, taken back, followed up.
 
-use ortsnetz_node::dto::{CallRequest, ContactInfo, ContactRequest, ContactsRequest};
+use ortsnetz_node::dto::{CallRequest, ContactInfo, ContactRequest, ContactsRequest, Figure, NewProposal};
 use ortsnetz_node::{Handle, NodeError};
 use serde_json::json;
 
@@ -109,6 +109,22 @@ async fn a_contact_is_undone_reversed_followed_up_and_survives_a_restart() {
     })
     .await;
     assert!(refused(other.follow_up_done("ffffffff").await).starts_with("there is no contact"));
+
+    // Who suggests a change is told how many heard the old text; a contact that was reversed did not.
+    let suggestion = NewProposal {
+        entry: dog.clone(),
+        values: crate::values(&[("title.de", "Hunde anmelden")]),
+        comment: "Satzung".into(),
+        ..NewProposal::default()
+    };
+    let suggested = centre.propose(suggestion).await.expect("suggested").id;
+    let heard = async || centre.proposal(&suggested).await.expect("shown").heard;
+    assert_eq!(heard().await, Some(Figure::Number(0)));
+    let about_dog = ContactRequest { topics: vec![dog.clone()], ..contact("answered") };
+    record(&centre, about_dog.clone()).await;
+    assert_eq!(heard().await, Some(Figure::Small("< 5".into())));
+    centre.add_contacts(vec![about_dog; 4]).await.expect("recorded");
+    assert_eq!(heard().await, Some(Figure::Number(5)));
 
     // A journal is no answer to a question, and the journal of another does not show in a search.
     assert!(crate::found(&other, "Journal contacts", SIEGBURG).await.is_empty());
