@@ -93,6 +93,7 @@ pub(crate) fn erase_feed(shared: &Shared, feed: &FeedId) -> Result<(), NodeError
     }
     delete_from(shared, feed, false)?;
     shared.boards.agreements.forget();
+    shared.boards.letters.forget();
     searching::forget(shared, |about| about == feed)
 }
 
@@ -106,6 +107,7 @@ pub(crate) fn erase_entries(shared: &Shared, feed: &FeedId, entries: &[EntryId])
         shared.store.commit(batch)?;
     }
     shared.boards.agreements.forget();
+    shared.boards.letters.forget();
     shared.search.changed(*feed, entries.to_vec());
     Ok(())
 }
@@ -169,7 +171,7 @@ fn delete_feed(store: &Store, feed: &FeedId, entries: &[EntryId], traces: bool) 
     batch.delete_range(Range::Projections(Side::Published, feed.collection));
     batch.delete(Key::Cursor(feed));
     store.commit(batch)?;
-    Ok(())
+    Ok(store.forget_cached()?)
 }
 
 fn forget_entry(store: &Store, batch: &mut Batch, feed: &FeedId, entry: EntryId) -> Result<(), NodeError> {

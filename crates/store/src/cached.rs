@@ -13,9 +13,10 @@ use ortsnetz_model::FeedId;
 use crate::engine::Change;
 use crate::error::StoreError;
 use crate::key::{feed_bytes, feed_of_record};
+use crate::prepare::{PreparedBatch, PreparedOperation};
 use crate::shared::check_disk;
 use crate::state;
-use crate::store::Store;
+use crate::store::{Store, wait, write};
 
 /// Name of the directory beside the database.
 pub(crate) const CACHED_DIR: &str = "cached";
@@ -108,12 +109,23 @@ impl Store {
         written.and_then(|()| fs::rename(&new, &path)).map_err(io)
     }
 
-    /// Removes the files of feeds that have no records any more.
+    /// Removes the files of feeds that have no records any more, and the rows that say when these were touched.
     pub fn forget_cached(&self) -> Result<(), StoreError> {
+        let feeds = self.feeds()?;
+        let mut batch = PreparedBatch::default();
+        self.shared().visit(TOUCHED_PREFIX, &mut |key, _, _| {
+            if feeds.iter().all(|feed| key[TOUCHED_PREFIX.len()..] != feed_bytes(feed)) {
+                batch.operations.push(PreparedOperation::Delete { key: key.to_vec(), own: false });
+            }
+            true
+        })?;
+        if !batch.operations.is_empty() {
+            wait(|done| write(&self.inner.jobs, batch, done))?;
+        }
         let Some(directory) = self.shared().directory.as_ref().map(|directory| directory.join(CACHED_DIR)) else {
             return Ok(());
         };
-        let kept: Vec<_> = self.feeds()?.iter().filter_map(|feed| self.cached_path(feed)).collect();
+        let kept: Vec<_> = feeds.iter().filter_map(|feed| self.cached_path(feed)).collect();
         for file in fs::read_dir(&directory).into_iter().flatten().flatten() {
             if !kept.contains(&file.path()) {
                 fs::remove_file(file.path()).map_err(|error| StoreError::io(file.path(), &error))?;

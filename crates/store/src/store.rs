@@ -189,6 +189,11 @@ impl Store {
 pub(crate) fn keep_dictionary(jobs: &SyncSender<Job>, id: u16, bytes: Vec<u8>, done: Done) {
     let mut batch = PreparedBatch::default();
     batch.put(dictionary_key(id), Prepared::raw(bytes, true), true);
+    write(jobs, batch, done);
+}
+
+/// Has rows of the store's own written.
+pub(crate) fn write(jobs: &SyncSender<Job>, batch: PreparedBatch, done: Done) {
     if let Err(refused) = jobs.send(Job::Write(batch, done))
         && let Job::Write(_, done) = refused.0
     {

@@ -64,6 +64,8 @@ fn it_stays_until_a_record_of_the_feed_changes() {
     assert_eq!(files(directory.path()).len(), 3);
     store.forget_cached().unwrap();
     assert_eq!(files(directory.path()).len(), 2);
+    assert_eq!(store.touched(&feed(3)).unwrap(), None);
+    assert!(store.touched(&feed(1)).unwrap().is_some() && store.touched(&feed(2)).unwrap().is_some());
     store.purge().unwrap();
     assert!(files(directory.path()).is_empty());
 }
