@@ -315,6 +315,77 @@ fn the_limits_are_those_of_the_code() {
     assert!(checked > 40, "only {checked} limits were found");
 }
 
+/// The tests of a folder: files of tests, and what stands in the module of tests of others.
+fn tests_of(folder: &str) -> String {
+    let text = |path: &String| {
+        let text = read(path);
+        match path.contains("/tests/") || path.ends_with("tests.rs") {
+            true => text,
+            false => text.split_once("#[cfg(test)]\nmod tests").map_or_else(String::new, |(_, tests)| tests.to_owned()),
+        }
+    };
+    files(&[folder], ".rs").iter().map(text).collect()
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let outside = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    text.match_indices(word)
+        .any(|(at, _)| outside(text[..at].chars().next_back()) && outside(text[at + word.len()..].chars().next()))
+}
+
+#[test]
+fn each_named_limit_is_named_in_a_test() {
+    // Nothing is refused beyond these: they say how much is shown, looked at or asked for, or bound a channel.
+    let shown = [
+        "AREAS_NAMED_MAX",
+        "ASKED_MAX",
+        "OFFICES_SHOWN_MAX",
+        "PAGE_HITS_MAX",
+        "STREAM_PIECES_MAX",
+        "DRAINED_BYTES_MAX",
+        "SUCCESSIONS_MAX",
+        "SYNONYM_WORDS_MAX",
+        "MEANINGS_MAX",
+        "SORTS_MAX",
+    ];
+    let (mut checked, mut missing) = (0, Vec::new());
+    let limits = files(&["crates/"], "/limits.rs").into_iter().chain(["crates/net/src/config.rs".to_owned()]);
+    for file in limits {
+        let source = read(&file);
+        let folder: String = file.split_inclusive('/').take(2).collect();
+        // Some hold only where two crates meet.
+        let tests = [tests_of(&folder), tests_of("crates/node/")].concat();
+        for name in source.split("const ").skip(1).filter_map(|rest| rest.split(':').next()) {
+            let is_limit = name.ends_with("_MAX") || name.ends_with("_MS");
+            let elsewhere = name.starts_with("SEALED_EVERY") || name.starts_with("PROVE_EVERY");
+            if is_limit && !shown.contains(&name) && !elsewhere {
+                checked += 1;
+                missing.extend((!has_word(&tests, name)).then(|| format!("{name} of {file}")));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no test of the crate names {}", missing.join(", "));
+    assert!(checked > 100, "only {checked} limits were found");
+}
+
+#[test]
+fn the_limits_of_a_connection_are_those_of_the_code() {
+    let source = read("crates/net/src/config.rs");
+    let defaults = source.split("impl Default for Limits").nth(1).and_then(|text| text.split("\n}\n").next());
+    let defaults = defaults.expect("the defaults");
+    let value = |name: &str| -> Option<u64> {
+        let text = defaults.split(&format!("{name}: ")).nth(1)?.split(',').next()?;
+        text.split('*').map(|factor| factor.trim().parse::<u64>().ok()).product()
+    };
+    let rows = table(&read("docs/protocol.md"), "## Limits of a connection");
+    for row in &rows {
+        let name = row[0].trim_matches('`');
+        assert_eq!(value(name), written(&row[1]), "{row:?}");
+        assert!(value(name).is_some(), "{row:?}: there is no such limit");
+    }
+    assert_eq!(rows.len(), defaults.matches(": ").count(), "each field has its row");
+}
+
 #[test]
 fn every_constant_that_is_named_exists() {
     let code = source(&["crates/", "daemon/", "tests/"]);

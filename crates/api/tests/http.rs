@@ -3,6 +3,9 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
+use std::time::Duration;
+
+use ortsnetz_api::limits::{EVENT_STREAMS_MAX, ROWS_MAX, STOP_MS_MAX, TRANSFERS_MAX};
 use ortsnetz_api::{ApiConfig, MEDIA_TYPE_PATHS};
 use ortsnetz_node::{Handle, NewOrganisation, NodeConfig};
 use serde_json::{Value, json};
@@ -225,4 +228,106 @@ async fn a_page_names_places_and_wants_whole_ids() {
         town.api("GET", &format!("/api/v1/entries/{}", &id[..12]), "application/json", &json!({})).await;
     assert_eq!((status, &shown["entry"]["id"]), (StatusCode::OK, &json!(id)));
     town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_a_page_are_limited() {
+    let town = Town::new().await;
+    let ask = async |limit: usize| {
+        town.api("GET", &format!("/api/v1/entries?limit={limit}"), "application/json", &Value::Null).await
+    };
+    assert_eq!(ask(ROWS_MAX).await.0, StatusCode::OK);
+    let (status, problem) = ask(ROWS_MAX + 1).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("limit: ")), "{problem}");
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listeners_to_events_are_limited_and_make_room_when_they_go() {
+    let town = Town::new().await;
+    let listen = async || {
+        let request = request("GET", "/api/v1/events", "application/json").body(Body::empty()).expect("valid");
+        town.send(request).await
+    };
+    let mut listening = Vec::new();
+    for _ in 0..EVENT_STREAMS_MAX {
+        let response = listen().await;
+        assert_eq!(response.status(), StatusCode::OK);
+        listening.push(response);
+    }
+    let refused = listen().await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text(refused).await.contains("too many listeners"));
+    listening.pop();
+    assert_eq!(listen().await.status(), StatusCode::OK);
+    drop(listening);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn imports_at_one_time_are_limited_and_make_room_when_they_end() {
+    let town = Town::new().await;
+    // Bodies that do not end: the imports wait for more.
+    let (mut senders, mut open) = (Vec::new(), Vec::new());
+    let begin = || {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
+        let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
+        let path = "/api/v1/imports?file=a.jsonl";
+        let request = request("POST", path, "application/x-ndjson").body(body).expect("valid");
+        (sender, town.router.clone().oneshot(request))
+    };
+    for _ in 0..TRANSFERS_MAX {
+        let (sender, response) = begin();
+        open.push(tokio::spawn(response));
+        for _ in 0..3 {
+            // There is room for one piece: the body is being read, so the import has begun.
+            sender.send(Ok(b"\n".to_vec())).await.expect("it is read");
+        }
+        senders.push(sender);
+    }
+    let (_sender, response) = begin();
+    let refused = tokio::time::timeout(Duration::from_secs(20), response).await;
+    let refused = refused.expect("one more is refused").expect("a router never fails");
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text(refused).await.contains("too many imports and exports"));
+    drop(senders);
+    for response in open {
+        let response = response.await.expect("it ends").expect("a router never fails");
+        assert_ne!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_requests_get_so_long_after_the_stop_and_no_longer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let slow = |time: u64| {
+        axum::routing::get(move || async move {
+            tokio::time::sleep(Duration::from_millis(time)).await;
+            "done"
+        })
+    };
+    let router = Router::new().route("/soon", slow(STOP_MS_MAX / 2)).route("/never", slow(20 * STOP_MS_MAX));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(ortsnetz_api::serve(listener, router, async move { drop(stopped.await) }));
+    let ask = |path: &'static str| async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer
+    };
+    let (soon, never) = (tokio::spawn(ask("/soon")), tokio::spawn(ask("/never")));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let begun = std::time::Instant::now();
+    stop.send(()).expect("it listens");
+    assert!(soon.await.expect("an answer").ends_with("done"));
+    serving.await.expect("no panic").expect("it ends");
+    let took = begun.elapsed().as_millis() as u64;
+    assert!((STOP_MS_MAX..2 * STOP_MS_MAX).contains(&took), "{took} ms");
+    never.abort();
 }

@@ -6,7 +6,7 @@ pub const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ELEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest HTML text of one field, in bytes.
 pub const HTML_BYTES_MAX: usize = 256 * 1024;
-/// Deepest nesting of HTML that is followed; what lies deeper is read as plain text.
+/// Deepest nesting of HTML that is followed; what lies deeper is dropped, and the report says so.
 pub const HTML_NESTING_MAX: usize = 64;
 /// Largest CSV record, in bytes.
 pub const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;

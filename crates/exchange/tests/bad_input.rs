@@ -2,8 +2,11 @@
 
 use std::io::{self, Read};
 
-use ortsnetz_exchange::limits::{ELEMENT_BYTES_MAX, HTML_BYTES_MAX, LINE_BYTES_MAX};
-use ortsnetz_exchange::{Format, Imported, OpenError, Options, Rejected, Resolver, read};
+use ortsnetz_exchange::limits::{
+    COLUMNS_MAX, ELEMENT_BYTES_MAX, HTML_BYTES_MAX, HTML_NESTING_MAX, LINE_BYTES_MAX, MAPPING_BYTES_MAX,
+    RECORD_BYTES_MAX,
+};
+use ortsnetz_exchange::{Format, Imported, Mapping, OpenError, Options, Rejected, Resolver, read};
 use ortsnetz_model::OrgId;
 use serde_json::{Value, json};
 
@@ -223,7 +226,53 @@ fn mapping_files_are_checked() {
         ("kind = \"office\"\nkolumns = 1", "line 2: unknown field"),
         ("kind = \"office\"\n[[columns]]\nname = \"a\"\npath = \"b\"\nreference = { scheme = \"OE\" }", "agency"),
     ] {
-        let error = text.parse::<ortsnetz_exchange::Mapping>().unwrap_err().to_string();
+        let error = text.parse::<Mapping>().unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn columns_rows_and_mappings_of_tables_have_their_limits() {
+    let table = |columns: usize| {
+        let names: Vec<String> = ["kind".to_owned(), "title.de".to_owned()]
+            .into_iter()
+            .chain((2..columns).map(|n| format!("extensions.x{n}")))
+            .collect();
+        let cells = ["service", "Ausweis"].into_iter().chain((2..columns).map(|_| ""));
+        format!("{}\n{}\n", names.join(";"), cells.collect::<Vec<_>>().join(";"))
+    };
+    let read_as = |text: &str| read(text.as_bytes(), options("a.csv")).map(|items| items.collect::<Vec<_>>());
+    let refused = |text: &str| match read_as(text) {
+        Err(error) => error.to_string(),
+        Ok(items) => items.iter().filter_map(|item| item.as_ref().err()).map(|r| r.reason.clone()).collect(),
+    };
+    let over = format!("there are {} columns", COLUMNS_MAX + 1);
+    assert!(refused(&table(COLUMNS_MAX + 1)).contains(&over), "{}", refused(&table(COLUMNS_MAX + 1)));
+    assert!(!refused(&table(COLUMNS_MAX)).contains("columns, "), "{}", refused(&table(COLUMNS_MAX)));
+
+    let row = |extra: usize| {
+        let begin = "service;Ausweis;";
+        format!("kind;title.de;extensions.x\n{begin}{}\n", "x".repeat(RECORD_BYTES_MAX - begin.len() + extra))
+    };
+    assert!(refused(&row(1)).contains("the row is longer than"), "over");
+    assert!(!refused(&row(0)).contains("the row is longer than"), "at");
+
+    let mapping = |bytes: usize| {
+        let text = "kind = \"service\"\n[[columns]]\nname = \"Name\"\npath = \"title.de\"\n#";
+        format!("{text}{}", "x".repeat(bytes - text.len())).parse::<Mapping>().map_err(|error| error.to_string())
+    };
+    assert!(mapping(MAPPING_BYTES_MAX).is_ok());
+    assert!(mapping(MAPPING_BYTES_MAX + 1).err().is_some_and(|error| error.contains("are allowed")));
+}
+
+#[test]
+fn html_is_followed_so_deep_and_no_deeper() {
+    let dropped = |depth: usize| {
+        let html = format!("{}tief{}", "<div>".repeat(depth), "</div>".repeat(depth));
+        let converted = ortsnetz_exchange::to_commonmark(&html);
+        let too_deep = format!("elements nested deeper than {HTML_NESTING_MAX}");
+        (converted.text.contains("tief"), converted.dropped.contains(&too_deep))
+    };
+    assert_eq!(dropped(HTML_NESTING_MAX), (true, false));
+    assert!(dropped(HTML_NESTING_MAX + 1).1, "and it is said");
 }

@@ -245,6 +245,12 @@ mod tests {
         let mut bytes = vec![DIAL_BACK];
         (0..=PEER_ADDRESSES_MAX).for_each(|_| put_text(&mut bytes, "/ip4/192.0.2.1/tcp/1"));
         assert_eq!(Ask::from_bytes(&bytes), None);
+        let dialled = |count: usize| {
+            let mut bytes = vec![DIALLED];
+            (0..2 * count).for_each(|_| put_text(&mut bytes, "/ip4/192.0.2.1/tcp/1"));
+            Reply::from_bytes(&bytes).is_some()
+        };
+        assert!(dialled(DIAL_BACK_ADDRESSES_MAX) && !dialled(DIAL_BACK_ADDRESSES_MAX + 1));
         let long = Reply::No("ü\n".repeat(REACH_FRAME_BYTES_MAX)).to_bytes();
         let Some(Reply::No(reason)) = Reply::from_bytes(&long) else { panic!("it is read") };
         assert!(reason.chars().count() == REASON_CHARS_MAX && !reason.contains('\n'));

@@ -222,6 +222,13 @@ pub(crate) fn add(shared: &Shared, name_or_id: &str) -> Result<Keepers, NodeErro
     list(shared)
 }
 
+fn bytes_agreed(megabytes: u64) -> Result<u64, NodeError> {
+    match megabytes {
+        1..=MEGABYTES_MAX => Ok(megabytes * MEGABYTE),
+        _ => Err(NodeError::Invalid(format!("megabytes: 1 to {MEGABYTES_MAX}; two copies have to fit in"))),
+    }
+}
+
 /// Adds a keeper; whether it is a new one.
 fn choose(all: &mut Vec<KeeperRow>, organisation: OrgId, since: u64) -> Result<bool, NodeError> {
     if all.iter().any(|row| row.organisation == organisation) {
@@ -266,10 +273,7 @@ pub(crate) fn remove(shared: &Shared, name_or_id: &str) -> Result<Keepers, NodeE
 /// `keepers allow PARTNER --megabytes N`
 pub(crate) fn allow(shared: &Shared, name_or_id: &str, request: &AllowRequest) -> Result<Keepers, NodeError> {
     let id = partner(shared, name_or_id)?;
-    if !(1..=MEGABYTES_MAX).contains(&request.megabytes) {
-        return Err(NodeError::Invalid(format!("megabytes: 1 to {MEGABYTES_MAX}; two copies have to fit in")));
-    }
-    let bytes_max = request.megabytes * MEGABYTE;
+    let bytes_max = bytes_agreed(request.megabytes)?;
     let rows_lock = lock(&shared.keeping.rows);
     let mut all = kept_of(&shared.store)?;
     agree(&mut all, id, bytes_max)?;
@@ -408,6 +412,13 @@ mod tests {
         assert!(matches!(agree(&mut kept, who(KEPT_MAX), 5), Err(NodeError::TooLarge(_))));
         agree(&mut kept, who(0), 6).unwrap();
         assert_eq!((kept.len(), kept[0].bytes_max), (KEPT_MAX, 6));
+    }
+
+    #[test]
+    fn so_many_megabytes_can_be_agreed() {
+        assert_eq!(bytes_agreed(1).unwrap(), MEGABYTE);
+        assert!(bytes_agreed(MEGABYTES_MAX).is_ok());
+        assert!(bytes_agreed(0).is_err() && bytes_agreed(MEGABYTES_MAX + 1).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@ use ortsnetz_model::{CollectionId, Hash, Position};
 use super::tests::{DAY, two_nodes};
 use super::*;
 use crate::keys::NodeKey;
+use crate::limits::AHEAD_MS_MAX;
 use crate::record::{Body, Checkpoint, Cut, Draft, DraftDocument, Equivocation, Record, SignedRecord, draft_feed};
 use crate::testing::{NOW, Town};
 
@@ -49,8 +50,8 @@ fn dates_hold_back_or_refuse() {
     assert_eq!(verify(&|r| r.at = NOW - 1, NOW), Err(RecordError::BeforeCertificate { ms: 1 }));
     assert_eq!(verify(&|r| r.at = NOW - 7, NOW), Err(RecordError::BeforeCertificate { ms: 7 }));
     assert!(!RecordError::BeforeCertificate { ms: 1 }.is_held());
-    assert_eq!(verify(&|r| r.at = NOW + DAY, NOW), Ok(()));
-    let ahead = verify(&|r| r.at = NOW + DAY + 1, NOW).unwrap_err();
+    assert_eq!(verify(&|r| r.at = NOW + AHEAD_MS_MAX, NOW), Ok(()));
+    let ahead = verify(&|r| r.at = NOW + AHEAD_MS_MAX + 1, NOW).unwrap_err();
     assert_eq!(ahead, RecordError::TooFarAhead { ms: DAY + 1 });
     assert!(ahead.is_held());
     assert_eq!(verify(&|r| r.position.epoch = NOW + DAY + 9, NOW), Err(RecordError::TooFarAhead { ms: DAY + 9 }));

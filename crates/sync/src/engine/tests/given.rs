@@ -59,6 +59,33 @@ fn pages_under_way_are_limited_to_the_window() {
 }
 
 #[test]
+fn a_record_longer_than_a_page_goes_without_its_changes() {
+    for (over, expected) in [(0, PageKind::Last), (1, PageKind::Large)] {
+        let mut lab = Lab::with(0, |snapshot, us, _| {
+            snapshot.record(&us.record(us.feed("public"), 1));
+            snapshot.cursor(us.feed("public"), at(1));
+        });
+        let feed = lab.us.feed("public");
+        lab.hear(&Message::Get { feed, after: Position::default() });
+        let record = lab.us.item(lab.us.record(feed, 1), Vec::new()).record.len();
+        let chunk = piece(PAGE_RAW_BYTES_MAX - record + over);
+        for op in lab.loads() {
+            let item = lab.us.item(lab.us.record(feed, 1), vec![chunk.clone()]);
+            lab.tell(Event::Loaded { op, items: vec![Some(item)] });
+        }
+        let kinds: Vec<_> = lab
+            .sent
+            .iter()
+            .filter_map(|message| match message {
+                Message::Page { kind, .. } => Some(*kind),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(kinds.first(), Some(&expected), "{over} more: {kinds:?}");
+    }
+}
+
+#[test]
 fn an_own_checkpoint_is_due_after_so_long() {
     let mut lab = Lab::with(0, |snapshot, us, _| {
         let feed = us.feed("public");

@@ -198,3 +198,32 @@ fn publish_requests_that_wait_are_limited() {
     lab.tell(Event::Publish { op: OpId(u64::MAX), items });
     assert_eq!(busy(&mut lab), 1);
 }
+
+#[test]
+fn so_many_records_of_a_feed_are_set_aside_and_no_more() {
+    for (before, expected) in [(SET_ASIDE_MAX - 2, 2), (SET_ASIDE_MAX - 1, 1), (SET_ASIDE_MAX, 0)] {
+        let mut lab = Lab::with(0, |snapshot, _, them| {
+            let feed = them.feed("public");
+            for sequence in 1..3 {
+                // The entries that are pushed below, in a higher generation.
+                let record = Record { entry: Some(entry(sequence + 2)), generation: 2, ..them.record(feed, sequence) };
+                snapshot.record(&record);
+            }
+            snapshot.cursor(feed, at(2));
+            (0..before as u64).for_each(|number| snapshot.aside(feed, entry(1000 + number), at(1)));
+        });
+        lab.push("public", 3..5, &[]);
+        let accepts = lab.take(|effect| match effect {
+            Effect::Accept { op, items, .. } => Some((*op, items.len())),
+            _ => None,
+        });
+        for (op, count) in accepts {
+            lab.tell(Event::Accepted { op, verdicts: vec![Verdict::Valid { covers: true }; count] });
+        }
+        let aside = lab.take(|effect| match effect {
+            Effect::Store { batch, .. } => Some(batch.aside.len()),
+            _ => None,
+        });
+        assert_eq!(aside.iter().sum::<usize>(), expected, "beside {before}");
+    }
+}

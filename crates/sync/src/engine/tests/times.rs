@@ -171,3 +171,123 @@ fn whether_both_are_in_sync_is_looked_at_once_a_second() {
         assert_eq!(told(&mut lab), [NOW + 2 * (DEAD_MS - 1) + seen]);
     }
 }
+
+/// A partner greeted whose statements are known.
+fn known() -> Lab {
+    let mut lab = Lab::new(0);
+    let peer = Peer { node: lab.node(), organisation: lab.them.identity.id() };
+    lab.tell(Event::Disconnected { node: peer.node });
+    let chain = lab.engine.chain_hash_for(&peer.organisation, &peer).expect("its statements");
+    lab.tell(Event::Connected { peer });
+    lab.hear(&Message::Hello {
+        oldest: VERSION,
+        newest: VERSION,
+        organisation: peer.organisation,
+        instance: 1,
+        chain,
+        offer: [1; 16],
+        taken: [0; 16],
+    });
+    lab.others.clear();
+    lab
+}
+
+#[test]
+fn what_was_taken_in_is_written_down_a_little_later() {
+    let mut lab = known();
+    let remembered = |lab: &mut Lab| {
+        let found = lab.take(|effect| matches!(effect, Effect::Remember { .. }).then_some(()));
+        found.len()
+    };
+    lab.hear(&Message::Have { feeds: Vec::new(), chains: Vec::new(), offer: Some([1; 16]) });
+    lab.wait(REMEMBER_MS - 1);
+    assert_eq!(remembered(&mut lab), 0);
+    lab.wait(1);
+    assert_eq!(remembered(&mut lab), 1);
+    lab.wait(2 * REMEMBER_MS);
+    assert_eq!(remembered(&mut lab), 0, "once is enough");
+}
+
+#[test]
+fn that_both_are_in_sync_is_told_so_often_and_no_more() {
+    let mut lab = known();
+    let told = |lab: &mut Lab| lab.take(|effect| matches!(effect, Effect::InSync { .. }).then_some(())).len();
+    lab.hear(&Message::Have { feeds: Vec::new(), chains: Vec::new(), offer: Some([1; 16]) });
+    assert_eq!(told(&mut lab), 1);
+    let begin = lab.now;
+    let news = |lab: &mut Lab, sequence: u64| {
+        lab.push("public", sequence..sequence + 1, &[]);
+        lab.judge(&Verdict::Valid { covers: true });
+        // Who pushes says what it has, too.
+        lab.hear(&Message::Have { feeds: Vec::new(), chains: Vec::new(), offer: Some([2; 16]) });
+    };
+    news(&mut lab, 1);
+    assert_eq!(told(&mut lab), 0, "a moment ago it was told");
+    while lab.now < begin + IN_SYNC_MS - 1 {
+        lab.hear(&Message::Beat { question: false });
+        lab.wait((DEAD_MS / 2).min(begin + IN_SYNC_MS - 1 - lab.now));
+    }
+    news(&mut lab, 2);
+    assert_eq!(told(&mut lab), 0);
+    lab.wait(1);
+    news(&mut lab, 3);
+    assert_eq!(told(&mut lab), 1);
+}
+
+#[test]
+fn who_gets_it_from_the_owner_most_likely_is_told_a_little_later() {
+    let mut lab = Lab::new(0);
+    let organisation = lab.them.identity.id();
+    let other = NodeId([77; 32]);
+    lab.tell(Event::Connected { peer: Peer { node: other, organisation } });
+    for message in [
+        Message::Hello {
+            oldest: VERSION,
+            newest: VERSION,
+            organisation,
+            instance: 1,
+            chain: [0; 16],
+            offer: [1; 16],
+            taken: [0; 16],
+        },
+        Message::Have { feeds: Vec::new(), chains: Vec::new(), offer: None },
+    ] {
+        lab.tell(Event::Frame { node: other, bytes: message.frame(1) });
+    }
+    lab.sent.clear();
+    lab.push("public", 1..2, &[]);
+    lab.judge(&Verdict::Valid { covers: true });
+    let feed = lab.them.feed("public");
+    let told = |lab: &Lab| {
+        lab.count(|message| match message {
+            Message::Have { feeds, .. } => feeds.iter().any(|held| held.feed == feed),
+            _ => false,
+        })
+    };
+    lab.wait(ANNOUNCE_MS - 1);
+    assert_eq!(told(&lab), 0);
+    lab.wait(1);
+    assert!(told(&lab) > 0);
+}
+
+#[test]
+fn a_relay_acts_on_a_list_of_readers_for_a_week_and_no_longer() {
+    let reader = Town::new(3, 0);
+    let mut lab = Lab::with(0, |snapshot, _, them| {
+        snapshot.record(&Record { list_serial: 1, ..them.record(them.feed("Planung"), 1) });
+    });
+    let mut both = vec![lab.us.identity.id(), reader.identity.id()];
+    both.sort_unstable();
+    let terms = CollectionTerms { relay: true, ..CollectionTerms::new("Planung", Readers::Organisations(both)) };
+    let mut owner = lab.them.identity.clone();
+    for signed in owner.state_collection(terms, NOW - 1, &lab.them.key).expect("a collection") {
+        owner.take_in(signed).expect("taken in");
+    }
+    lab.tell(Event::Organisation { organisation: Arc::new(owner) });
+    lab.tell(Event::Organisation { organisation: Arc::new(reader.identity.clone()) });
+    let (feed, peer) = (lab.them.feed("Planung"), Peer { node: reader.key.id(), organisation: reader.identity.id() });
+    lab.engine.now = NOW + LIST_AGE_MS;
+    assert!(lab.engine.may_serve(&feed, &peer));
+    lab.engine.now += 1;
+    assert!(!lab.engine.may_serve(&feed, &peer));
+}

@@ -170,3 +170,44 @@ fn answers_to_audits_have_their_size() {
         assert_eq!(lab.is_open(), good);
     }
 }
+
+#[test]
+fn so_many_feeds_are_read_at_a_time_from_all_peers_together() {
+    let peers = READING_FEEDS_MAX / READING_PER_PEER_MAX + 1;
+    let mut lab = Lab::new(peers * READING_PER_PEER_MAX);
+    let organisation = lab.them.identity.id();
+    let node = |number: usize| NodeId([number as u8 + 50; 32]);
+    let feeds: Vec<_> = (0..peers * READING_PER_PEER_MAX).map(|n| lab.them.feed(&format!("c{n}"))).collect();
+    let gets = |lab: &Lab| lab.count(|message| matches!(message, Message::Get { .. }));
+    let hear = |lab: &mut Lab, node: NodeId, message: &Message| {
+        lab.tell(Event::Frame { node, bytes: message.frame(1) });
+    };
+    for number in 0..peers {
+        lab.tell(Event::Connected { peer: Peer { node: node(number), organisation } });
+        let hello = Message::Hello {
+            oldest: VERSION,
+            newest: VERSION,
+            organisation,
+            instance: 1,
+            chain: [0; 16],
+            offer: [1; 16],
+            taken: [0; 16],
+        };
+        hear(&mut lab, node(number), &hello);
+        let has = feeds[number * READING_PER_PEER_MAX..].iter().take(READING_PER_PEER_MAX);
+        let has = has.map(|feed| Held { feed: *feed, cursor: at(1), serial: 0 }).collect();
+        hear(&mut lab, node(number), &Message::Have { feeds: has, chains: Vec::new(), offer: None });
+    }
+    assert_eq!(gets(&lab), READING_FEEDS_MAX);
+    let asked = lab.sent.iter().find_map(|message| match message {
+        Message::Get { feed, .. } => feeds.iter().position(|known| known == feed),
+        _ => None,
+    });
+    let index = asked.expect("a feed that is read");
+    let items = vec![WireItem::new(&lab.them.item(lab.them.record(feeds[index], 1), Vec::new()))];
+    let (feed, after, upto, kind) = (feeds[index], Position::default(), at(1), PageKind::Last);
+    let page = Message::Page { feed, after, upto, items, kind, offer: None };
+    hear(&mut lab, node(index / READING_PER_PEER_MAX), &page);
+    lab.judge(&Verdict::Valid { covers: true });
+    assert_eq!(gets(&lab), READING_FEEDS_MAX + 1, "there is room for the next one");
+}
