@@ -11,7 +11,7 @@ use crate::error::NodeError;
 use crate::handle::Handle;
 
 impl Handle {
-    /// `contacts add`: up to [`recording::CONTACTS_MAX`] at once; durable when it returns.
+    /// `contacts add`: up to `CONTACTS_MAX` at once; durable when it returns.
     pub async fn add_contacts(&self, requests: Vec<ContactRequest>) -> Result<Vec<ContactInfo>, NodeError> {
         self.blocking(move |shared| recording::add(shared, &requests)).await
     }

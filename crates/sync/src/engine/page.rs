@@ -142,18 +142,20 @@ impl Engine {
         let Some(peer) = self.sessions.get(&node).filter(|session| session.open()).map(|session| session.peer) else {
             return;
         };
-        let changed = self.feeds.get(&id).is_none_or(|feed| feed.changed != stamp);
+        let mut changed = self.feeds.get(&id).is_none_or(|feed| feed.changed != stamp);
         if !self.may_serve(&id, &peer) {
             return self.refresh_offer(&node, &id);
         }
         let mut good = Vec::new();
         let asked = rows.len();
         for ((position, entry), item) in rows.iter().zip(items.into_iter().chain(std::iter::repeat(None)).take(asked)) {
-            match item {
-                // An entry that has a newer record by now comes again behind; what is sent must be in order.
-                Some(item) if changed && !stands_at(&item, position) => {}
-                Some(item) => good.push((*position, item)),
-                None => self.damaged(id, *entry),
+            match item.map(|item| (position_of(&item), item)) {
+                Some((Some(at), item)) if at == *position => good.push((at, item)),
+                // An entry that has a newer record by now comes again behind; what is sent must be in order. The disk may be
+                // ahead of what we were told is stored.
+                Some((Some(at), _)) if at > *position => changed = true,
+                Some((Some(_), _)) if changed => {}
+                _ => self.damaged(id, *entry),
             }
         }
         let cursor = self.feeds.get(&id).map_or(START, |feed| feed.cursor);
@@ -297,6 +299,6 @@ impl Engine {
     }
 }
 
-fn stands_at(item: &Item, position: &Position) -> bool {
-    SignedRecord::from_bytes(&item.record).is_ok_and(|signed| signed.record().position == *position)
+fn position_of(item: &Item) -> Option<Position> {
+    SignedRecord::from_bytes(&item.record).ok().map(|signed| signed.record().position)
 }

@@ -184,3 +184,46 @@ fn trees_repaired_with_one_peer_at_a_time_are_limited() {
     lab.hear(&Message::AuditBuckets { feed: first[0], cursor, root, live: 0, buckets: Vec::new() });
     assert_eq!(audits(&lab).len(), AUDITS_PER_PEER_MAX + 1, "the next has its turn");
 }
+
+#[test]
+fn what_the_disk_has_newer_than_we_were_told_is_left_out_of_a_page() {
+    let mut lab = lab(3);
+    let feed = lab.us.feed("public");
+    lab.hear(&Message::Get { feed, after: at(0) });
+    let op = lab.loads()[0];
+    let mut ahead = lab.us.record(feed, 2);
+    ahead.position = at(9);
+    let items = [lab.us.record(feed, 1), ahead, lab.us.record(feed, 3)]
+        .map(|record| Some(lab.us.item(record, Vec::new())))
+        .to_vec();
+    lab.tell(Event::Loaded { op, items });
+    let pages: Vec<_> = lab
+        .sent
+        .iter()
+        .filter_map(|message| match message {
+            Message::Page { items, upto, .. } => Some((items.len(), *upto)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pages, [(2, at(3))], "in order, and up to where we are");
+    assert!(lab.is_open());
+    assert!(lab.alarms.is_empty(), "{:?}", lab.alarms);
+}
+
+#[test]
+fn what_the_disk_has_older_than_it_should_is_damaged_and_not_given_away() {
+    let mut lab = lab(3);
+    let feed = lab.us.feed("public");
+    lab.hear(&Message::Get { feed, after: at(0) });
+    let op = lab.loads()[0];
+    let mut behind = lab.us.record(feed, 2);
+    behind.position = Position { epoch: NOW - 1, ..at(2) };
+    let items = [lab.us.record(feed, 1), behind, lab.us.record(feed, 3)]
+        .map(|record| Some(lab.us.item(record, Vec::new())))
+        .to_vec();
+    lab.tell(Event::Loaded { op, items });
+    let sent: usize =
+        lab.sent.iter().map(|message| if let Message::Page { items, .. } = message { items.len() } else { 0 }).sum();
+    assert_eq!(sent, 2, "what is older than it should be is not given away");
+    assert!(lab.engine.row(&feed, &entry(2)).is_none(), "and fetched anew");
+}
