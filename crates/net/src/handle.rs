@@ -238,7 +238,7 @@ impl Handle {
 
     /// Asks a connected peer something and waits for its answer, both at most
     /// [`QUESTION_BYTES_MAX`](crate::QUESTION_BYTES_MAX) bytes. It arrives there as
-    /// [`NetEvent::Question`](crate::NetEvent::Question); an older version has no answer.
+    /// [`NetEvent::Question`]; an older version has no answer.
     pub async fn ask(&self, peer: NodeId, topic: Topic, question: &[u8]) -> Result<Vec<u8>, ReachError> {
         question::ask(&self.registry, peer, topic, question).await
     }
