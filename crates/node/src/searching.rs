@@ -58,6 +58,9 @@ enum Job {
     Stop(Sender<()>),
 }
 
+/// Between two attempts to get an index going again that failed.
+const RECOVER_EVERY: Duration = Duration::from_secs(5);
+
 /// The way to the index.
 pub(crate) struct Search {
     reader: Reader,
@@ -91,6 +94,7 @@ impl Search {
         let feeder = Feeder {
             shared: shared.clone(),
             index,
+            tried: None,
             dirty: Dirty::new(),
             safe: shared.store.change(),
             sampled: shared.store.change(),
@@ -151,6 +155,8 @@ type Dirty = BTreeMap<FeedId, BTreeSet<EntryId>>;
 struct Feeder {
     shared: Arc<Shared>,
     index: Index,
+    /// When it was last tried to get the index going again.
+    tried: Option<Instant>,
     dirty: Dirty,
     /// Every change of the store up to here is in the index or in `dirty`.
     safe: u64,
@@ -179,6 +185,7 @@ impl Feeder {
                     deadline = Some(latest.min(now + COMMIT_PAUSE));
                 }
                 Ok(Job::Purge(entries, done)) => {
+                    self.recover();
                     for (feed, entry) in entries {
                         self.dirty.entry(feed).or_default().insert(entry);
                     }
@@ -207,6 +214,10 @@ impl Feeder {
                     return;
                 }
             }
+            if self.index.has_failed() {
+                self.recover();
+                deadline.get_or_insert_with(|| Instant::now() + RECOVER_EVERY);
+            }
             let many = self.dirty.values().map(BTreeSet::len).sum::<usize>() >= COMMIT_CHANGES;
             if many || deadline.is_some_and(|at| at <= Instant::now()) {
                 self.flush();
@@ -217,6 +228,24 @@ impl Feeder {
                 self.due();
                 deadline = Some(Instant::now());
             }
+        }
+    }
+
+    /// Gets an index going again that failed, on a full disk perhaps, and feeds it what it lacks since its last commit.
+    fn recover(&mut self) {
+        if !self.index.has_failed() || self.tried.is_some_and(|at| at.elapsed() < RECOVER_EVERY) {
+            return;
+        }
+        self.tried = Some(Instant::now());
+        self.current.store(false, Ordering::Relaxed);
+        let recovered = self.index.recover().map_err(|error| NodeError::Unavailable(error.to_string()));
+        match recovered.and_then(|cursor| self.catch_up(OpenState::Ready { cursor })) {
+            Ok(()) if !self.index.has_failed() => {
+                self.current.store(true, Ordering::Relaxed);
+                tracing::info!("the search index goes on after a failure");
+            }
+            Ok(()) => tracing::warn!("the search index failed again; it is tried again"),
+            Err(error) => tracing::warn!(%error, "the search index could not go on; it is tried again"),
         }
     }
 

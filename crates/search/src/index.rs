@@ -173,7 +173,7 @@ impl Index {
     /// the cursor is 0: an index left so is rebuilt at the next start.
     ///
     /// After a failure nothing more is committed: what was taken in since the last commit may be lost, and a later
-    /// cursor would hide it. Open the index again and feed it from the cursor it tells.
+    /// cursor would hide it. [`Index::recover`], and feed it from the cursor that tells.
     pub fn commit(&mut self, cursor: u64) -> Result<(), SearchError> {
         self.hand_over()?;
         let payload = Payload { version: VERSION, store: self.store, cursor };
@@ -186,10 +186,27 @@ impl Index {
         self.shared.reload()
     }
 
+    /// Whether something went wrong since the last commit, a full disk perhaps.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Goes back to the last commit and begins to write anew; what was taken in since then is forgotten. Returns the cursor of that
+    /// commit, from which everything must be fed again.
+    pub fn recover(&mut self) -> Result<u64, SearchError> {
+        self.failed = true;
+        self.collected.clear();
+        self.writer.rollback()?;
+        let payload = self.writer.index().load_metas()?.payload.unwrap_or_default();
+        let cursor = serde_json::from_str(&payload).map_or(0, |payload: Payload| payload.cursor);
+        self.failed = false;
+        Ok(cursor)
+    }
+
     /// Gives the collected changes to the writer.
     fn hand_over(&mut self) -> Result<(), SearchError> {
         if self.failed {
-            return Err(SearchError::Index("it stopped after a failure: open it again".to_owned()));
+            return Err(SearchError::Index("it stopped after a failure".to_owned()));
         }
         self.failed = true;
         self.writer.run(std::mem::take(&mut self.collected))?;

@@ -222,3 +222,27 @@ fn entries_taken_in_one_by_one_teach_each_other() {
     world.commit();
     assert_eq!(world.ask(&Query::new("Wohnungsgeber")).total, 2);
 }
+
+#[test]
+fn after_a_failure_it_goes_on_from_its_last_commit() {
+    let mut world = World::new();
+    world.cursor = 4;
+    world.add(org(1), &dog_tax());
+    let World { dir, mut index, reader, .. } = world;
+    let more = service("Gewerbesteuer", &["053820060060"], json!({}));
+    // The disk is gone for a moment.
+    let away = dir.path().with_extension("away");
+    fs::rename(dir.path(), &away).unwrap();
+    let written = index.update(&[upsert(org(1), EntryId([9; 16]), &more)]).and_then(|()| index.commit(6));
+    assert!(written.is_err() && index.has_failed());
+    assert!(index.commit(7).is_err(), "nothing more is committed");
+    fs::rename(&away, dir.path()).unwrap();
+    assert_eq!(index.recover().unwrap(), 5);
+    assert!(!index.has_failed());
+    index.update(&[upsert(org(1), EntryId([9; 16]), &more)]).unwrap();
+    index.commit(6).unwrap();
+    assert_eq!(reader.entries(), 2);
+    drop((index, reader));
+    let (index, state) = open(dir.path(), STORE, 6);
+    assert_eq!((state, index.reader().entries()), (OpenState::Ready { cursor: 6 }, 2));
+}

@@ -167,3 +167,31 @@ fn a_disk_without_room_gets_no_half_identity() {
     town.start();
     assert_eq!(town.status()["organisation"]["name"], "Stadt Siegburg");
 }
+
+#[test]
+fn a_search_index_that_had_no_room_goes_on_without_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let disk = Disk::mount(directory.path(), DISK);
+    let town = Town::new(directory.path(), "Stadt Siegburg", "053820060060");
+    let failed = || town.log().contains("the search index could not be written");
+    let mut titles = Vec::new();
+    // What is published is written into the index a moment later; by then there is no room.
+    for number in 0..40 {
+        titles.push(format!("Hundesteuer {number}"));
+        town.publish("service", &[&format!("title.de={}", titles[number])]);
+        disk.fill();
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        disk.free();
+        if failed() {
+            break;
+        }
+    }
+    assert!(failed(), "the index never met the full disk");
+    titles.push("Hundesteuer danach".into());
+    town.publish("service", &["title.de=Hundesteuer danach"]);
+    eventually("all of it is found", || {
+        town.ok(&["search", "hundesteuer", "--limit", "100"])["total"] == json!(titles.len())
+    });
+    assert!(town.log().contains("the search index goes on after a failure"));
+    town.check_store();
+}
