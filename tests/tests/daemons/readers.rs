@@ -98,8 +98,9 @@ fn a_reader_holds_no_byte_of_what_was_not_published_to_it() {
     }
 }
 
+/// Whether a word is found. As if somebody were typing it: what is looked for in vain again and again is noted as a gap.
 fn finds(town: &Town, word: &str) -> bool {
-    town.ok(&["search", word])["total"] != json!(0)
+    town.get(&format!("/search?q={word}&typing=true"))["total"] != json!(0)
 }
 
 #[test]
