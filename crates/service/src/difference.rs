@@ -365,7 +365,10 @@ mod tests {
             prop_assert!(judged.iter().all(|one| one.fit == Fit::Clean), "{judged:?}");
             let made = apply(&judged, &before);
             prop_assert_eq!(difference(&made, &after, &[]), vec![]);
-            prop_assert!(judge(&changes, &after).iter().all(|one| one.fit == Fit::Same));
+            // Which element of a list was meant nobody knows once others moved.
+            if !before.values().chain(after.values()).any(Value::is_array) {
+                prop_assert!(judge(&changes, &after).iter().all(|one| one.fit == Fit::Same));
+            }
         }
 
         #[test]

@@ -114,7 +114,12 @@ pub(super) fn record(
     shared.own_collection(&book.collection_name())?;
     let ids: Vec<EntryId> = records.iter().filter_map(|record| record.id().parse().ok()).collect();
     let _locks = shared.locks.lock(&ids);
+    // No two at the same moment: the last one can be undone.
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let ordering = std::sync::atomic::Ordering::SeqCst;
     let now = clock::now();
+    let before = LAST.fetch_update(ordering, ordering, |last| Some(now.max(last + 1))).unwrap_or(now);
+    let now = now.max(before + 1);
     let mut batch = Batch::new(Origin::Own);
     let mut new = BTreeSet::new();
     for record in records {
