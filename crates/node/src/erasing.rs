@@ -16,13 +16,13 @@ use crate::driver::Input;
 use crate::error::NodeError;
 use crate::given_back;
 use crate::identities;
+use crate::indexing;
 use crate::letters;
 use crate::noticing;
 use crate::partners::look;
 use crate::past;
 use crate::purging;
 use crate::rows;
-use crate::searching;
 use crate::shared::{Shared, read, write};
 use crate::storing::FROZEN;
 
@@ -94,7 +94,7 @@ pub(crate) fn erase_feed(shared: &Shared, feed: &FeedId) -> Result<(), NodeError
     delete_from(shared, feed, false)?;
     shared.boards.agreements.forget();
     shared.boards.letters.forget();
-    searching::forget(shared, |about| about == feed)
+    indexing::forget(shared, |about| about == feed)
 }
 
 /// Deletes entries of a feed that lay here for a while.
@@ -128,7 +128,7 @@ fn delete(shared: &Shared, organisation: &OrgId) -> Result<(), NodeError> {
     }
     shared.boards.agreements.forget();
     shared.boards.letters.forget();
-    searching::forget(shared, |about| about.organisation == *organisation)?;
+    indexing::forget(shared, |about| about.organisation == *organisation)?;
     districts::forget(shared, organisation)
 }
 

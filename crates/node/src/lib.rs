@@ -37,6 +37,7 @@ mod homecoming;
 mod identities;
 mod importing;
 mod indexes;
+mod indexing;
 mod joining;
 mod judges;
 mod keeping;

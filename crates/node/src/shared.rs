@@ -18,12 +18,12 @@ use crate::clock;
 use crate::driver::Input;
 use crate::dto::{EventInfo, OrganisationInfo};
 use crate::error::NodeError;
+use crate::indexing::Search;
 use crate::leaving;
 use crate::marks::{Marks, Written};
 use crate::nodes;
 use crate::plan::{Pending, Plan};
 use crate::rows::{IntroducedRow, PartnerRow};
-use crate::searching::Search;
 use crate::vouching::Claims;
 use crate::working::Writer;
 
