@@ -11,6 +11,7 @@ use ortsnetz_store::{Batch, Key, Range, Side};
 use serde_json::Value;
 
 use crate::catalog;
+use crate::editing;
 use crate::error::NodeError;
 use crate::feedback::{Answer, Report};
 use crate::partners;
@@ -27,8 +28,38 @@ const KINDS: [&[u8]; 2] = [br#"{"kind":"feedback","#, br#"{"kind":"proposal","#]
 pub(crate) const LETTERS_MAX: usize = 10_000;
 /// Longest letter that counts, in bytes of JSON; answers and suggestions are far smaller.
 pub(crate) const LETTER_BYTES_MAX: usize = 128 * 1024;
+/// Digits of an id that must be given.
+const ID_DIGITS_MIN: usize = 4;
 /// Rows read at once.
 const ROWS: usize = 256;
+
+/// Publishes a letter, or what one led to; asks for it where this node does not publish.
+pub(crate) fn publish(shared: &Shared, entry: &EntryId) -> Result<(), NodeError> {
+    let published = editing::publish(shared, Some(vec![entry.to_string()]))?;
+    match published.refused.first() {
+        Some(refusal) => Err(NodeError::Conflict(refusal.reason.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The one of `all` whose id begins so. `what` is the word for it, `list` the command that lists them.
+pub(crate) fn find<T>(
+    mut all: Vec<T>,
+    id: &str,
+    id_of: impl Fn(&T) -> &str,
+    what: &str,
+    list: &str,
+) -> Result<T, NodeError> {
+    let wanted = id.trim().to_lowercase();
+    all.retain(|one| wanted.len() >= ID_DIGITS_MIN && id_of(one).starts_with(&wanted));
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(NodeError::Invalid(format!("{id}: several {what}s begin so; give more digits"))),
+        (None, _) => {
+            Err(NodeError::NotFound(format!("there is no {what} {id}; `ortsnetz {list} list --all` shows all")))
+        }
+    }
+}
 
 /// Where a letter lies.
 type Place = (CollectionId, EntryId);

@@ -23,8 +23,6 @@ mod content;
 
 pub(crate) use content::{Answer, Report, id, moment, said};
 
-/// Digits of the beginning of an id that may stand for it.
-const ID_DIGITS_MIN: usize = 4;
 /// Most open reports of one organisation to another: more than that nobody works off.
 pub(crate) const OPEN_MAX: usize = 1_000;
 /// Longest path of a report, in bytes.
@@ -179,7 +177,7 @@ pub(crate) fn answer(shared: &Shared, id: &str, request: &FeedbackAnswer) -> Res
     let entry = EntryId::imported(&own, &key[0], &key[1], &key[2]);
     if rows::own_entry(&shared.store, &entry)?.is_some() {
         editing::patch(shared, &entry.to_string(), &json!({"state": state.word(), "answer": said, "at": at}), None)?;
-        publish(shared, &entry)?;
+        letters::publish(shared, &entry)?;
     } else {
         let map = json!({
             "kind": "feedback",
@@ -244,28 +242,11 @@ fn identifier(value: &str) -> Value {
 fn write(shared: &Shared, map: Value, to: &OrgId) -> Result<(), NodeError> {
     let collection = letters::collection(&shared.own.organisation, to);
     let written = editing::create_from(shared, Entry::from_json(map)?, &collection)?;
-    publish(shared, &written.id.parse()?)
-}
-
-fn publish(shared: &Shared, entry: &EntryId) -> Result<(), NodeError> {
-    let published = editing::publish(shared, Some(vec![entry.to_string()]))?;
-    match published.refused.first() {
-        Some(refusal) => Err(NodeError::Conflict(refusal.reason.clone())),
-        None => Ok(()),
-    }
+    letters::publish(shared, &written.id.parse()?)
 }
 
 fn find(shared: &Shared, id: &str) -> Result<Known, NodeError> {
-    let wanted = id.trim().to_lowercase();
-    let mut found = all(shared)?;
-    found.retain(|known| wanted.len() >= ID_DIGITS_MIN && known.report.id.starts_with(&wanted));
-    match (found.pop(), found.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(NodeError::Invalid(format!("{id}: several reports begin so; give more digits"))),
-        (None, _) => {
-            Err(NodeError::NotFound(format!("there is no report {id}; `ortsnetz feedback list --all` shows all")))
-        }
-    }
+    letters::find(all(shared)?, id, |known| &known.report.id, "report", "feedback")
 }
 
 /// A report as shown.

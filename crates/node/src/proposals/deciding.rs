@@ -8,7 +8,7 @@ use ortsnetz_service::feedback::text;
 use serde_json::{Value, json};
 
 use super::content::{Decided, changes, decided};
-use super::{Known, find, identifier, present, publish, show};
+use super::{Known, find, identifier, present, show};
 use crate::clock;
 use crate::dto::{DecideRequest, ProposalInfo};
 use crate::editing;
@@ -100,7 +100,7 @@ fn take(
     }
     note(shared, known, &said, automatic)?;
     if changed && publish_it {
-        publish(shared, &about.to_string())?;
+        letters::publish(shared, &about)?;
     }
     Ok(count)
 }
@@ -175,5 +175,5 @@ fn note(shared: &Shared, known: &Known, said: &[Decided], automatic: Option<&str
         });
         editing::create_from(shared, Entry::from_json(map)?, &letters::collection(&own, &by))?;
     }
-    publish(shared, &entry.to_string())
+    letters::publish(shared, &entry)
 }

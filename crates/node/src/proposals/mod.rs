@@ -29,8 +29,6 @@ pub(crate) use content::{Decision, Suggestion};
 pub(crate) use deciding::{decide, take_what_fits};
 use showing::info;
 
-/// Digits of the beginning of an id that may stand for it.
-const ID_DIGITS_MIN: usize = 4;
 /// Most open proposals of one organisation to another: more than that nobody works off.
 pub(crate) const OPEN_MAX: usize = 500;
 /// Fields of an entry that are its owner's alone.
@@ -158,7 +156,7 @@ pub(crate) fn propose(shared: &Shared, new: &NewProposal) -> Result<ProposalInfo
     }
     let collection = letters::collection(&own, &owner);
     let written = editing::create_from(shared, Entry::from_json(map)?, &collection)?;
-    publish(shared, &written.id)?;
+    letters::publish(shared, &written.id.parse()?)?;
     show(shared, &id)
 }
 
@@ -221,25 +219,8 @@ fn identifier(value: &str) -> Value {
     json!({"agency": "ortsnetz", "scheme": "proposal", "value": value})
 }
 
-fn publish(shared: &Shared, entry: &str) -> Result<(), NodeError> {
-    let published = editing::publish(shared, Some(vec![entry.to_owned()]))?;
-    match published.refused.first() {
-        Some(refusal) => Err(NodeError::Conflict(refusal.reason.clone())),
-        None => Ok(()),
-    }
-}
-
 fn find(shared: &Shared, id: &str) -> Result<Known, NodeError> {
-    let wanted = id.trim().to_lowercase();
-    let mut found = all(shared)?;
-    found.retain(|known| wanted.len() >= ID_DIGITS_MIN && known.suggestion.id.starts_with(&wanted));
-    match (found.pop(), found.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(NodeError::Invalid(format!("{id}: several proposals begin so; give more digits"))),
-        (None, _) => {
-            Err(NodeError::NotFound(format!("there is no proposal {id}; `ortsnetz proposals list --all` shows all")))
-        }
-    }
+    letters::find(all(shared)?, id, |known| &known.suggestion.id, "proposal", "proposals")
 }
 
 /// The entry of a proposal as it is now: at its owner the draft, else as published. `None` if it is not there any more.
