@@ -10,7 +10,7 @@ use super::lang::{Lang, text};
 /// Dates and opening hours are those of this zone.
 const ZONE: &str = "Europe/Berlin";
 
-const MONTHS_DE: [&str; 12] = [
+pub(super) const MONTHS_DE: [&str; 12] = [
     "Januar",
     "Februar",
     "März",

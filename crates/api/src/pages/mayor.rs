@@ -4,6 +4,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use ortsnetz_node::dto::{Counted, Gaps, Measured, Report, ReportRow};
 
+use super::format::MONTHS_DE;
 use super::layout::STYLE;
 
 /// Topics and places shown of one row.
@@ -170,22 +171,8 @@ fn channel(counted: &Counted) -> String {
 
 /// `November 2026` for `2026-11`.
 fn month(text: &str) -> String {
-    const NAMES: [&str; 12] = [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ];
     let parts = text.split_once('-').and_then(|(year, month)| Some((year, month.parse::<usize>().ok()?)));
-    let name = parts.and_then(|(year, month)| Some(format!("{} {year}", NAMES.get(month.checked_sub(1)?)?)));
+    let name = parts.and_then(|(year, month)| Some(format!("{} {year}", MONTHS_DE.get(month.checked_sub(1)?)?)));
     name.unwrap_or_else(|| text.to_owned())
 }
 

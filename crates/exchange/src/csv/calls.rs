@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::mapping::{Encoding, MappingError};
 use super::{cells, decode};
 use crate::import::{OpenError, Rejected};
-use crate::limits::{MAPPING_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::limits::RECORD_BYTES_MAX;
 use crate::source::{Source, Taken};
 
 /// Which columns of a telephone system's export mean what. Read from TOML:
@@ -56,13 +56,7 @@ impl FromStr for CallMapping {
     type Err = MappingError;
 
     fn from_str(text: &str) -> Result<Self, MappingError> {
-        if text.len() > MAPPING_BYTES_MAX {
-            return Err(MappingError(format!("it has {} bytes, {MAPPING_BYTES_MAX} are allowed", text.len())));
-        }
-        let mapping: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            MappingError(format!("line {line}: {}", error.message().replace('\n', " ")))
-        })?;
+        let mapping: Self = super::mapping::read(text)?;
         let columns = &mapping.columns;
         let (times, seconds) = (
             (columns.answered.is_some(), columns.ended.is_some()),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ortsnetz_model::Kind;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::limits::{COLUMNS_MAX, MAPPING_BYTES_MAX};
 
@@ -122,17 +123,22 @@ pub(super) enum Transform {
     Flag,
 }
 
+/// Reads a mapping file; an error names its line.
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, MappingError> {
+    if text.len() > MAPPING_BYTES_MAX {
+        return Err(MappingError(format!("it has {} bytes, {MAPPING_BYTES_MAX} are allowed", text.len())));
+    }
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        MappingError(format!("line {line}: {}", error.message().replace('\n', " ")))
+    })
+}
+
 impl FromStr for Mapping {
     type Err = MappingError;
 
     fn from_str(text: &str) -> Result<Self, MappingError> {
-        if text.len() > MAPPING_BYTES_MAX {
-            return Err(MappingError(format!("it has {} bytes, {MAPPING_BYTES_MAX} are allowed", text.len())));
-        }
-        let mapping: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            MappingError(format!("line {line}: {}", error.message().replace('\n', " ")))
-        })?;
+        let mapping: Self = read(text)?;
         mapping.check()?;
         Ok(mapping)
     }
