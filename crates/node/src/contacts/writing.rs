@@ -2,12 +2,13 @@
 //! came together is signed as a batch and published.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 use ortsnetz_model::dates;
-use ortsnetz_model::{CollectionId, Entry, EntryId, Ids, OrgId};
+use ortsnetz_model::{Entry, EntryId, Ids, OrgId};
 use ortsnetz_service::journal::{self, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, JOURNAL_BYTES_MAX, Record, Stream};
 use ortsnetz_store::{Batch, Key, Origin, Range};
 use serde_json::{Value, json};
@@ -36,9 +37,23 @@ const ROWS: usize = 512;
 /// Room in a batch for what stands around its records, in bytes.
 const BATCH_FRAME_BYTES: usize = 512;
 
-/// The chains this process writes. Whoever makes batches, publishes them or takes a record back holds the lock meanwhile.
+/// What this process writes.
 #[derive(Default)]
-pub(crate) struct Writing(Mutex<Chains>);
+pub(crate) struct Writing {
+    /// Its chains. Whoever makes batches, publishes them or takes a record back holds the lock meanwhile.
+    chains: Mutex<Chains>,
+    /// When the last record was taken in.
+    last: AtomicU64,
+}
+
+impl Writing {
+    /// When a record is taken in, milliseconds since 1970: later than every one before, so that the last one can be undone.
+    fn moment(&self, now: u64) -> u64 {
+        let after = |last: u64| now.max(last + 1);
+        let taken = self.last.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(after(last)));
+        taken.map_or(now, after)
+    }
+}
 
 type Chains = BTreeMap<(OrgId, Stream), Chain>;
 
@@ -114,12 +129,7 @@ pub(super) fn record(
     shared.own_collection(&book.collection_name())?;
     let ids: Vec<EntryId> = records.iter().filter_map(|record| record.id().parse().ok()).collect();
     let _locks = shared.locks.lock(&ids);
-    // No two at the same moment: the last one can be undone.
-    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let ordering = std::sync::atomic::Ordering::SeqCst;
-    let now = clock::now();
-    let before = LAST.fetch_update(ordering, ordering, |last| Some(now.max(last + 1))).unwrap_or(now);
-    let now = now.max(before + 1);
+    let now = shared.boards.journals.moment(clock::now());
     let mut batch = Batch::new(Origin::Own);
     let mut new = BTreeSet::new();
     for record in records {
@@ -146,7 +156,7 @@ pub(super) fn record(
 
 /// Takes a contact back that is in no batch yet; `None` if it is, or is not here. Nothing of it stays.
 pub(super) fn take_back(shared: &Shared, id: &EntryId) -> Result<Option<Record>, NodeError> {
-    let _no_batch_is_made = lock(&shared.boards.journals.0);
+    let _no_batch_is_made = lock(&shared.boards.journals.chains);
     let _locks = shared.locks.lock(&[*id]);
     let Some(row) = recorded(shared, id)? else { return Ok(None) };
     let key = pending_key(&row.reader, Stream::Contacts, &id.0);
@@ -210,7 +220,7 @@ pub(super) fn pending(shared: &Shared, reader: &OrgId, stream: Stream) -> Result
 
 /// Makes batches of what waits and publishes them: of what can no longer be undone, or (`all`) of everything.
 pub(super) fn flush(shared: &Shared, all: bool) -> Result<(), NodeError> {
-    let mut chains = lock(&shared.boards.journals.0);
+    let mut chains = lock(&shared.boards.journals.chains);
     let now = clock::now();
     let mut groups: BTreeMap<(OrgId, Stream), Vec<Waiting>> = BTreeMap::new();
     for one in waiting(shared)? {
@@ -264,13 +274,6 @@ fn append(
     records: Vec<Value>,
     waited: Vec<Key>,
 ) -> Result<(), NodeError> {
-    let home = shared.own_collection(&book.collection_name())?;
-    let months: BTreeSet<String> = records
-        .iter()
-        .filter_map(Record::read)
-        .filter_map(|record| record.month())
-        .map(|month| month.to_string())
-        .collect();
     let chain = chains.entry((book.reader, stream)).or_insert_with(|| Chain {
         name: data_encoding::HEXLOWER.encode(&clock::random::<8>()),
         number: 0,
@@ -301,7 +304,7 @@ fn append(
         Some(open) if open.day == today => Open { day: today, part: open.part + 1, bytes: 0 },
         _ => Open { day: today, part: 1, bytes: 0 },
     };
-    let entry = write(shared, book, home, &batch, &open, &sealed, months, waited)?;
+    let entry = write(shared, book, &batch, &open, &sealed, waited)?;
     tracing::debug!(%entry, stream = stream.word(), number = batch.number, "a batch was signed");
     chain.number = batch.number;
     chain.previous = Some(journal::Batch::hash(&text));
@@ -309,17 +312,18 @@ fn append(
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments)]
 fn write(
     shared: &Shared,
     book: &Book,
-    home: CollectionId,
     batch: &journal::Batch,
     open: &Open,
     sealed: &str,
-    mut months: BTreeSet<String>,
     waited: Vec<Key>,
 ) -> Result<EntryId, NodeError> {
+    let home = shared.own_collection(&book.collection_name())?;
+    let records = batch.records.iter().filter_map(Record::read);
+    let mut months: BTreeSet<String> =
+        records.filter_map(|record| record.month()).map(|month| month.to_string()).collect();
     let own = &shared.own.organisation;
     let name = format!("{}/{}/{}/{}/{}", book.reader, open.day, batch.stream.word(), batch.chain, open.part);
     let id = EntryId::imported(own, "ortsnetz", "journal", &name);
@@ -404,5 +408,18 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
             tracing::warn!(%error, "records could not be signed and published yet; it is tried again");
         }
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_records_are_taken_in_at_the_same_moment() {
+        let writing = Writing::default();
+        // The clock stands, goes on, and goes back.
+        let moments = [5, 5, 5, 9, 3].map(|now| writing.moment(now));
+        assert_eq!(moments, [5, 6, 7, 9, 10]);
     }
 }
