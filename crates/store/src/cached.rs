@@ -4,6 +4,7 @@
 //! A row for each feed says which change touched a record of it last. It is written together with the records, so a file that
 //! names the same change of the same database is about the records as they are.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -112,9 +113,10 @@ impl Store {
     /// Removes the files of feeds that have no records any more, and the rows that say when these were touched.
     pub fn forget_cached(&self) -> Result<(), StoreError> {
         let feeds = self.feeds()?;
+        let known: HashSet<Vec<u8>> = feeds.iter().map(feed_bytes).collect();
         let mut batch = PreparedBatch::default();
         self.shared().visit(TOUCHED_PREFIX, &mut |key, _, _| {
-            if feeds.iter().all(|feed| key[TOUCHED_PREFIX.len()..] != feed_bytes(feed)) {
+            if !known.contains(&key[TOUCHED_PREFIX.len()..]) {
                 batch.operations.push(PreparedOperation::Delete { key: key.to_vec(), own: false });
             }
             true
@@ -125,7 +127,7 @@ impl Store {
         let Some(directory) = self.shared().directory.as_ref().map(|directory| directory.join(CACHED_DIR)) else {
             return Ok(());
         };
-        let kept: Vec<_> = feeds.iter().filter_map(|feed| self.cached_path(feed)).collect();
+        let kept: HashSet<_> = feeds.iter().filter_map(|feed| self.cached_path(feed)).collect();
         for file in fs::read_dir(&directory).into_iter().flatten().flatten() {
             if !kept.contains(&file.path()) {
                 fs::remove_file(file.path()).map_err(|error| StoreError::io(file.path(), &error))?;
